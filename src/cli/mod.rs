@@ -1,0 +1,1 @@
+//! Arguments, one-shot commands, NDJSON, exit codes.

@@ -1,0 +1,176 @@
+//! The configuration: file, environment, defaults.
+
+/// Everything.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Config {
+    /// `[[account]]`.
+    pub accounts: Vec<Account>,
+    /// `[sip]`.
+    pub sip: Sip,
+    /// `[audio]`.
+    pub audio: Audio,
+    /// `[calls]`.
+    pub calls: Calls,
+}
+
+/// `[[account]]`. Addresses are checked when the file is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// Its name; the URI's user when none is given.
+    pub name: String,
+    /// The address of record, e.g. `sip:alice@pbx.example.com`.
+    pub uri: String,
+    /// The name in From.
+    pub display_name: Option<String>,
+    /// Where the password comes from.
+    pub password: Secret,
+    /// The digest user; default: the URI's user.
+    pub auth_user: Option<String>,
+    /// Default: the URI's host.
+    pub registrar: Option<String>,
+    /// Outbound proxies: alternatives, each a chain of one or more.
+    pub proxies: Vec<Vec<String>>,
+    /// Seconds.
+    pub expires: u32,
+    /// Whether it registers by itself.
+    pub register: bool,
+    /// Further realms.
+    pub credentials: Vec<RealmCredentials>,
+    /// The voice mailbox's address.
+    pub voicemail: Option<String>,
+}
+
+/// A password, or how to get one. `Debug` never shows it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub enum Secret {
+    /// None.
+    #[default]
+    None,
+    /// It stands in the file.
+    Plain(String),
+    /// A command prints it on its first line.
+    Command(String),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Secret::None => "None",
+            Secret::Plain(_) => "Plain(***)",
+            Secret::Command(_) => "Command(..)",
+        })
+    }
+}
+
+/// Credentials of a further realm.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct RealmCredentials {
+    pub realm: String,
+    pub user: String,
+    pub password: Secret,
+}
+
+/// `[sip]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sip {
+    /// The address to listen at; port 0: any free one.
+    pub listen: std::net::SocketAddr,
+    /// Whether the file, a variable or a flag gave it: then a port in use is an error (exit code 6).
+    pub listen_is_configured: bool,
+}
+
+/// `[audio]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audio {
+    /// A device, `null`, `tone:440`, or a .wav file (looped).
+    pub input: String,
+    /// A device, `null`, or a .wav file (written).
+    pub output: String,
+    /// A device or `null`.
+    pub ring: String,
+    /// Codec names in order of preference, as configured (those unknown to this build are skipped with a notice).
+    pub codecs: Vec<String>,
+    /// Milliseconds a packet, 10 to 60.
+    pub ptime: u8,
+    /// Device periods.
+    pub latency: Latency,
+    /// Accepted; the processing comes with a later version.
+    pub echo_cancellation: bool,
+    /// Accepted; the processing comes with a later version.
+    pub noise_suppression: bool,
+}
+
+/// Device periods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latency {
+    /// 10 ms in, 5 ms out.
+    Low,
+    /// 20 ms both.
+    Safe,
+}
+
+/// `[calls]`.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct Calls {
+    pub auto_answer: crate::ua::config::AutoAnswer,
+    /// Milliseconds; 0: at once.
+    pub auto_answer_after: u64,
+    pub max_calls: usize,
+    pub hold: crate::sdp::HoldStyle,
+    pub transfers: crate::ua::config::TransferPolicy,
+    pub redirects: crate::ua::config::TransferPolicy,
+    /// Seconds.
+    pub ring_timeout: u64,
+    pub dtmf: Dtmf,
+    pub direct_calls: Option<bool>,
+}
+
+/// How digits are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Dtmf {
+    /// telephone-event where offered, else as tones.
+    Auto,
+    Rfc4733,
+    Info,
+    Inband,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Sip { listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)), listen_is_configured: false }
+    }
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Audio {
+            input: "default".into(),
+            output: "default".into(),
+            ring: "default".into(),
+            codecs: ["opus", "G722", "PCMU", "PCMA"].map(String::from).to_vec(),
+            ptime: 20,
+            latency: Latency::Low,
+            echo_cancellation: true,
+            noise_suppression: true,
+        }
+    }
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Calls {
+            auto_answer: crate::ua::config::AutoAnswer::Never,
+            auto_answer_after: 0,
+            max_calls: 8,
+            hold: crate::sdp::HoldStyle::Zero,
+            transfers: crate::ua::config::TransferPolicy::Ask,
+            redirects: crate::ua::config::TransferPolicy::Ask,
+            ring_timeout: 120,
+            dtmf: Dtmf::Auto,
+            direct_calls: None,
+        }
+    }
+}

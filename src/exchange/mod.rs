@@ -1,0 +1,1 @@
+//! The embedded exchange: registrar, proxy and extensions.

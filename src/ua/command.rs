@@ -1,0 +1,159 @@
+//! What the person, through the phone, asks of the core.
+
+use crate::sip::Uri;
+
+use super::{AccountId, CallNo};
+
+/// The ports at which a call's sound is received. The address is the one from which the call's SIP leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MediaPorts {
+    /// RTP.
+    pub rtp: u16,
+    /// RTCP.
+    pub rtcp: u16,
+}
+
+/// A command to the core.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Calls `target`; the call's number is the answer ([`Reply::Call`]).
+    Dial {
+        /// The account that calls; `None`: a direct call as `sip:anonymous@local`.
+        account: Option<AccountId>,
+        /// A sip, sips or tel URI.
+        target: Uri,
+        /// Where its sound will be received.
+        media: MediaPorts,
+    },
+    /// Answers an incoming call.
+    Answer {
+        /// Which.
+        call: CallNo,
+        /// Where its sound will be received.
+        media: MediaPorts,
+    },
+    /// Refuses an incoming call with a final status code, 300 to 699.
+    Reject {
+        /// Which.
+        call: CallNo,
+        /// The status code.
+        code: u16,
+    },
+    /// Ends a call in whatever state it is: CANCEL, BYE or 486... (an incoming one gets 486).
+    Hangup {
+        /// Which.
+        call: CallNo,
+    },
+    /// Holds an established call. Does nothing on a held one.
+    Hold {
+        /// Which.
+        call: CallNo,
+    },
+    /// Takes a held call back.
+    Resume {
+        /// Which.
+        call: CallNo,
+    },
+    /// Blind transfer (RFC 5589 section 6): holds first, then REFER.
+    Transfer {
+        /// Which.
+        call: CallNo,
+        /// To whom.
+        target: Uri,
+    },
+    /// Follows the transfer that the peer asked for; the new call's number is the answer.
+    AcceptTransfer {
+        /// The call in which it was asked.
+        call: CallNo,
+        /// Where the new call's sound will be received.
+        media: MediaPorts,
+    },
+    /// Refuses it: NOTIFY with 603.
+    RefuseTransfer {
+        /// The call in which it was asked.
+        call: CallNo,
+    },
+    /// One digit by INFO (`application/dtmf-relay`).
+    InfoDigit {
+        /// Which.
+        call: CallNo,
+        /// 0-9, A-D, * or #.
+        digit: char,
+        /// Length in milliseconds.
+        duration_ms: u16,
+    },
+    /// Registers an account, or refreshes it now.
+    Register {
+        /// Which.
+        account: AccountId,
+    },
+    /// Removes our binding (RFC 3665 section 2.4).
+    Unregister {
+        /// Which.
+        account: AccountId,
+    },
+    /// Asks for the bindings without changing them (RFC 3665 section 2.3).
+    Query {
+        /// Which.
+        account: AccountId,
+    },
+    /// Registers a further contact (RFC 3665 section 2.2).
+    AddContact {
+        /// Which.
+        account: AccountId,
+        /// The contact: any scheme.
+        contact: Uri,
+    },
+    /// Removes every binding with `Contact: *`, those of other devices too (RFC 3665 section 2.4).
+    ClearContacts {
+        /// Which.
+        account: AccountId,
+    },
+    /// Ends every call and removes every binding; [`super::Event::Quiet`] says when all is answered.
+    Shutdown,
+}
+
+/// What a command gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// Done, or on its way.
+    Done,
+    /// The call that began.
+    Call(CallNo),
+}
+
+/// Why a command was refused. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such call.
+    #[error("there is no call {0}")]
+    NoSuchCall(CallNo),
+    /// There is no such account.
+    #[error("there is no such account")]
+    NoSuchAccount,
+    /// The call's state does not allow it.
+    #[error("call {call} is {state}: {advice}")]
+    WrongState {
+        /// Which.
+        call: CallNo,
+        /// Its state, in the person's words.
+        state: &'static str,
+        /// What to do instead.
+        advice: &'static str,
+    },
+    /// `max_calls` are up.
+    #[error("{0} calls are up, and calls.max_calls allows no more")]
+    TooManyCalls(usize),
+    /// The target's scheme can't be called.
+    #[error("can't call {0}: only sip, sips and tel addresses can be called")]
+    BadTarget(String),
+    /// Not a digit.
+    #[error("'{0}' is not a DTMF digit (0-9, A-D, *, #)")]
+    BadDigit(char),
+    /// Not a status code that refuses.
+    #[error("{0} is not a status code that refuses a call (300 to 699)")]
+    BadCode(u16),
+    /// The phone is shutting down.
+    #[error("the phone is shutting down")]
+    ShuttingDown,
+}

@@ -1,0 +1,91 @@
+//! What the core must know; the configuration file's [`crate::config`] is turned into this.
+
+use std::time::Duration;
+
+use crate::sdp::{Capabilities, HoldStyle};
+use crate::sip::Uri;
+
+/// The user agent's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The accounts; an [`super::AccountId`] is a place in here.
+    pub accounts: Vec<Account>,
+    /// The `User-Agent` and `Server` header field.
+    pub user_agent: String,
+    /// Codecs and packet length.
+    pub capabilities: Capabilities,
+    /// How a hold is written.
+    pub hold: HoldStyle,
+    /// Calls that may be up at a time; one more gets 486.
+    pub max_calls: usize,
+    /// An incoming call that nobody answered for this long gets 480.
+    pub ring_timeout: Duration,
+    /// Which calls are answered without a person.
+    pub auto_answer: AutoAnswer,
+    /// How long an auto-answered call rings before; zero: 200 at once, without a 180.
+    pub auto_answer_after: Duration,
+    /// What happens when the peer asks to transfer us.
+    pub transfers: TransferPolicy,
+    /// Calls from addresses that are neither a registrar nor a proxy of ours are taken.
+    pub direct_calls: bool,
+}
+
+/// One account.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The name in commands and events.
+    pub name: String,
+    /// The address of record.
+    pub uri: Uri,
+    /// The name in From, if any.
+    pub display_name: Option<String>,
+    /// Where REGISTER goes (its Request-URI).
+    pub registrar: Uri,
+    /// The outbound chain, each with `;lr`: sent as Route. (Alternatives come with RFC 3263's.)
+    pub route: Vec<Uri>,
+    /// Requested lifetime of the binding.
+    pub expires: Duration,
+    /// Whether the account registers by itself.
+    pub register: bool,
+    /// The credentials of the account's own realm.
+    pub credentials: Option<Credentials>,
+    /// Credentials of further realms.
+    pub realms: Vec<(String, Credentials)>,
+}
+
+/// A user name and its password. `Debug` hides the password.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The digest user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).field("password", &"***").finish()
+    }
+}
+
+/// Which calls are answered without a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoAnswer {
+    /// None.
+    Never,
+    /// Only while no call is up.
+    Idle,
+    /// Every one; none is held for it.
+    Always,
+}
+
+/// What happens when the peer asks to transfer us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransferPolicy {
+    /// A person decides, within 30 s.
+    Ask,
+    /// The phone follows.
+    Follow,
+    /// The phone refuses.
+    Refuse,
+}

@@ -1,0 +1,120 @@
+//! What the core tells the phone.
+
+use std::time::Duration;
+
+use crate::sdp::Negotiated;
+
+use super::{AccountId, CallNo};
+
+/// Someone, as a header field names him: characters that could harm a screen are replaced already.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Party {
+    /// The URI, without its tag.
+    pub uri: String,
+    /// The display name, if there is one.
+    pub name: Option<String>,
+}
+
+/// A binding that the registrar holds (RFC 3261 section 10.2.4).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Binding {
+    /// The contact URI, of any scheme.
+    pub uri: String,
+    /// Seconds until it ends.
+    pub expires: Option<u32>,
+    /// Whether it is this phone's.
+    pub ours: bool,
+}
+
+/// Who ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndedBy {
+    /// This phone.
+    Local,
+    /// The other side.
+    Remote,
+    /// A timer.
+    Timeout,
+    /// The network.
+    Transport,
+}
+
+/// How a transfer that we asked for goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferStage {
+    /// The peer accepted to try.
+    Trying,
+    /// The target rings.
+    Ringing,
+    /// The target answered; our call ends.
+    Accepted,
+    /// It failed; our call is back.
+    Failed,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A REGISTER left.
+    Registering { account: AccountId },
+    /// The registrar accepted.
+    Registered { account: AccountId, expires: Duration, contact: String, contacts: Vec<Binding> },
+    /// The answer to [`super::Command::Query`].
+    Bindings { account: AccountId, contacts: Vec<Binding> },
+    /// It refused, or can't be reached (`code` 408 or 503 of our own). `retry_in` `None`: not tried again by itself.
+    RegistrationFailed { account: AccountId, code: u16, reason: String, retry_in: Option<Duration> },
+    /// Our binding is gone.
+    Unregistered { account: AccountId },
+
+    /// A call came in. The core rings (180) unless it answers at once.
+    Incoming {
+        call: CallNo,
+        account: Option<AccountId>,
+        /// P-Asserted-Identity from the account's own proxies, else From.
+        from: Party,
+        /// The To URI.
+        called: String,
+        /// Diversion or History-Info: who was called first.
+        diverted_from: Option<String>,
+        /// Referred-By.
+        referred_by: Option<String>,
+    },
+    /// An auto-answered call is to be answered now: open its sound and give [`super::Command::Answer`].
+    AnswerDue { call: CallNo },
+    /// Our INVITE left.
+    Calling { call: CallNo, account: Option<AccountId>, to: String },
+    /// A provisional response, 180 to 199. `early_media`: it, or a former one that still counts, brought SDP.
+    Ringing { call: CallNo, code: u16, early_media: bool },
+    /// What the call's media are now; before the answer too (early media).
+    Media { call: CallNo, media: Negotiated },
+    /// The call stands.
+    Established { call: CallNo },
+    /// P-Asserted-Identity or Remote-Party-ID changed.
+    PeerChanged { call: CallNo, peer: Party },
+    /// Our hold was accepted.
+    Held { call: CallNo },
+    /// Our resume was accepted.
+    Resumed { call: CallNo },
+    /// The other side holds us.
+    RemoteHeld { call: CallNo },
+    /// The other side took us back.
+    RemoteResumed { call: CallNo },
+    /// Something in the call was refused or failed; the call goes on as it was.
+    CallError { call: CallNo, message: String },
+    /// How our transfer goes. `code` is the target's status code, where one came.
+    Transfer { call: CallNo, stage: TransferStage, code: Option<u16> },
+    /// The other side asks us to call `to` instead.
+    TransferRequest { call: CallNo, to: String, by: Option<String> },
+    /// The policy is to follow, or the person accepted: open sound and give [`super::Command::AcceptTransfer`].
+    TransferDue { call: CallNo },
+    /// A digit by INFO.
+    Digit { call: CallNo, digit: char, duration_ms: u16 },
+    /// The call is over. `answered_for` is how long it stood.
+    Ended { call: CallNo, by: EndedBy, code: Option<u16>, reason: String, answered_for: Option<Duration> },
+    /// RFC 3842: new and old voice messages.
+    MessageWaiting { account: Option<AccountId>, new: u32, old: u32 },
+    /// After [`super::Command::Shutdown`]: nothing is left to wait for.
+    Quiet,
+}
