@@ -1,5 +1,6 @@
 //! The core: a SIP user agent without I/O.
 
+pub mod auth;
 pub mod command;
 pub mod config;
 pub mod event;
