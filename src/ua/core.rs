@@ -10,8 +10,8 @@ use rand_core::{RngCore, SeedableRng};
 use crate::sdp::{Intent, LocalMedia, Refusal, Session};
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{
-    CSeq, Header, HeaderName, Host, Message, Request, Response, ResponseBuilder, Route, Scheme, StatusCode, Timers, Uri, push,
-    via,
+    CSeq, Header, HeaderName, Host, Message, Request, Response, ResponseBuilder, Route, Scheme, StatusCode, Timers,
+    Uri, push, via,
 };
 use crate::transaction::queue::TimerQueue;
 use crate::transaction::{ClientId, Failure, ServerId, Transactions};
@@ -60,7 +60,7 @@ impl Resolve {
     /// The host of a URI, with the transport that it asks for.
     pub fn of(uri: &Uri) -> Result<Resolve, Unreachable> {
         let udp = uri.transport().is_none_or(|transport| transport.eq_ignore_ascii_case(b"udp"));
-        if !udp || *uri.scheme() == Scheme::Sips {
+        if !udp || matches!(uri.scheme(), Scheme::Sips) {
             return Err(Unreachable::Transport);
         }
         let host = match uri.host().ok_or(Unreachable::NoHost)? {
@@ -359,12 +359,11 @@ impl Core {
         let Some(id) = self.client_of(Owner::Call(call, Purpose::Invite)) else { return };
         let (Some(invite), Some(flow)) = (self.tx.client_request(id).cloned(), self.tx.client_flow(id)) else { return };
         let mut cancel = Request::new(crate::sip::Method::Cancel, invite.uri.clone());
-        let mut copy = |name: HeaderName| {
+        for name in [HeaderName::Via, HeaderName::Route, HeaderName::From, HeaderName::To, HeaderName::CallId] {
             for header in invite.headers.get_all(&name) {
                 cancel.headers.push(header.clone());
             }
-        };
-        [HeaderName::Via, HeaderName::Route, HeaderName::From, HeaderName::To, HeaderName::CallId].map(&mut copy);
+        }
         let sequence = invite.headers.typed::<crate::sip::CSeq>().and_then(Result::ok).map_or(1, |cseq| cseq.sequence);
         push(&mut cancel.headers, HeaderName::CSeq, format!("{sequence} CANCEL"));
         push(&mut cancel.headers, HeaderName::MaxForwards, "70");
@@ -380,7 +379,8 @@ impl Core {
         if request.headers.get(&HeaderName::UserAgent).is_none() {
             push(&mut request.headers, HeaderName::UserAgent, self.config.user_agent.clone());
         }
-        crate::sip::set(&mut request.headers, HeaderName::ContentLength, request.body().len().to_string());
+        let length = request.body().len().to_string();
+        crate::sip::set(&mut request.headers, HeaderName::ContentLength, length);
     }
 
     /// The newest open client transaction of an owner.

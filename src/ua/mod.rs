@@ -12,6 +12,7 @@
 //! request must stand), and `core`, which they share.
 
 pub mod auth;
+mod bindings;
 pub mod call;
 pub mod command;
 pub mod config;
@@ -518,7 +519,8 @@ impl UserAgent {
         if self.calls.len() >= self.core.config.max_calls {
             return Err(CommandError::TooManyCalls(self.calls.len()));
         }
-        let target = callable(target)?;
+        let caller = account.and_then(|account| self.core.config.accounts.get(account.0));
+        let target = tel_to_sip(callable(target)?, caller)?;
         let no = self.core.new_call_no();
         let (call, plan) = Call::dial(&mut self.core, now, Dial { account, target, media, referred_by }, no);
         self.calls.insert(no, call);
@@ -636,8 +638,7 @@ impl UserAgent {
             return self.core.respond(now, id, 482, "Loop Detected", &[]);
         }
         let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
-        let welcome =
-            self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip());
+        let welcome = self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip());
         if !welcome {
             self.counters.strangers += 1;
             return self.core.respond(now, id, 404, "Not Found", &[]);
@@ -668,13 +669,23 @@ impl UserAgent {
     }
 }
 
-/// Turns what a person may call into a URI for the wire; sip, sips and tel only.
+/// Whether an address can be called at all: sip, sips and tel only.
 fn callable(target: Uri) -> Result<Uri, CommandError> {
     match target.scheme() {
         Scheme::Sip | Scheme::Sips if target.host().is_some() => Ok(target),
         Scheme::Tel => Ok(target),
-        Scheme::Sip | Scheme::Sips | Scheme::Other(_) => Err(CommandError::BadTarget(target.to_string())),
+        _ => Err(CommandError::BadTarget(target.to_string())),
     }
+}
+
+/// A tel URI as the account's PBX understands it: `sip:+4930...@pbx.example.com;user=phone` (RFC 3261 section 19.1.6).
+fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, CommandError> {
+    let Some(parts) = target.tel_parts() else { return Ok(target) };
+    let number: String = parts.subscriber().iter().map(|byte| char::from(*byte)).collect();
+    let number: String = number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
+    let host = account.and_then(|account| account.uri.host().map(ToString::to_string));
+    host.and_then(|host| Uri::parse(format!("sip:{number}@{host};user=phone").into()).ok())
+        .ok_or_else(|| CommandError::BadTarget(target.to_string()))
 }
 
 /// `Voice-Message: 2/8` of a message summary (RFC 3842 section 5.2); `Messages-Waiting: yes` alone counts as one.

@@ -119,7 +119,8 @@ impl Call {
             super::super::core::set_to_tag(response, &String::from_utf8_lossy(&dialog.local_tag));
         }
         self.add_contact(cx, &mut response.headers);
-        set(&mut response.headers, HeaderName::ContentLength, response.body().len().to_string());
+        let length = response.body().len().to_string();
+        set(&mut response.headers, HeaderName::ContentLength, length);
     }
 
     /// A 2xx to an INVITE of the peer's, with the routes that it recorded.
@@ -275,7 +276,8 @@ impl Call {
             self.finish_response(cx, &mut response);
             cx.tx.respond(now, invite, response);
         }
-        let reason = identity::reason(&cancel.headers).map_or_else(|| "the caller gave up".to_owned(), |(_, words)| words);
+        let reason =
+            identity::reason(&cancel.headers).map_or_else(|| "the caller gave up".to_owned(), |(_, words)| words);
         self.end(cx, now, EndedBy::Remote, Some(487), reason);
     }
 

@@ -212,7 +212,8 @@ impl Call {
             response.set_body(sdp.into());
             self.set_media(cx, media);
         }
-        set(&mut response.headers, HeaderName::ContentLength, response.body().len().to_string());
+        let length = response.body().len().to_string();
+        set(&mut response.headers, HeaderName::ContentLength, length);
         cx.tx.respond(now, id, response);
     }
 }

@@ -147,12 +147,8 @@ impl Call {
         {
             cx.preauthorize(place, &mut request);
         }
-        self.phase = Phase::Inviting(Inviting {
-            cancel: Cancel::No,
-            provisional: false,
-            challenges: 0,
-            early: Vec::new(),
-        });
+        self.phase =
+            Phase::Inviting(Inviting { cancel: Cancel::No, provisional: false, challenges: 0, early: Vec::new() });
         cx.send_by(now, Owner::Call(self.no, Purpose::Invite), request, flow);
     }
 
@@ -210,7 +206,10 @@ impl Call {
             self.set_media(cx, media);
         }
         cx.emit(Event::Ringing { call: self.no, code, early_media });
-        self.referrer.map(|referrer| FollowUp::Notify { referrer, code, reason: reason_phrase(response) }).into_iter().collect()
+        self.referrer
+            .map(|referrer| FollowUp::Notify { referrer, code, reason: reason_phrase(response) })
+            .into_iter()
+            .collect()
     }
 
     fn accepted(&mut self, cx: &mut Core, now: Instant, id: ClientId, response: &Response) -> Vec<FollowUp> {

@@ -105,8 +105,7 @@ impl Call {
                         if let Some(dialog) = &mut self.dialog {
                             dialog.local_seq += 1;
                             if let Some(asking) = &mut self.transfer {
-                                asking.progress =
-                                    Progress::Referred { sequence: dialog.local_seq, accepted: false };
+                                asking.progress = Progress::Referred { sequence: dialog.local_seq, accepted: false };
                             }
                         }
                         cx.send(now, Owner::Call(self.no, Purpose::Refer), request);
@@ -155,7 +154,8 @@ impl Call {
         };
         cx.respond(now, id, 200, "OK", &[]);
         self.refer_accepted(cx, now);
-        let over = text(&request.headers, &HeaderName::SubscriptionState).to_ascii_lowercase().starts_with("terminated");
+        let over =
+            text(&request.headers, &HeaderName::SubscriptionState).to_ascii_lowercase().starts_with("terminated");
         match code {
             100 if !over => {}
             101..200 => {
@@ -191,8 +191,7 @@ impl Call {
     pub(super) fn transfer_ends_with_call(&mut self, cx: &mut Core, by: EndedBy) {
         let Some(asking) = self.transfer.take() else { return };
         let accepted = matches!(asking.progress, Progress::Referred { accepted: true, .. });
-        let stage =
-            if accepted && by == EndedBy::Remote { TransferStage::Accepted } else { TransferStage::Failed };
+        let stage = if accepted && by == EndedBy::Remote { TransferStage::Accepted } else { TransferStage::Failed };
         cx.emit(Event::Transfer { call: self.no, stage, code: None });
     }
 
@@ -207,7 +206,8 @@ impl Call {
         if !matches!(target.scheme(), Scheme::Sip | Scheme::Sips | Scheme::Tel) {
             return cx.respond(now, id, 416, "Unsupported URI Scheme", &[]);
         }
-        let method = target.params().and_then(|params| params.value("method")).map(|method| method.to_ascii_uppercase());
+        let method =
+            target.params().and_then(|params| params.value("method")).map(|method| method.to_ascii_uppercase());
         if method.is_some_and(|method| method != b"INVITE") {
             return cx.respond(now, id, 403, "Only INVITE", &[]);
         }
