@@ -450,7 +450,7 @@ fn host_of(uri: &Uri) -> Option<String> {
 }
 
 /// 128 random bits.
-fn random_hex(rng: &mut impl RngCore) -> String {
+pub(super) fn random_hex(rng: &mut impl RngCore) -> String {
     format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
 }
 

@@ -1,9 +1,11 @@
 //! The core: a SIP user agent without I/O.
 
 pub mod auth;
+mod bindings;
 pub mod command;
 pub mod config;
 pub mod event;
+pub mod registration;
 
 pub use command::{Command, CommandError};
 pub use config::Config;
