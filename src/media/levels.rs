@@ -25,7 +25,7 @@ pub fn amplify(samples: &mut [i16], factor: f32) {
         return;
     }
     for sample in samples {
-        *sample = super::mixing::soft_clip((f32::from(*sample) * factor) as i32);
+        *sample = super::mixing::soft_clip((f32::from(*sample) * factor).round() as i32);
     }
 }
 
