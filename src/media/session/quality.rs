@@ -32,7 +32,7 @@ pub struct Stats {
 pub(super) fn stats(sent: u64, receiver: &Receiver, round_trip: Option<Duration>, ptime_ms: u8) -> Stats {
     let rtt_ms = round_trip.map(|trip| trip.as_secs_f32() * 1000.0);
     let buffer_ms = receiver.waiting_ms();
-    let (loss, discarded) = receiver.loss();
+    let (loss, late) = receiver.loss();
     let delay_ms = rtt_ms.unwrap_or(0.0) / 2.0 + buffer_ms + f32::from(ptime_ms);
     Stats {
         sent,
@@ -44,7 +44,7 @@ pub(super) fn stats(sent: u64, receiver: &Receiver, round_trip: Option<Duration>
         jitter_ms: receiver.jitter_ms(),
         loss,
         buffer_ms,
-        mos: (receiver.received() > 0).then(|| mos(delay_ms, (loss + discarded).min(1.0))),
+        mos: (receiver.received() > 0).then(|| mos(delay_ms, (loss + late).min(1.0))),
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Receiver {
     lost_before: i64,
     received: u64,
     discarded: u64,
+    /// Of those, the ones that were wanted.
+    late: u64,
     strangers: u64,
     interval: Interval,
 }
@@ -42,7 +44,7 @@ pub(super) struct Source {
 #[derive(Debug, Default)]
 struct Interval {
     mark: Mark,
-    discarded: u64,
+    late: u64,
     received: u64,
     /// Of the one before, once there was one.
     last: Option<(f32, f32)>,
@@ -61,6 +63,7 @@ impl Receiver {
             lost_before: 0,
             received: 0,
             discarded: 0,
+            late: 0,
             strangers: 0,
             interval: Interval::default(),
         }
@@ -99,7 +102,11 @@ impl Receiver {
         };
         match self.buffer.insert(&Arrival { ssrc: packet.ssrc, seq: packet.seq, content }) {
             Inserted::Waiting => {}
-            Inserted::Late | Inserted::Duplicate | Inserted::Unexpected => self.discarded += 1,
+            Inserted::Late | Inserted::Unexpected => {
+                self.late += 1;
+                self.discarded += 1;
+            }
+            Inserted::Duplicate => self.discarded += 1,
         }
     }
 
@@ -215,7 +222,7 @@ impl Receiver {
         self.waiting() as f32 * 1000.0 / self.sample_rate as f32
     }
 
-    /// Shares of packets, 0 to 1, in the last interval: never came, came too late or twice.
+    /// Shares of packets, 0 to 1, in the last interval: never came, came too late.
     pub(super) fn loss(&self) -> (f32, f32) {
         self.interval.last.unwrap_or_else(|| self.loss_in_interval())
     }
@@ -223,8 +230,8 @@ impl Receiver {
     fn loss_in_interval(&self) -> (f32, f32) {
         let Some(source) = &self.source else { return (0.0, 0.0) };
         let received = self.received - self.interval.received;
-        let discarded = self.discarded - self.interval.discarded;
-        let share = if received == 0 { 0.0 } else { (discarded as f32 / received as f32).min(1.0) };
+        let late = self.late - self.interval.late;
+        let share = if received == 0 { 0.0 } else { (late as f32 / received as f32).min(1.0) };
         (source.reception.loss_since(self.interval.mark), share)
     }
 
@@ -232,7 +239,7 @@ impl Receiver {
     pub(super) fn end_interval(&mut self) {
         let last = Some(self.loss_in_interval());
         let mark = self.source.as_ref().map_or_else(Mark::default, |source| source.reception.mark());
-        self.interval = Interval { mark, discarded: self.discarded, received: self.received, last };
+        self.interval = Interval { mark, late: self.late, received: self.received, last };
     }
 }
 
