@@ -21,7 +21,7 @@ pub struct Stats {
     pub rtt_ms: Option<f32>,
     /// Interarrival jitter in milliseconds (RFC 3550 section 6.4.1).
     pub jitter_ms: f32,
-    /// Loss in the last interval, 0 to 1.
+    /// Loss in the last interval, 0 to 1; duplicates do not make up for it.
     pub loss: f32,
     /// Sound waiting in the jitter buffer, in milliseconds.
     pub buffer_ms: f32,
@@ -32,7 +32,7 @@ pub struct Stats {
 pub(super) fn stats(sent: u64, receiver: &Receiver, round_trip: Option<Duration>, ptime_ms: u8) -> Stats {
     let rtt_ms = round_trip.map(|trip| trip.as_secs_f32() * 1000.0);
     let buffer_ms = receiver.waiting_ms();
-    let (loss, late) = receiver.loss();
+    let (loss, unplayed) = receiver.loss();
     let delay_ms = rtt_ms.unwrap_or(0.0) / 2.0 + buffer_ms + f32::from(ptime_ms);
     Stats {
         sent,
@@ -44,7 +44,7 @@ pub(super) fn stats(sent: u64, receiver: &Receiver, round_trip: Option<Duration>
         jitter_ms: receiver.jitter_ms(),
         loss,
         buffer_ms,
-        mos: (receiver.received() > 0).then(|| mos(delay_ms, (loss + late).min(1.0))),
+        mos: (receiver.received() > 0).then(|| mos(delay_ms, unplayed)),
     }
 }
 

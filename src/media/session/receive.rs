@@ -44,8 +44,8 @@ pub(super) struct Source {
 #[derive(Debug, Default)]
 struct Interval {
     mark: Mark,
+    discarded: u64,
     late: u64,
-    received: u64,
     /// Of the one before, once there was one.
     last: Option<(f32, f32)>,
 }
@@ -222,24 +222,24 @@ impl Receiver {
         self.waiting() as f32 * 1000.0 / self.sample_rate as f32
     }
 
-    /// Shares of packets, 0 to 1, in the last interval: never came, came too late.
+    /// Shares of packets, 0 to 1, in the last interval: never came; never came or came too late. Duplicates make up for none.
     pub(super) fn loss(&self) -> (f32, f32) {
         self.interval.last.unwrap_or_else(|| self.loss_in_interval())
     }
 
     fn loss_in_interval(&self) -> (f32, f32) {
         let Some(source) = &self.source else { return (0.0, 0.0) };
-        let received = self.received - self.interval.received;
-        let late = self.late - self.interval.late;
-        let share = if received == 0 { 0.0 } else { (late as f32 / received as f32).min(1.0) };
-        (source.reception.loss_since(self.interval.mark), share)
+        let discarded = self.discarded - self.interval.discarded;
+        let twice = discarded - (self.late - self.interval.late);
+        let loss = |useless| source.reception.loss_since_without(self.interval.mark, useless);
+        (loss(twice), loss(discarded))
     }
 
     /// Begins the next interval of the figures.
     pub(super) fn end_interval(&mut self) {
         let last = Some(self.loss_in_interval());
         let mark = self.source.as_ref().map_or_else(Mark::default, |source| source.reception.mark());
-        self.interval = Interval { mark, late: self.late, received: self.received, last };
+        self.interval = Interval { mark, discarded: self.discarded, late: self.late, last };
     }
 }
 
