@@ -125,7 +125,8 @@ fn ending(by: EndedBy, code: Option<u16>, reason: &str) -> String {
         (EndedBy::Remote, None) if reason.is_empty() => "the other side hung up".into(),
         (EndedBy::Remote, None) => format!("the other side hung up ({reason})"),
         (EndedBy::Remote, Some(487)) => "the other side gave up".into(),
-        (EndedBy::Transport, None) => format!("the network failed ({reason})"),
+        // The code is our own: no server gave it.
+        (EndedBy::Transport, _) => format!("not reached: {reason}"),
         (EndedBy::Timeout, None) => format!("time ran out ({reason})"),
         (_, Some(_)) => answer(code, reason),
     }
@@ -273,6 +274,10 @@ mod tests {
             (
                 ended(EndedBy::Remote, Some(486), "Busy Here", 0.0, Some("try again later")),
                 "#1 ended: busy (486 Busy Here); try again later",
+            ),
+            (
+                ended(EndedBy::Transport, Some(503), "no address was found for pbx", 0.0, None),
+                "#1 ended: not reached: no address was found for pbx",
             ),
             (ended(EndedBy::Local, Some(487), "Request Terminated", 0.0, None), "#1 ended: hung up here"),
             (Kind::Ok { command: "swap".into() }, "ok: swap"),
