@@ -291,6 +291,11 @@ impl UserAgent {
         self.counters
     }
 
+    /// The number that the next call gets, for its ports open before it begins.
+    pub fn next_call(&self) -> CallNo {
+        CallNo(self.core.next_call + 1)
+    }
+
     /// Calls that are up.
     pub fn calls(&self) -> usize {
         self.calls.len()
