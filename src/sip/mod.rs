@@ -3,6 +3,7 @@
 //! The only room that names the SIP library: everyone else imports from here, so that the library can be replaced in one
 //! folder.
 
+pub mod digest;
 pub mod transport;
 pub mod via;
 
