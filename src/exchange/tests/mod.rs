@@ -1,0 +1,5 @@
+//! The exchange among scripted peers, on simulated time.
+
+mod call;
+mod net;
+mod registration;
