@@ -19,6 +19,8 @@ pub enum Transmit {
 pub enum Event {
     /// A digit by telephone-event, once per key press.
     Digit { digit: char, duration_ms: u32 },
+    /// A digit given to [`Session::send_digits`] has been sent to its end.
+    DigitSent { digit: char },
     /// The first packet came, or the first after a loss of media.
     Flowing { from: SocketAddr },
     /// No RTP for this many seconds although the peer should send: 5, 10, 20...
@@ -87,6 +89,11 @@ impl Session {
     /// Microphone samples, any number of them; a packet leaves with the sample that completes it.
     pub fn capture(&mut self, now: Instant, samples: &[i16]) {
         let _ = (now, samples);
+        todo!()
+    }
+
+    /// When RTP of the peer last came (audio or telephone-event, from the accepted address).
+    pub fn last_received(&self) -> Option<Instant> {
         todo!()
     }
 
