@@ -222,8 +222,8 @@ impl std::fmt::Display for Challenge {
     }
 }
 
-/// An answer: the value of Authorization or Proxy-Authorization (RFC 7616 section 3.4).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An answer: the value of Authorization or Proxy-Authorization (RFC 7616 section 3.4). `Debug` hides the response.
+#[derive(Clone, PartialEq, Eq)]
 pub struct CredentialsLine {
     /// The user's name in the realm, unquoted.
     pub username: String,
@@ -253,11 +253,12 @@ impl CredentialsLine {
     /// # Errors
     /// [`DigestError`] says what is wrong; anything but exactly one Digest value is refused.
     pub fn parse(value: &[u8]) -> Result<Self, DigestError> {
-        let mut values = parse_values(value)?;
-        let (Some(mut value), true) = (values.pop(), values.is_empty()) else {
-            return Err(DigestError::Syntax);
-        };
+        let mut values = parse_values(value)?.into_iter();
+        let mut value = values.next().ok_or(DigestError::Syntax)?;
         value.require_digest()?;
+        if values.next().is_some() {
+            return Err(DigestError::Syntax);
+        }
         let mut need = |name: &'static str| value.take(name).ok_or(DigestError::Missing(name));
         let (username, realm, nonce) = (need("username")?, need("realm")?, need("nonce")?);
         let (uri, response) = (need("uri")?, need("response")?);
@@ -284,6 +285,13 @@ impl CredentialsLine {
             None => Some(Algorithm::Md5),
             Some(token) => Algorithm::parse(token.trim()),
         }
+    }
+}
+
+impl std::fmt::Debug for CredentialsLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let hidden = CredentialsLine { response: "***".to_owned(), ..self.clone() };
+        f.debug_tuple("CredentialsLine").field(&format_args!("{hidden}")).finish()
     }
 }
 
@@ -565,5 +573,162 @@ mod tests {
             body: b"",
         };
         assert_eq!(response(&inputs), "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5");
+    }
+
+    /// Computed apart, with Python's hashlib.
+    #[test]
+    fn body_and_session_key_are_hashed() {
+        for (algorithm, expected) in [
+            (Algorithm::Md5, "4745715d8e29e148146f6e3dc349316e"),
+            (Algorithm::Sha256, "ef0a8ffafa16aebe41299f3deb1f95ba7ec132a0ecb9762d4bdd635ef354bbae"),
+            (Algorithm::Md5Sess, "cc0f36c17aa52703d2d23198b308679b"),
+            (Algorithm::Sha256Sess, "a2e768b6717e6080351123a9e61d88dd28c327ac2a1fb6122c0de74344884fcf"),
+            (Algorithm::Sha512_256Sess, "9cb72b0d883584767a30add419aeea11fdf6df05843bb3fef2d83d76b4d68c1a"),
+        ] {
+            let inputs = Inputs {
+                algorithm,
+                username: "bob",
+                realm: "biloxi.example.com",
+                password: "zanzibar",
+                nonce: "dcd98b71",
+                cnonce: "0a4f113b",
+                nc: 10,
+                qop: Qop::AuthInt,
+                method: "INVITE",
+                uri: "sip:bob@biloxi.example.com",
+                body: b"v=0\r\n",
+            };
+            assert_eq!(response(&inputs), expected, "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn algorithms_are_found_in_any_case() {
+        for (algorithm, name) in ALGORITHMS {
+            assert_eq!(Algorithm::parse(&name.to_lowercase()), Some(algorithm));
+            assert_eq!(algorithm.name(), name);
+        }
+        assert_eq!(Algorithm::parse("SHA-512"), None);
+    }
+
+    #[test]
+    fn challenges_as_they_were_seen() {
+        let quoted = one(
+            r#"Digest realm="MCI WorldCom SIP", domain="wcom.com", nonce="wf84f1ceczx41ae6cbe5aea9c8e88d359", opaque="", stale="FALSE", algorithm="MD5""#,
+        );
+        assert_eq!((quoted.realm.as_str(), quoted.stale), ("MCI WorldCom SIP", false));
+        assert_eq!((quoted.algorithm(), quoted.opaque.as_deref()), (Some(Algorithm::Md5), Some("")));
+        assert_eq!(quoted.choose_qop(), Some(Qop::None));
+
+        let bare = one(r#"Digest realm="10.135.0.1", nonce="WWdAiVlnPjECocBoyYtBDshUs+RxMS+3""#);
+        assert_eq!((bare.algorithm(), bare.algorithm.as_deref()), (Some(Algorithm::Md5), None));
+
+        let asterisk = one(r#"Digest algorithm=MD5, realm="asterisk",  nonce="343eb793""#);
+        assert_eq!(asterisk.nonce, "343eb793");
+
+        let rfc3665 = one(
+            r#"Digest realm="atlanta.example.com", qop="auth", nonce="ea9c", opaque="", stale=FALSE, algorithm=MD5"#,
+        );
+        assert_eq!(rfc3665.choose_qop(), Some(Qop::Auth));
+    }
+
+    #[test]
+    fn odd_spelling_is_understood() {
+        let odd =
+            one("DIGEST  Realm = \"say \\\"hi\\\", you\" ,,NONCE=abc/==, QOP=\"token , AUTH-INT\", STALE=\"True\"");
+        assert_eq!((odd.realm.as_str(), odd.nonce.as_str()), ("say \"hi\", you", "abc/=="));
+        assert_eq!((odd.choose_qop(), odd.stale), (Some(Qop::AuthInt), true));
+        assert_eq!(one(r#"Digest realm="r", nonce="n", qop="""#).choose_qop(), Some(Qop::None));
+        assert_eq!(one(r#"Digest realm="r", nonce="n", qop="token""#).choose_qop(), None);
+        assert_eq!(one(r#"Digest realm="r", nonce="n", algorithm=SHA3-256"#).algorithm(), None);
+    }
+
+    #[test]
+    fn merged_challenges_are_cut() {
+        let row = r#"Digest realm="a, Digest b", nonce="1", qop="auth,auth-int", Basic realm="c", digest realm="d", nonce="2" Digest nonce="3""#;
+        let all = Challenge::parse_row(row.as_bytes()).unwrap();
+        assert_eq!(all.len(), 4);
+        assert_eq!(all[0].as_ref().unwrap().realm, "a, Digest b");
+        assert_eq!(all[1], Err(DigestError::Scheme));
+        assert_eq!(all[2].as_ref().unwrap().nonce, "2");
+        assert_eq!(all[3], Err(DigestError::Missing("realm")));
+    }
+
+    #[test]
+    fn what_is_not_a_challenge_is_refused() {
+        for bad in ["Digest realm=\"r", "Digest realm=\"r\\", "Digest realm=\"r\";x", "\u{1F600}"] {
+            assert_eq!(Challenge::parse_row(bad.as_bytes()), Err(DigestError::Syntax), "{bad}");
+        }
+        assert_eq!(Challenge::parse_row(b"Digest realm=\"\xff\""), Err(DigestError::Syntax));
+        assert_eq!(Challenge::parse_row(b""), Ok(Vec::new()));
+        let endless = "Digest ".repeat(100_000);
+        assert_eq!(Challenge::parse_row(endless.as_bytes()), Err(DigestError::Syntax));
+    }
+
+    #[test]
+    fn a_challenge_survives_being_written() {
+        let mut challenge = Challenge::new("say \"hi\" \\ you", "n/=", Algorithm::Sha512_256);
+        assert_eq!(one(&challenge.to_string()), challenge);
+        challenge.opaque = Some(String::new());
+        challenge.stale = true;
+        challenge.domain = Some("sip:a sip:b".to_owned());
+        challenge.qop = vec!["auth".to_owned(), "auth-int".to_owned()];
+        assert_eq!(one(&challenge.to_string()), challenge);
+        assert_eq!(
+            Challenge::new("r", "n", Algorithm::Md5).to_string(),
+            r#"Digest realm="r", nonce="n", algorithm=MD5, qop="auth""#
+        );
+    }
+
+    #[test]
+    fn credentials_as_they_were_seen() {
+        let ekiga = r#"Digest username="test13", realm="asterisk", nonce="343eb793", uri="sip:10.10.1.99", algorithm=MD5,  response="6c13de87f9cde9c44e95edbb68cbdea9""#;
+        let line = CredentialsLine::parse(ekiga.as_bytes()).unwrap();
+        assert_eq!((line.username.as_str(), line.uri.as_str(), line.qop), ("test13", "sip:10.10.1.99", Qop::None));
+        assert!(!verify(&line, "guess", "REGISTER", b""));
+        // RFC 3665 2.1 F3: a comma is missing.
+        let bob = r#"Digest username="bob", realm="atlanta.example.com" nonce="ea9c8e88df84f1cec4341ae6cbe5a359", opaque="", uri="sips:ss2.biloxi.example.com", response="dfe56131d1958046689d83306477ecc""#;
+        assert_eq!(CredentialsLine::parse(bob.as_bytes()).unwrap().nonce, "ea9c8e88df84f1cec4341ae6cbe5a359");
+    }
+
+    #[test]
+    fn credentials_are_written_as_the_grammar_wants_them() {
+        let line = CredentialsLine {
+            username: "bo\"b".to_owned(),
+            realm: "r".to_owned(),
+            nonce: "n".to_owned(),
+            uri: "sip:example.com".to_owned(),
+            response: "00".to_owned(),
+            algorithm: Some("MD5".to_owned()),
+            cnonce: Some("c".to_owned()),
+            nc: Some(26),
+            qop: Qop::Auth,
+            opaque: Some("o".to_owned()),
+        };
+        let expected = r#"Digest username="bo\"b", realm="r", nonce="n", uri="sip:example.com", response="00", algorithm=MD5, cnonce="c", opaque="o", qop=auth, nc=0000001a"#;
+        assert_eq!(line.to_string(), expected);
+        assert_eq!(CredentialsLine::parse(expected.as_bytes()), Ok(line));
+    }
+
+    #[test]
+    fn bad_credentials_are_refused() {
+        let with = |tail: &str| {
+            let head = r#"Digest username="u", realm="r", nonce="n", uri="sip:x", response="0""#;
+            CredentialsLine::parse(format!("{head}{tail}").as_bytes()).err()
+        };
+        assert_eq!(with(""), None);
+        assert_eq!(with(", nc=1"), Some(DigestError::Invalid("nc")));
+        assert_eq!(with(", nc=+0000001"), Some(DigestError::Invalid("nc")));
+        assert_eq!(with(", qop=token"), Some(DigestError::Invalid("qop")));
+        assert_eq!(with(", qop=auth"), Some(DigestError::Missing("nc")));
+        assert_eq!(with(", qop=auth, nc=00000001"), Some(DigestError::Missing("cnonce")));
+        assert_eq!(with(", Digest realm=\"x\""), Some(DigestError::Syntax));
+        assert_eq!(CredentialsLine::parse(b"Basic dTpw"), Err(DigestError::Scheme));
+    }
+
+    #[test]
+    fn the_next_nonce_is_found() {
+        assert_eq!(parse_nextnonce(br#"qop=auth, nextnonce="a,b", rspauth="0""#).as_deref(), Some("a,b"));
+        assert_eq!(parse_nextnonce(b"qop=auth"), None);
     }
 }

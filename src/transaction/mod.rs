@@ -158,6 +158,12 @@ impl Transactions {
         self.clients.get(&id).map(|client| client.flow)
     }
 
+    /// Whether a client transaction still waits for its final response.
+    pub fn client_awaits(&self, id: ClientId) -> bool {
+        use crate::sip::ClientState::{Calling, Proceeding, Trying};
+        self.clients.get(&id).is_some_and(|client| matches!(client.machine.state(), Calling | Trying | Proceeding))
+    }
+
     /// The request of an open server transaction.
     pub fn server_request(&self, id: ServerId) -> Option<&Request> {
         self.servers.get(&id).map(|server| server.machine.request())
