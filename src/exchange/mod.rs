@@ -12,15 +12,19 @@ use crate::sip::digest::Algorithm;
 mod answer;
 mod auth;
 pub mod core;
+mod extension;
 pub mod location;
+mod music;
 mod nonce;
 mod place;
 mod proxy;
 mod registrar;
+mod script;
 #[cfg(test)]
 mod tests;
 
 pub use self::core::Core;
+pub use extension::{Act, EXTENSIONS};
 
 /// What an exchange is.
 #[derive(Debug, Clone)]

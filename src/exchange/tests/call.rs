@@ -241,6 +241,8 @@ fn a_phone_that_is_gone() {
     net.advance(Duration::from_secs(33));
     net.expect(&alice, 100);
     net.expect(&alice, 408);
+    net.send(&alice, &ack_refusal(&alice, "sip:bob@example.com", 1, 1));
+    while net.take(&alice).is_some() {}
     // RFC 4320 section 4.2: a late 408 to anything else helps nobody.
     let options = alice.request("OPTIONS", "sip:bob@example.com", 2, 1, "");
     net.send(&alice, &options);

@@ -1,5 +1,6 @@
 //! The exchange among scripted peers, on simulated time.
 
 mod call;
+mod extensions;
 mod net;
 mod registration;

@@ -56,9 +56,19 @@ impl Net {
     }
 
     pub fn send(&mut self, from: &Peer, message: &str) {
-        let flow = Flow { transport: Transport::Udp, local: EXCHANGE.parse().unwrap(), remote: from.address };
-        self.core.handle_datagram(self.now, flow, message.as_bytes());
+        self.deliver(from.address, message.as_bytes());
+    }
+
+    /// Brings the exchange a datagram.
+    pub fn deliver(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let flow = Flow { transport: Transport::Udp, local: EXCHANGE.parse().unwrap(), remote: from };
+        self.core.handle_datagram(self.now, flow, bytes);
         self.drain();
+    }
+
+    /// The next datagram for a peer.
+    pub fn take(&mut self, at: &Peer) -> Option<Bytes> {
+        self.inboxes.get_mut(&at.address)?.pop_front()
     }
 
     fn drain(&mut self) {
@@ -79,7 +89,7 @@ impl Net {
     }
 
     fn receive(&mut self, at: &Peer) -> Option<Message> {
-        let bytes = self.inboxes.get_mut(&at.address)?.pop_front()?;
+        let bytes = self.take(at)?;
         Some(parse_datagram(bytes, &Limits::datagram()).expect("what the exchange sends can be read"))
     }
 
@@ -96,6 +106,15 @@ impl Net {
         match self.receive(at) {
             Some(Message::Response(response)) if response.status.code() == code => response,
             other => panic!("{} waits for {code}, not for {other:?}", at.user),
+        }
+    }
+
+    /// The next message, a response of any code.
+    #[track_caller]
+    pub fn any_response(&mut self, at: &Peer) -> Response {
+        match self.receive(at) {
+            Some(Message::Response(response)) => response,
+            other => panic!("{} waits for a response, not for {other:?}", at.user),
         }
     }
 
