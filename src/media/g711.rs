@@ -27,7 +27,7 @@ pub static PCMU: [i16; 256] = {
     let mut byte = 0;
     while byte < 256 {
         let code = !(byte as u8);
-        let magnitude = ((((code & 0x0f) as i16) << 3) + 0x84 << (code >> 4 & 7)) - 0x84;
+        let magnitude = (((((code & 0x0f) as i16) << 3) + 0x84) << (code >> 4 & 7)) - 0x84;
         table[byte] = if code & 0x80 == 0 { magnitude } else { -magnitude };
         byte += 1;
     }
@@ -42,7 +42,7 @@ pub static PCMA: [i16; 256] = {
         let code = byte as u8 ^ 0x55;
         let step = ((code & 0x0f) as i16) << 4 | 8;
         let segment = code >> 4 & 7;
-        let magnitude = if segment == 0 { step } else { step + 0x100 << (segment - 1) };
+        let magnitude = if segment == 0 { step } else { (step + 0x100) << (segment - 1) };
         table[byte] = if code & 0x80 == 0 { -magnitude } else { magnitude };
         byte += 1;
     }

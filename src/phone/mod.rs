@@ -1,5 +1,6 @@
 //! The phone: joins the core, the sound and the network. The UI, the commands and scripts use [`PhoneHandle`] only.
 
+pub mod advice;
 pub mod command;
 pub mod event;
 pub mod media_thread;

@@ -160,8 +160,13 @@ impl Reception {
 
     /// A.3: the share of packets lost since a mark, 0 to 1. More duplicates than losses are no loss.
     pub fn loss_since(&self, mark: Mark) -> f32 {
+        self.loss_since_without(mark, 0)
+    }
+
+    /// The share lost since a mark, 0 to 1, if so many of the packets that came had not come: duplicates, late ones.
+    pub fn loss_since_without(&self, mark: Mark, useless: u64) -> f32 {
         let expected = self.expected().saturating_sub(mark.expected);
-        let received = self.received().saturating_sub(mark.received);
+        let received = self.received().saturating_sub(mark.received).saturating_sub(useless);
         if expected == 0 { 0.0 } else { expected.saturating_sub(received) as f32 / expected as f32 }
     }
 }
@@ -207,6 +212,7 @@ mod tests {
             reception.update(now, SeqNo(seq), None);
         }
         assert_eq!(reception.loss_since(mark), 0.25);
+        assert_eq!(reception.loss_since_without(mark, 1), 0.5);
         let mark = reception.mark();
         reception.update(now, SeqNo(6), None);
         assert_eq!(reception.loss_since(mark), 0.0);

@@ -97,6 +97,7 @@ impl Call {
             referred_by: identity::first_address(&request.headers, &HeaderName::ReferredBy)
                 .map(|address| identity::uri_text(&address.uri)),
         });
+        cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
         match alerting {
             Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no }),
             Alerting::Ring | Alerting::RingThenAnswer => {
@@ -104,7 +105,6 @@ impl Call {
                     call.finish_response(cx, &mut response);
                     cx.tx.respond(now, id, response);
                 }
-                cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
                 if alerting == Alerting::RingThenAnswer {
                     cx.timers.set(Timer::AutoAnswer(no), now + cx.config.auto_answer_after);
                 }
