@@ -4,6 +4,8 @@ pub mod advice;
 pub mod command;
 pub mod event;
 pub mod media_thread;
+pub mod screen;
+pub mod target;
 pub mod trace;
 
 pub use command::{Command, Reply};
