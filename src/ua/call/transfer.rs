@@ -223,7 +223,6 @@ impl Call {
         let referred_by = Some(text(&request.headers, &HeaderName::ReferredBy)).filter(|by| !by.is_empty());
         if let Some(mut response) = cx.response(request, 202, "Accepted") {
             self.add_contact(cx, &mut response.headers);
-            push(&mut response.headers, HeaderName::ContentLength, "0");
             cx.tx.respond(now, id, response);
         }
         let by = identity::first_address(&request.headers, &HeaderName::ReferredBy)
