@@ -1,6 +1,7 @@
 //! The extensions 600 to 606, without I/O: who answers each, and what he does. Sound is opened on a [`Stage`].
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::sdp::{Capabilities, Codec, HoldStyle, Negotiated};
@@ -74,8 +75,8 @@ enum Call {
 pub(crate) struct Home {
     /// The exchange's domain.
     pub domain: String,
-    /// The exchange, as a loose route.
-    pub route: Uri,
+    /// The exchange's address.
+    pub exchange: SocketAddr,
     /// With which it calls when it is transferred.
     pub password: String,
 }
@@ -85,6 +86,8 @@ pub(crate) struct Extension {
     act: Act,
     agent: Agent,
     sounds: HashMap<Call, SoundId>,
+    /// It has shut down.
+    quiet: bool,
 }
 
 enum Agent {
@@ -101,9 +104,10 @@ impl Extension {
                 Agent::Phone(Box::new(UserAgent::new(now, config(number, act, home)?, seed)))
             }
             Act::EarlyMedia => script(Scene::EarlyThenBusy { after: EARLY_MEDIA }),
-            Act::Redirect => script(Scene::Redirect { to: format!("sip:600@{}", home.domain) }),
+            // By address: the caller may know no name of ours.
+            Act::Redirect => script(Scene::Redirect { to: format!("sip:600@{}", home.exchange) }),
         };
-        Some(Extension { act, agent, sounds: HashMap::new() })
+        Some(Extension { act, agent, sounds: HashMap::new(), quiet: false })
     }
 
     /// A datagram came.
@@ -132,6 +136,14 @@ impl Extension {
         self.settle(now, flow, stage);
     }
 
+    /// After [`Extension::shut_down`]: whether a BYE is not answered yet.
+    pub fn awaits_answers(&self) -> bool {
+        match &self.agent {
+            Agent::Phone(_) => !self.quiet,
+            Agent::Script(_) => false,
+        }
+    }
+
     /// The next message to put on the wire.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         match &mut self.agent {
@@ -149,10 +161,11 @@ impl Extension {
     }
 
     fn settle(&mut self, now: Instant, flow: Flow, stage: &mut impl Stage) {
-        let Extension { act, agent, sounds } = self;
+        let Extension { act, agent, sounds, quiet } = self;
+        let mut host = Host { act: *act, sounds, quiet, stage };
         match agent {
-            Agent::Phone(ua) => Host { act: *act, sounds, stage }.answer_calls(ua, now, flow),
-            Agent::Script(script) => Host { act: *act, sounds, stage }.play_scenes(script, now),
+            Agent::Phone(ua) => host.answer_calls(ua, now, flow),
+            Agent::Script(script) => host.play_scenes(script, now),
         }
     }
 }
@@ -161,6 +174,7 @@ impl Extension {
 struct Host<'a, S: Stage> {
     act: Act,
     sounds: &'a mut HashMap<Call, SoundId>,
+    quiet: &'a mut bool,
     stage: &'a mut S,
 }
 
@@ -169,8 +183,8 @@ impl<S: Stage> Host<'_, S> {
         loop {
             if let Some(query) = ua.poll_resolve() {
                 // Everything goes through the exchange, whose route names its address; nobody else is looked up.
-                let exchange = query.host.parse() == Ok(flow.remote.ip())
-                    && query.port.unwrap_or(5060) == flow.remote.port();
+                let exchange =
+                    query.host.parse() == Ok(flow.remote.ip()) && query.port.unwrap_or(5060) == flow.remote.port();
                 ua.handle_resolved(now, &query, if exchange { vec![flow] } else { Vec::new() });
                 continue;
             }
@@ -187,6 +201,7 @@ impl<S: Stage> Host<'_, S> {
                     }
                 }
                 Event::Ended { call, .. } => self.close(now, Call::Phone(call)),
+                Event::Quiet => *self.quiet = true,
                 // Nobody watches an extension.
                 _ => {}
             }
@@ -249,13 +264,14 @@ fn capabilities() -> Capabilities {
 }
 
 fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
+    let route = Uri::parse(format!("sip:{};lr", home.exchange).into()).ok()?;
     let credentials = Credentials { user: number.to_owned(), password: home.password.clone() };
     let account = Account {
         name: number.to_owned(),
         uri: Uri::parse(format!("sip:{number}@{}", home.domain).into()).ok()?,
         display_name: None,
-        registrar: home.route.clone(),
-        route: vec![home.route.clone()],
+        registrar: route.clone(),
+        route: vec![route],
         expires: Duration::from_secs(3600),
         register: false,
         credentials: Some(credentials.clone()),

@@ -3,6 +3,8 @@
 //! - [`core`]: everything between a datagram in and a datagram out, without I/O. Around it `auth` and `nonce` (digest, RFC
 //!   3261 section 22), [`location`] and `registrar` (section 10), `place` (what is ours, where others are), `proxy` (response
 //!   contexts, section 16), `answer` (responses of our own).
+//! - `extension`: the numbers 600 to 606, each a user agent of our own, or, where that has no command for it, a `script`.
+//! - [`server`]: all of it on real sockets, with the extensions' `voice` and `music`; [`demo`]: the one for `offhook demo`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use crate::sip::digest::Algorithm;
 mod answer;
 mod auth;
 pub mod core;
+pub mod demo;
 mod extension;
 pub mod location;
 mod music;
@@ -20,11 +23,14 @@ mod place;
 mod proxy;
 mod registrar;
 mod script;
+pub mod server;
 #[cfg(test)]
 mod tests;
+mod voice;
 
 pub use self::core::Core;
 pub use extension::{Act, EXTENSIONS};
+pub use server::Exchange;
 
 /// What an exchange is.
 #[derive(Debug, Clone)]

@@ -4,3 +4,4 @@ mod call;
 mod extensions;
 mod net;
 mod registration;
+mod server;
