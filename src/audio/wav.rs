@@ -1,7 +1,7 @@
 //! WAV files: loaded whole, written by a thread of their own so that a slow disk delays no packet.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,6 +12,10 @@ const MAX_SAMPLES: usize = 64 << 20;
 const MAX_WAITING: usize = 1000;
 /// WAV counts bytes with 32 bits.
 const MAX_BYTES: u64 = 4_000_000_000;
+/// How often the header is brought up to date.
+const FLUSH: Duration = Duration::from_secs(1);
+/// How long a writer that is dropped waits for its disk.
+const DROP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a WAV file can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,13 +146,29 @@ impl Writer {
         self.blocks = None;
     }
 
+    /// Whether the file is finished, or given up.
+    pub fn is_done(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Waits until the file is finished, or the deadline has come.
     pub fn wait(mut self, deadline: Instant) {
+        self.wait_until(deadline);
+        self.thread = None;
+    }
+
+    fn wait_until(&mut self, deadline: Instant) {
         self.close();
-        let Some(thread) = self.thread.take() else { return };
-        while !thread.is_finished() && Instant::now() < deadline {
+        while !self.is_done() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+impl Drop for Writer {
+    /// Waits a moment for the file: what is dropped last of all would be lost with the process.
+    fn drop(&mut self) {
+        self.wait_until(Instant::now() + DROP_PATIENCE);
     }
 }
 
@@ -158,20 +178,21 @@ fn write_all(path: &Path, channels: u16, rate: u32, blocks: &Receiver<Vec<i16>>)
     let mut file = hound::WavWriter::create(path, spec)?;
     file.flush()?;
     let mut flushed = Instant::now();
-    while let Ok(block) = blocks.recv() {
-        for sample in block {
-            file.write_sample(sample)?;
+    loop {
+        match blocks.recv_timeout(FLUSH) {
+            Ok(block) => block.into_iter().try_for_each(|sample| file.write_sample(sample))?,
+            Err(RecvTimeoutError::Timeout) => (),
+            Err(RecvTimeoutError::Disconnected) => return file.finalize(),
         }
         if u64::from(file.len()) * 2 > MAX_BYTES {
             file.finalize()?;
             return Err(hound::Error::IoError(std::io::Error::other("a WAV file can't be longer than 4 GB")));
         }
-        if flushed.elapsed() > Duration::from_secs(1) {
+        if flushed.elapsed() >= FLUSH {
             file.flush()?;
             flushed = Instant::now();
         }
     }
-    file.finalize()
 }
 
 #[cfg(test)]

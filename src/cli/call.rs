@@ -13,8 +13,11 @@ use crate::ua::config::AutoAnswer;
 
 use super::args;
 use super::exit::{Exit, Failure};
-use super::session::{QUIT, Session};
+use super::session::Session;
 use super::watch::{Step, Stop, Watch};
+
+/// How long the other side may take to say that it has understood; then the phone is left, which waits once more.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What is to happen in the call.
 struct Plan<'a> {
@@ -155,25 +158,18 @@ async fn see_through(session: &mut Session, call: CallNo, plan: &Plan<'_>) -> Re
     loop {
         let event = tokio::select! {
             biased;
-            () = session.signals.next() => {
-                if watch.is_stopped() {
-                    return Err(Failure::new(Exit::Interrupted, "interrupted"));
-                }
-                hang_up(session, &mut watch, Stop::Interrupted).await;
-                limit = Some((Instant::now() + QUIT, Stop::Interrupted));
-                continue;
-            }
-            () = session.out.closed(), if !watch.is_stopped() => {
-                hang_up(session, &mut watch, Stop::Planned).await;
-                continue;
-            }
+            // Leaving hangs up.
+            () = session.signals.next() => return Err(Failure::new(Exit::Interrupted, "interrupted")),
+            () = session.out.closed() => return Ok(()),
             event = session.events.recv() => event.ok_or_else(phone_ended)?,
             why = until(limit) => {
-                limit = None;
-                if watch.is_stopped() {
-                    return Err(Failure::new(Exit::Interrupted, "interrupted"));
+                if let Some(why) = watch.stopped() {
+                    return watch.conclude(why);
                 }
-                hang_up(session, &mut watch, why).await;
+                watch.stop(why);
+                limit = Some((Instant::now() + GOODBYE, why));
+                // A refusal means that the call has ended already: its event is on the way.
+                let _ = session.phone.command(Command::Hangup { call: Some(call) }).await;
                 continue;
             }
         };
@@ -185,7 +181,7 @@ async fn see_through(session: &mut Session, call: CallNo, plan: &Plan<'_>) -> Re
         match step {
             Step::Goes => {}
             Step::Established => {
-                if !watch.is_stopped() {
+                if watch.stopped().is_none() {
                     limit = plan.duration.map(|duration| (Instant::now() + duration, Stop::Planned));
                 }
                 if let Some(path) = plan.play {
@@ -208,12 +204,6 @@ async fn until(limit: Option<(Instant, Stop)>) -> Stop {
         }
         None => std::future::pending().await,
     }
-}
-
-async fn hang_up(session: &mut Session, watch: &mut Watch, why: Stop) {
-    watch.stop(why);
-    // A refusal means that the call has ended already: its event is on the way.
-    let _ = session.phone.command(Command::Hangup { call: Some(watch.call()) }).await;
 }
 
 fn phone_ended() -> Failure {

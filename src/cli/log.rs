@@ -1,4 +1,4 @@
-//! The log: to the file of `--log`, never to the screen, never larger than twice [`LIMIT`].
+//! The log: to the file of `--log`, never to the screen, never larger than twice 16 MiB.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

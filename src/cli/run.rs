@@ -48,12 +48,13 @@ pub async fn run(mut session: Session, account: Option<String>) -> Exit {
         end = serve(&session.phone, &mut session.events, &session.out, lines, account) => end,
     };
     match end {
+        // The phone has ended, or had its time to.
         End::Quit => {
-            session.out.finish();
+            session.leave();
             Exit::Done
         }
         End::Phone => {
-            session.out.finish();
+            session.leave();
             Exit::Internal
         }
         End::Signal => {

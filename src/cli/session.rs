@@ -13,8 +13,8 @@ use crate::phone::{Command, Event, PhoneHandle, Refused, Reply};
 use super::exit::{Exit, Failure};
 use super::out::Out;
 
-/// How long hanging up and unregistering may take at the end.
-pub const QUIT: Duration = Duration::from_millis(1800);
+/// How long hanging up and unregistering may take at the end; the phone itself gives up a little before.
+pub const QUIT: Duration = Duration::from_millis(1900);
 
 /// A started phone.
 pub struct Session {
@@ -69,24 +69,23 @@ impl Session {
         give(&self.phone, &mut self.events, &self.out, command).await
     }
 
-    /// Hangs up, unregisters and writes the last events, for no longer than [`QUIT`].
-    pub async fn quit(self) {
-        self.quit_by(Instant::now() + QUIT).await;
-    }
-
-    /// The same until a given moment.
-    pub async fn quit_by(mut self, deadline: Instant) {
-        let quit = timeout_at(deadline, quit(&self.phone, &mut self.events, &self.out));
-        tokio::select! {
-            _ = quit => {}
-            () = self.signals.next() => {}
+    /// Hangs up, unregisters and writes the last events, for no longer than [`QUIT`]; a second signal cuts it short.
+    pub async fn quit(mut self) {
+        let quit = timeout_at(Instant::now() + QUIT, quit(&self.phone, &mut self.events, &self.out));
+        let in_time = tokio::select! {
+            outcome = quit => outcome.is_ok(),
+            () = self.signals.next() => false,
+        };
+        if in_time {
+            self.out.finish();
+        } else {
+            self.leave();
         }
-        self.out.finish();
     }
 
     /// Leaves without a word to anybody: bindings stay.
     pub fn leave(self) {
-        // Dropping the phone would unregister.
+        // Dropping the phone would unregister, and wait for it.
         let _still_registered = std::mem::ManuallyDrop::new(self.phone);
         self.out.finish();
     }

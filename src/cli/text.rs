@@ -12,7 +12,7 @@ pub fn line(kind: &Kind) -> String {
         Kind::Registering { account } => format!("{account}: registering"),
         Kind::Registered { account, expires, contacts, .. } => {
             let others = contacts.iter().filter(|binding| !binding.ours).count();
-            let others = if others == 0 { String::new() } else { format!(", {others} other bindings") };
+            let others = if others == 0 { String::new() } else { format!(", {}", counted(others, "other binding")) };
             format!("{account}: registered for {expires} s{others}")
         }
         Kind::Bindings { account, contacts } => bindings(account, contacts),
@@ -72,7 +72,8 @@ pub fn line(kind: &Kind) -> String {
             about(call, &format!("ended{talked}: {}{advice}", ending(*by, *code, reason)))
         }
         Kind::MessageWaiting { account, new, old } => {
-            format!("{}: {new} new voice messages, {old} old", account.as_deref().unwrap_or("voice mailbox"))
+            let new = counted(*new as usize, "new voice message");
+            format!("{}: {new}, {old} old", account.as_deref().unwrap_or("voice mailbox"))
         }
         Kind::Device { role, name, state, detail } => {
             let state = match state {
@@ -101,13 +102,17 @@ pub fn bindings(account: &str, contacts: &[Binding]) -> String {
     if contacts.is_empty() {
         return format!("{account}: no bindings");
     }
-    let mut text = format!("{account}: {} bindings", contacts.len());
+    let mut text = format!("{account}: {}", counted(contacts.len(), "binding"));
     for binding in contacts {
         let expires = binding.expires.map(|seconds| format!(", {seconds} s left")).unwrap_or_default();
         let ours = if binding.ours { " (this phone)" } else { "" };
         text.push_str(&format!("\n  {}{expires}{ours}", binding.uri));
     }
     text
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A status code with its reason, and its meaning where the reason does not say it.
@@ -125,7 +130,8 @@ fn ending(by: EndedBy, code: Option<u16>, reason: &str) -> String {
         (EndedBy::Remote, None) if reason.is_empty() => "the other side hung up".into(),
         (EndedBy::Remote, None) => format!("the other side hung up ({reason})"),
         (EndedBy::Remote, Some(487)) => "the other side gave up".into(),
-        (EndedBy::Transport, None) => format!("the network failed ({reason})"),
+        // The code is our own: no server gave it.
+        (EndedBy::Transport, _) => format!("not reached: {reason}"),
         (EndedBy::Timeout, None) => format!("time ran out ({reason})"),
         (_, Some(_)) => answer(code, reason),
     }
@@ -181,7 +187,10 @@ fn state(snapshot: &Snapshot) -> String {
             Registration::Failed => "failed",
         };
         let reason = account.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let messages = account.messages.map(|(new, _)| format!(", {new} new voice messages")).unwrap_or_default();
+        let messages = account
+            .messages
+            .map(|(new, _)| format!(", {}", counted(new as usize, "new voice message")))
+            .unwrap_or_default();
         lines.push(format!("{}: {} {registration}{reason}{messages}", account.name, account.uri));
     }
     lines.extend(snapshot.calls.iter().map(call_state));
@@ -273,6 +282,10 @@ mod tests {
             (
                 ended(EndedBy::Remote, Some(486), "Busy Here", 0.0, Some("try again later")),
                 "#1 ended: busy (486 Busy Here); try again later",
+            ),
+            (
+                ended(EndedBy::Transport, Some(503), "no address was found for pbx", 0.0, None),
+                "#1 ended: not reached: no address was found for pbx",
             ),
             (ended(EndedBy::Local, Some(487), "Request Terminated", 0.0, None), "#1 ended: hung up here"),
             (Kind::Ok { command: "swap".into() }, "ok: swap"),

@@ -23,8 +23,6 @@ pub enum Stop {
     Planned,
     /// Nobody answered in the time given.
     Unanswered,
-    /// A signal.
-    Interrupted,
 }
 
 /// What an event means for the call.
@@ -49,19 +47,14 @@ impl Watch {
         self.call
     }
 
-    /// Whether it stands or stood.
-    pub fn is_established(&self) -> bool {
-        self.established
-    }
-
     /// This side hangs up, and why. The first reason counts.
     pub fn stop(&mut self, why: Stop) {
         self.stopped.get_or_insert(why);
     }
 
-    /// Whether this side hangs up.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.is_some()
+    /// Why this side hangs up, if it does.
+    pub fn stopped(&self) -> Option<Stop> {
+        self.stopped
     }
 
     /// Takes an event, of this call or another.
@@ -82,35 +75,28 @@ impl Watch {
                 Step::Goes
             }
             Kind::Ended { call, by, code, reason, advice, .. } if ours(call) => {
-                Step::Ended(self.end(&call.peer, *by, *code, reason, advice.as_deref()))
+                let told = || text::failed_call(&call.peer, *by, *code, reason, advice.as_deref());
+                Step::Ended(match self.stopped {
+                    Some(why) => self.conclude(why),
+                    None if self.established && *by != EndedBy::Transport => self.conclude(Stop::Planned),
+                    None => Err(Failure::new(Exit::of_call(*by, *code), told())),
+                })
             }
             _ => Step::Goes,
         }
     }
 
-    fn end(
-        &self,
-        peer: &str,
-        by: EndedBy,
-        code: Option<u16>,
-        reason: &str,
-        advice: Option<&str>,
-    ) -> Result<(), Failure> {
-        match (self.stopped, self.silent) {
-            (Some(Stop::Interrupted), _) => Err(Failure::new(Exit::Interrupted, "interrupted")),
-            (_, Some(seconds)) => Err(Failure::new(
+    /// What is to be said of a call that this side has ended for this reason.
+    pub fn conclude(&self, why: Stop) -> Result<(), Failure> {
+        match (self.silent, why) {
+            (Some(seconds), _) => Err(Failure::new(
                 Exit::NoSound,
-                format!("{peer}: no sound came for {seconds} s; a firewall or NAT may keep it away"),
+                format!("no sound came for {seconds} s; a firewall or NAT may keep it away"),
             )),
-            (Some(Stop::Unanswered), None) if !self.established => {
-                Err(Failure::new(Exit::Unanswered, format!("{peer}: nobody answered in the time given")))
+            (None, Stop::Unanswered) if !self.established => {
+                Err(Failure::new(Exit::Unanswered, "nobody answered in the time given"))
             }
-            (Some(Stop::Planned | Stop::Unanswered), None) => Ok(()),
-            (None, None) if self.established && by != EndedBy::Transport => Ok(()),
-            (None, None) => {
-                let message = text::failed_call(peer, by, code, reason, advice);
-                Err(Failure::new(Exit::of_call(by, code), message))
-            }
+            (None, Stop::Planned | Stop::Unanswered) => Ok(()),
         }
     }
 }
@@ -192,8 +178,6 @@ mod tests {
             (Stop::Unanswered, false, Exit::Unanswered),
             // The answer crossed our CANCEL.
             (Stop::Unanswered, true, Exit::Done),
-            (Stop::Interrupted, true, Exit::Interrupted),
-            (Stop::Interrupted, false, Exit::Interrupted),
         ] {
             let mut watch = Watch::new(CallNo(1));
             if established_before {

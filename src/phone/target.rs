@@ -52,19 +52,16 @@ fn within_brackets(text: &str) -> &str {
 
 /// The scheme in lower case; another one than ours counts when it looks like one, for `pbx:5080` is a host.
 fn scheme_of(text: &str) -> Option<&'static str> {
-    if as_host(text).is_some() {
-        return None;
-    }
-    let (scheme, rest) = text.split_once(':')?;
+    let (scheme, _) = text.split_once(':')?;
     match scheme.to_ascii_lowercase().as_str() {
         "sip" => return Some("sip"),
         "sips" => return Some("sips"),
         "tel" => return Some("tel"),
+        _ if as_host(text).is_some() => return None,
         _ => {}
     }
     let word = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'-');
-    let port = rest.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
-    (word && !scheme.is_empty() && !port).then_some("other")
+    (word && !scheme.is_empty()).then_some("other")
 }
 
 /// RFC 3261 section 19.1.6: the number and its parameters become the user part, for few PBXs take a tel URI as it is.
@@ -99,7 +96,7 @@ fn as_host(text: &str) -> Option<String> {
     if let Ok(address) = host.parse::<std::net::Ipv6Addr>() {
         return Some(format!("[{address}]{parameters}"));
     }
-    let with_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let with_port = host.split_once(':').is_some_and(|(name, port)| !name.contains('@') && port.parse::<u16>().is_ok());
     let literal = host.parse::<std::net::Ipv4Addr>().is_ok() || (host.starts_with('[') && host.contains(']'));
     (literal || with_port).then(|| text.to_string())
 }

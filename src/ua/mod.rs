@@ -254,8 +254,9 @@ impl UserAgent {
         for call in self.calls.values_mut() {
             call.hang_up(&mut self.core, now);
         }
-        for place in 0..self.registrations.len() {
-            self.with_registration(AccountId(place), Registration::unregister);
+        // An account that never registered has nothing to take back, and nothing to say.
+        for registration in self.registrations.iter_mut().filter(|registration| registration.contact().is_some()) {
+            registration.unregister();
         }
     }
 
@@ -288,6 +289,11 @@ impl UserAgent {
     /// What was dropped or refused.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// The number that the next call gets, for its ports open before it begins.
+    pub fn next_call(&self) -> CallNo {
+        CallNo(self.core.next_call + 1)
     }
 
     /// Calls that are up.

@@ -1,10 +1,39 @@
 //! The one thread that carries all calls' sound between the RTP sockets and the devices.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `engine` | the loop: sockets, orders, timers, devices that come and go |
+//! | `sending` | the 20 ms tick: microphone to sessions |
+//! | `hearing` | sessions and tones to speaker |
+//! | `call` | one call: session, sockets, what is played into it and recorded of it |
+//! | `devices` | opening, losing and retaking a device |
+//! | `speaker` | tones, beeps and the mixer |
+//! | `sockets` | RTP and RTCP ports |
+//!
+//! Nothing here waits but for the next deadline: devices are opened and dropped, files are read and written by threads of
+//! their own.
+
+mod call;
+mod devices;
+mod engine;
+mod hearing;
+mod sending;
+mod sockets;
+mod speaker;
 
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
+use polling::Poller;
+
+use crate::audio::wav;
 use crate::config;
+use crate::media::levels::SILENCE_DBFS;
 use crate::media::session;
 use crate::sdp::Negotiated;
 use crate::ua::CallNo;
@@ -101,29 +130,112 @@ pub struct Levels {
 
 /// The media thread, as the phone sees it.
 #[derive(Clone)]
-pub struct MediaThread {}
+pub struct MediaThread {
+    messages: Sender<Message>,
+    poller: Arc<Poller>,
+    levels: Arc<SharedLevels>,
+    ended: Arc<Ended>,
+}
+
+/// What reaches the thread.
+enum Message {
+    Order(Order),
+    Call { call: CallNo, sockets: sockets::Sockets, seed: [u8; 32] },
+    Opened { role: DeviceRole, generation: u64, result: devices::OpenResult },
+    Loaded { call: CallNo, result: Result<wav::Clip, wav::WavError> },
+}
+
+/// [`Levels`], written by the media thread and read by others: floats as bits.
+struct SharedLevels {
+    input: AtomicU32,
+    output: AtomicU32,
+}
+
+impl SharedLevels {
+    fn new() -> SharedLevels {
+        let silence = || AtomicU32::new(SILENCE_DBFS.to_bits());
+        SharedLevels { input: silence(), output: silence() }
+    }
+
+    fn set(&self, side: Side, dbfs: f32) {
+        let level = match side {
+            Side::Input => &self.input,
+            Side::Output => &self.output,
+        };
+        level.store(dbfs.to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// Whether the thread has ended.
+#[derive(Default)]
+struct Ended(Mutex<bool>, Condvar);
+
+/// Says so however the thread ends.
+struct EndGuard(Arc<Ended>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+}
 
 impl MediaThread {
     /// Starts it. No device is opened yet. `reports` is called on the media thread and must not wait.
     pub fn spawn(audio: &config::Audio, reports: impl Fn(Report) + Send + 'static) -> io::Result<MediaThread> {
-        let _ = (audio, &reports);
-        todo!()
+        let (messages, receiver) = channel();
+        let poller = Arc::new(Poller::new()?);
+        let levels = Arc::new(SharedLevels::new());
+        let ended = Arc::new(Ended::default());
+        let opener =
+            devices::Opener { messages: messages.clone(), poller: Arc::clone(&poller), reports: Box::new(reports) };
+        let engine = engine::Engine::new(audio, receiver, opener, Arc::clone(&levels));
+        let guard = EndGuard(Arc::clone(&ended));
+        std::thread::Builder::new().name("media".into()).spawn(move || {
+            let _guard = guard;
+            engine.run();
+        })?;
+        Ok(MediaThread { messages, poller, levels, ended })
     }
 
     /// Binds a pair of RTP and RTCP ports on `address` and begins to listen: returns at once.
     pub fn open(&self, call: CallNo, address: IpAddr) -> io::Result<MediaPorts> {
-        let _ = (call, address);
-        todo!()
+        let mut seed = [0; 32];
+        let mut port = [0; 2];
+        getrandom::fill(&mut seed).and_then(|()| getrandom::fill(&mut port)).map_err(io::Error::other)?;
+        let sockets = sockets::Sockets::bind(address, u16::from_ne_bytes(port))?;
+        let ports = sockets.ports()?;
+        self.send(Message::Call { call, sockets, seed });
+        Ok(ports)
     }
 
     /// Gives an order.
     pub fn order(&self, order: Order) {
-        let _ = order;
-        todo!()
+        self.send(Message::Order(order));
     }
 
     /// The levels now.
     pub fn levels(&self) -> Levels {
-        todo!()
+        let level = |bits: &AtomicU32| f32::from_bits(bits.load(Ordering::Relaxed));
+        Levels { input: level(&self.levels.input), output: level(&self.levels.output) }
+    }
+
+    /// Gives [`Order::Quit`] and waits until files are finished and the thread has ended, but no longer than this. False:
+    /// it has not.
+    pub fn finish(&self, patience: Duration) -> bool {
+        self.order(Order::Quit);
+        let ended = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ended, _) =
+            self.ended.1.wait_timeout_while(ended, patience, |ended| !*ended).unwrap_or_else(PoisonError::into_inner);
+        *ended
+    }
+
+    fn send(&self, message: Message) {
+        // After `Quit` nobody listens, and nobody needs to.
+        let _ = self.messages.send(message);
+        let _ = self.poller.notify();
     }
 }
+
+#[cfg(test)]
+mod tests;
