@@ -295,6 +295,20 @@ impl Transactions {
         }
     }
 
+    /// Drops a client transaction that nobody waits for any more: an INVITE that was answered by 180 and then never again.
+    pub fn abandon_client(&mut self, id: ClientId) {
+        if self.clients.contains_key(&id) {
+            self.remove(Id::Client(id));
+        }
+    }
+
+    /// Drops a server transaction that shall not be answered (RFC 4320 section 4.2) or can't be.
+    pub fn abandon_server(&mut self, id: ServerId) {
+        if self.servers.contains_key(&id) {
+            self.remove(Id::Server(id));
+        }
+    }
+
     /// The next message to put on the wire.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transmits.pop_front()

@@ -262,9 +262,10 @@ impl UserAgent {
         }
         // An account that never registered has nothing to take back, and nothing to say.
         for place in 0..self.registrations.len() {
-            if self.registrations.get(place).is_some_and(|registration| registration.contact().is_some()) {
-                self.unregister(AccountId(place));
-            }
+            self.core.forget_registering(AccountId(place));
+        }
+        for registration in self.registrations.iter_mut().filter(|registration| registration.contact().is_some()) {
+            registration.unregister();
         }
     }
 
