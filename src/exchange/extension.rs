@@ -190,7 +190,8 @@ impl<S: Stage> Host<'_, S> {
             }
             let Some(event) = ua.poll_event() else { return };
             match event {
-                Event::Incoming { call, .. } if self.act == Act::Busy => {
+                // At once, without a 180.
+                Event::AnswerDue { call } if self.act == Act::Busy => {
                     let _ = ua.command(now, Command::Reject { call, code: 486 });
                 }
                 Event::AnswerDue { call } => self.answer(ua, now, call),
@@ -286,8 +287,8 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         // 603 rings until the caller or the exchange's Timer C has had enough.
         ring_timeout: Duration::from_secs(3600),
         auto_answer: match act {
-            Act::Busy | Act::NoAnswer => AutoAnswer::Never,
-            Act::Echo | Act::Tone | Act::Music | Act::EarlyMedia | Act::Redirect => AutoAnswer::Always,
+            Act::NoAnswer => AutoAnswer::Never,
+            Act::Echo | Act::Tone | Act::Busy | Act::Music | Act::EarlyMedia | Act::Redirect => AutoAnswer::Always,
         },
         auto_answer_after: Duration::ZERO,
         transfers: TransferPolicy::Follow,

@@ -109,15 +109,6 @@ impl Net {
         }
     }
 
-    /// The next message, a response of any code.
-    #[track_caller]
-    pub fn any_response(&mut self, at: &Peer) -> Response {
-        match self.receive(at) {
-            Some(Message::Response(response)) => response,
-            other => panic!("{} waits for a response, not for {other:?}", at.user),
-        }
-    }
-
     #[track_caller]
     pub fn expect_nothing(&mut self, at: &Peer) {
         if let Some(message) = self.receive(at) {
