@@ -1,1 +1,3 @@
 //! The terminal: its lifecycle and its widgets.
+
+mod view;

@@ -79,13 +79,6 @@ impl Phone {
         });
     }
 
-    fn expect_digit(&self, digit: char) {
-        self.expect("digit", |report| match report {
-            Report::Session { event: session::Event::Digit { digit: came, .. }, .. } if *came == digit => Some(()),
-            _ => None,
-        });
-    }
-
     fn close(&self) -> session::Stats {
         self.thread.order(Order::Close { call: CALL });
         self.expect("closing", |report| match report {
@@ -107,13 +100,14 @@ fn level_of_440(path: &Path) -> (f32, f32) {
     (goertzel::level(middle, 440.0, clip.rate), crate::media::levels::rms_dbfs(middle))
 }
 
-/// The other side's digits are a clock for the test: each takes a while to be sent and heard.
-fn let_time_pass(from: &Phone, to: &Phone, digits: &str) {
-    let order = Order::Digits { call: CALL, digits: digits.to_owned(), how: DigitsBy::TelephoneEvent };
-    from.thread.order(order);
-    for digit in digits.chars().filter(|digit| *digit != ',') {
-        to.expect_digit(digit);
-    }
+/// Lets so much time pass as a file of silence takes to be played into a call.
+fn let_time_pass(folder: &Path, speaker: &Phone, milliseconds: usize) {
+    let path = folder.join("silence.wav");
+    let mut writer = wav::Writer::create(path.clone(), 1, 8000);
+    writer.write(&vec![0; 8 * milliseconds]);
+    writer.wait(Instant::now() + PATIENCE);
+    speaker.thread.order(Order::Play { call: CALL, path });
+    speaker.expect("end of the file", |report| matches!(report, Report::PlayEnded { .. }).then_some(()));
 }
 
 #[test]
@@ -126,7 +120,7 @@ fn a_tone_goes_through_two_threads_into_a_file() {
     b.talk_to(&a);
     a.expect_flowing();
     b.expect_flowing();
-    let_time_pass(&b, &a, "1,2,3");
+    let_time_pass(folder.path(), &b, 1500);
     assert!(a.thread.levels().input > -16.0);
     b.finish();
     let stats = a.close();
@@ -145,10 +139,10 @@ fn before_the_answer_and_while_muted_silence_is_sent() {
     a.configure(&b, 30);
     b.talk_to(&a);
     b.expect_flowing();
-    let_time_pass(&b, &a, "1,2");
+    let_time_pass(folder.path(), &b, 300);
     a.thread.order(Order::Mute(true));
     a.thread.order(Order::OpenMicrophone { call: CALL });
-    let_time_pass(&b, &a, "3,4");
+    let_time_pass(folder.path(), &b, 300);
     b.finish();
     let clip = wav::load(&heard).unwrap();
     assert!(crate::media::levels::rms_dbfs(&clip.samples) < -60.0);
@@ -181,18 +175,24 @@ fn a_file_is_played_and_both_sides_are_recorded() {
 }
 
 #[test]
-fn digits_as_tones_are_sent_and_told() {
+fn digits_are_sent_and_told() {
     let a = Phone::new("null", "null");
     let b = Phone::new("null", "null");
     a.talk_to(&b);
     b.talk_to(&a);
-    a.thread.order(Order::Digits { call: CALL, digits: "1#".into(), how: DigitsBy::Inband });
-    for wanted in ['1', '#'] {
-        a.expect("digit sent", |report| match report {
-            Report::DigitSent { digit, .. } if *digit == wanted => Some(()),
-            _ => None,
-        });
+    for how in [DigitsBy::Inband, DigitsBy::Auto] {
+        a.thread.order(Order::Digits { call: CALL, digits: "1#".into(), how });
+        for wanted in ['1', '#'] {
+            a.expect("digit sent", |report| match report {
+                Report::DigitSent { digit, .. } if *digit == wanted => Some(()),
+                _ => None,
+            });
+        }
     }
+    b.expect("digit", |report| match report {
+        Report::Session { event: session::Event::Digit { digit: '#', .. }, .. } => Some(()),
+        _ => None,
+    });
     a.finish();
     b.finish();
 }
@@ -202,12 +202,14 @@ fn what_can_not_be_opened_is_told_and_the_call_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let a = Phone::new(folder.path().join("none.wav").to_str().unwrap(), "tone:440");
     let b = Phone::new("null", "null");
-    for role in [DeviceRole::Input, DeviceRole::Output] {
+    let lost = || {
         a.expect("loss", |report| match report {
-            Report::Device { role: lost, state: DeviceState::Lost, detail: Some(_), .. } if *lost == role => Some(()),
+            Report::Device { role, state: DeviceState::Lost, detail: Some(_), .. } => Some(*role),
             _ => None,
-        });
-    }
+        })
+    };
+    let both = [lost(), lost()];
+    assert!(both.contains(&DeviceRole::Input) && both.contains(&DeviceRole::Output), "{both:?}");
     a.thread.order(Order::Play { call: CALL, path: folder.path().join("none.wav") });
     a.expect("failure", |report| matches!(report, Report::FileFailed { .. }).then_some(()));
     a.talk_to(&b);

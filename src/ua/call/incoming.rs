@@ -99,7 +99,10 @@ impl Call {
         });
         cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
         match alerting {
-            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no }),
+            Alerting::AnswerNow => {
+                cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
+                cx.emit(Event::AnswerDue { call: no });
+            }
             Alerting::Ring | Alerting::RingThenAnswer => {
                 if let Some(mut response) = cx.response(request, 180, "Ringing") {
                     call.finish_response(cx, &mut response);
@@ -113,11 +116,27 @@ impl Call {
         Some(call)
     }
 
-    /// To tag, Contact, Record-Route and length of a response that makes our dialog (RFC 3261 section 12.1.1).
-    fn finish_response(&self, cx: &Core, response: &mut Response) {
+    /// Our dialog's tag, for a response to its INVITE.
+    fn set_tag(&self, response: &mut Response) {
         if let Some(dialog) = &self.dialog {
             super::super::core::set_to_tag(response, &String::from_utf8_lossy(&dialog.local_tag));
         }
+    }
+
+    /// The INVITE that a person has not answered gets 487.
+    pub(super) fn terminate_invite(&self, cx: &mut Core, now: Instant, invite: ServerId) {
+        if let Some(request) = cx.tx.server_request(invite).cloned()
+            && let Some(mut response) = cx.response(&request, 487, "Request Terminated")
+        {
+            self.set_tag(&mut response);
+            set(&mut response.headers, HeaderName::ContentLength, "0");
+            cx.tx.respond(now, invite, response);
+        }
+    }
+
+    /// To tag, Contact and length of a response that makes our dialog (RFC 3261 section 12.1.1).
+    fn finish_response(&self, cx: &Core, response: &mut Response) {
+        self.set_tag(response);
         self.add_contact(cx, &mut response.headers);
         let length = response.body().len().to_string();
         set(&mut response.headers, HeaderName::ContentLength, length);
@@ -265,17 +284,15 @@ impl Call {
         self.refuse(cx, now, 480, EndedBy::Timeout);
     }
 
-    /// The caller gave up (RFC 3261 section 9.2); the CANCEL itself is answered by the user agent.
-    pub fn cancelled(&mut self, cx: &mut Core, now: Instant, invite: ServerId, cancel: &Request) {
-        if !matches!(&self.phase, Phase::Ringing(ringing) if ringing.invite == invite) {
-            return;
+    /// The caller gave up (RFC 3261 section 9.2).
+    pub fn cancelled(&mut self, cx: &mut Core, now: Instant, id: ServerId, invite: ServerId, cancel: &Request) {
+        if let Some(mut response) = cx.response(cancel, 200, "OK") {
+            // RFC 3261 section 9.2: the To tag is the one of the INVITE's responses.
+            self.set_tag(&mut response);
+            set(&mut response.headers, HeaderName::ContentLength, "0");
+            cx.tx.respond(now, id, response);
         }
-        if let Some(request) = cx.tx.server_request(invite).cloned()
-            && let Some(mut response) = cx.response(&request, 487, "Request Terminated")
-        {
-            self.finish_response(cx, &mut response);
-            cx.tx.respond(now, invite, response);
-        }
+        self.terminate_invite(cx, now, invite);
         let reason =
             identity::reason(&cancel.headers).map_or_else(|| "the caller gave up".to_owned(), |(_, words)| words);
         self.end(cx, now, EndedBy::Remote, Some(487), reason);
@@ -307,5 +324,19 @@ impl Call {
     /// Whether our 2xx to an INVITE waits for its ACK.
     pub(super) fn awaits_ack(&self) -> bool {
         self.unacked.is_some()
+    }
+
+    /// Whether an offer of ours in a 2xx waits for the answer that its ACK brings.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.unacked.as_ref().is_some_and(|unacked| unacked.awaits_answer)
+    }
+
+    /// A new offer of the peer's has overtaken the ACK for our 2xx: it has got that one, or it could not ask for more
+    /// (RFC 5407 section 3.1.4).
+    pub(super) fn acknowledged_by_offer(&mut self, cx: &mut Core) {
+        if self.unacked.take().is_some() {
+            cx.timers.cancel(&Timer::Resend2xx(self.no));
+            cx.timers.cancel(&Timer::AckMissing(self.no));
+        }
     }
 }
