@@ -1,1 +1,33 @@
-//! Sound devices: a sound card, a clocked null device, a tone, a WAV file; rings between them and the media thread.
+//! Sound devices: a sound card, a null device, a tone, a WAV file; rings between them and the media thread.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | [`name`] | what a device's name means: `default`, `pulseaudio:NAME`, `null`, `tone:440`, `speech.wav` |
+//! | [`device`] | the traits [`Input`] and [`Output`], and opening one by its name |
+//! | [`cards`] | sound cards through cpal: the list, the search, the streams |
+//! | [`capture`], [`playback`] | a card's input and output, seen from the media thread: ring, slack, drift |
+//! | [`ringer`] | the ring tone, which needs no media thread |
+//! | [`simple`] | devices without a clock of their own: null, tone, WAV file |
+//! | [`wav`] | WAV files: loading and, on a thread of their own, writing |
+//! | [`pace`] | when to send: absolute deadlines whose phase follows the capture callback |
+//! | [`resample`] | from one sample rate to another with little delay |
+//!
+//! All samples are 16-bit mono. A device without a clock of its own gives and takes any amount at any time: the media
+//! thread's 20 ms tick paces it, one tick for all calls.
+
+pub mod capture;
+pub mod cards;
+pub mod device;
+pub mod name;
+pub mod pace;
+pub mod playback;
+pub mod resample;
+pub mod ringer;
+pub mod simple;
+pub mod wav;
+
+mod stderr;
+
+pub use cards::{DeviceInfo, list};
+pub use device::{Input, OpenError, Output, Wake};
+pub use name::Selector;

@@ -1,4 +1,26 @@
-//! The configuration: file, environment, defaults.
+//! The configuration: flags over `OFFHOOK_*` variables over the file over the defaults.
+//!
+//! [`load()`] reads it all into a [`Config`]; [`keys`] is the table of what may stand in the file, [`read`] walks the TOML with it,
+//! [`load`](mod@load) joins the sources, [`resolve`] turns the result into what the core wants, [`secret`] fetches passwords
+//! when they are needed, [`address`] says which addresses this build can use, [`nearest()`] finds the word that was meant.
+
+pub mod address;
+pub mod error;
+pub mod keys;
+pub mod load;
+pub mod nearest;
+pub mod read;
+pub mod resolve;
+pub mod secret;
+
+pub use error::{ConfigError, Place};
+pub use load::{Environment, Loaded, Notice, Overrides, default_path, load};
+pub use nearest::nearest;
+pub use resolve::user_agent;
+pub use secret::{Secret, SecretError};
+
+/// The commented file that `config init` writes. As it stands it changes nothing: every setting in it is commented out.
+pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -38,28 +60,6 @@ pub struct Account {
     pub credentials: Vec<RealmCredentials>,
     /// The voice mailbox's address.
     pub voicemail: Option<String>,
-}
-
-/// A password, or how to get one. `Debug` never shows it.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub enum Secret {
-    /// None.
-    #[default]
-    None,
-    /// It stands in the file.
-    Plain(String),
-    /// A command prints it on its first line.
-    Command(String),
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Secret::None => "None",
-            Secret::Plain(_) => "Plain(***)",
-            Secret::Command(_) => "Command(..)",
-        })
-    }
 }
 
 /// Credentials of a further realm.

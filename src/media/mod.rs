@@ -1,7 +1,14 @@
 //! The media engine, without I/O: what is heard and said in a call.
 //!
 //! [`Session`] is one call's sound. The thread in [`crate::phone::media_thread`] gives it packets, samples and the time.
+//! The rest is for that thread: [`tones`] to play, [`mixing`] of sounds, [`levels`] to show.
 
+pub mod conceal;
+pub mod g711;
+pub mod goertzel;
+pub mod levels;
+pub mod mixing;
 pub mod session;
+pub mod tones;
 
-pub use session::{Event, Session, Transmit};
+pub use session::{Event, Session, Stats, Transmit};

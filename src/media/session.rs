@@ -1,9 +1,46 @@
 //! One call's sound: microphone samples in, packets out; packets in, samples for the speaker out.
+//!
+//! | file | what |
+//! |---|---|
+//! | `send` | samples and digits into packets |
+//! | `receive` | packets into samples |
+//! | `source` | whose packets are taken, and where ours go |
+//! | `report` | RTCP: what we report, what the peer reports |
+//! | `quality` | the figures, and their meaning for a listener |
+//! | `supervision` | whether RTP comes |
 
+mod quality;
+mod receive;
+mod report;
+mod send;
+mod source;
+mod supervision;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use rand_chacha::ChaCha12Rng;
+use rand_core::{RngCore, SeedableRng};
+
+use crate::rtp::telephone_event::{self, Payload};
+use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc, rtcp};
 use crate::sdp::Negotiated;
+
+pub use quality::Stats;
+use receive::Receiver;
+use report::Reports;
+use send::Sender;
+use source::{Origin, Sources};
+use supervision::Supervision;
+
+/// Samples a second before anything is agreed on.
+const DEFAULT_SAMPLE_RATE: u32 = 8000;
+/// What waits to be polled is bounded: a caller that does not poll loses the oldest.
+const MAX_TRANSMITS: usize = 1024;
+const MAX_EVENTS: usize = 256;
 
 /// A packet to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +56,8 @@ pub enum Transmit {
 pub enum Event {
     /// A digit by telephone-event, once per key press.
     Digit { digit: char, duration_ms: u32 },
+    /// A digit given to [`Session::send_digits`] has been sent to its end.
+    DigitSent { digit: char },
     /// The first packet came, or the first after a loss of media.
     Flowing { from: SocketAddr },
     /// No RTP for this many seconds although the peer should send: 5, 10, 20...
@@ -27,128 +66,297 @@ pub enum Event {
     Stats(Stats),
 }
 
-/// Figures of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
-pub struct Stats {
-    /// Packets sent.
-    pub sent: u64,
-    /// Packets received and accepted.
-    pub received: u64,
-    /// Packets that never came (RFC 3550 appendix A.3).
-    pub lost: i64,
-    /// Packets that came too late or twice.
-    pub discarded: u64,
-    /// Packets from an address that is not the peer's.
-    pub strangers: u64,
-    /// Round trip by RTCP in milliseconds, once known.
-    pub rtt_ms: Option<f32>,
-    /// Interarrival jitter in milliseconds (RFC 3550 section 6.4.1).
-    pub jitter_ms: f32,
-    /// Loss in the last interval, 0 to 1.
-    pub loss: f32,
-    /// Sound waiting in the jitter buffer, in milliseconds.
-    pub buffer_ms: f32,
-    /// Estimated listening quality, 1 to 4.5 (ITU-T G.107, simplified); `None` until something came.
-    pub mos: Option<f32>,
+/// What waits to be polled.
+#[derive(Debug, Default)]
+struct Outbox {
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+impl Outbox {
+    fn transmit(&mut self, transmit: Transmit) {
+        if self.transmits.len() == MAX_TRANSMITS {
+            self.transmits.pop_front();
+        }
+        self.transmits.push_back(transmit);
+    }
+
+    fn event(&mut self, event: Event) {
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+/// What is known once offer and answer agreed.
+#[derive(Debug)]
+struct Agreed {
+    media: Negotiated,
+    sources: Sources,
 }
 
 /// One call's sound. All samples are 16-bit, mono, at [`Session::sample_rate`].
-pub struct Session {}
+#[derive(Debug)]
+pub struct Session {
+    random: ChaCha12Rng,
+    agreed: Option<Agreed>,
+    microphone_open: bool,
+    closed: bool,
+    sender: Sender,
+    receiver: Receiver,
+    digits: telephone_event::Receiver,
+    reports: Reports,
+    supervision: Supervision,
+    out: Outbox,
+}
 
 impl Session {
     /// A session that is silent until [`Session::configure`]. `seed` gives SSRC, first sequence number and timestamp, CNAME.
     pub fn new(now: Instant, seed: [u8; 32]) -> Session {
-        let _ = (now, seed);
-        todo!()
+        let mut random = ChaCha12Rng::from_seed(seed);
+        let ssrc = Ssrc(random.next_u32());
+        let seq = SeqNo(random.next_u32() as u16);
+        let timestamp = RtpTimestamp(random.next_u32());
+        let cname = rtcp::random_cname(&mut random);
+        Session {
+            random,
+            agreed: None,
+            microphone_open: false,
+            closed: false,
+            sender: Sender::new(now, ssrc, seq, timestamp),
+            receiver: Receiver::new(DEFAULT_SAMPLE_RATE),
+            digits: telephone_event::Receiver::default(),
+            reports: Reports::new(now, cname),
+            supervision: Supervision::default(),
+            out: Outbox::default(),
+        }
     }
 
     /// Takes what offer and answer agreed on. Called again with the same values it changes nothing.
     pub fn configure(&mut self, now: Instant, media: &Negotiated) {
-        let _ = (now, media);
-        todo!()
+        if self.closed {
+            return;
+        }
+        match &mut self.agreed {
+            None => {
+                self.agreed = Some(Agreed { media: media.clone(), sources: Sources::new(media.remote_rtp) });
+                self.supervision.begin(now);
+                self.supervision.expect(now, expects_sound(media));
+            }
+            Some(agreed) => {
+                if agreed.media == *media {
+                    return;
+                }
+                let before = std::mem::replace(&mut agreed.media, media.clone());
+                let moved = agreed.sources.signal(media.remote_rtp);
+                if moved || before.remote_rtcp != media.remote_rtcp {
+                    self.reports.forget_address();
+                }
+                if moved || expects_sound(&before) != expects_sound(media) {
+                    self.supervision.expect(now, expects_sound(media));
+                }
+                if before.send && !media.send {
+                    self.sender.pause();
+                }
+                if !media.receive_audio {
+                    self.receiver.clear_sound();
+                }
+            }
+        }
+        if media.remote_rtcp.is_some() {
+            self.reports.begin(now, &mut self.random);
+        }
     }
 
     /// Samples a second of what goes in and comes out, in Hz.
     pub fn sample_rate(&self) -> u32 {
-        todo!()
+        self.agreed.as_ref().map_or(DEFAULT_SAMPLE_RATE, |agreed| agreed.media.codec.sample_rate())
     }
 
     /// Whether microphone samples are wanted: configured, and the session sends.
     pub fn sends(&self) -> bool {
-        todo!()
+        self.agreed.as_ref().is_some_and(|agreed| agreed.media.send)
     }
 
     /// Before the answer, and while muted, the samples given to [`Session::capture`] are replaced by silence.
     pub fn set_microphone_open(&mut self, open: bool) {
-        let _ = open;
-        todo!()
+        self.microphone_open = open;
     }
 
     /// Microphone samples, any number of them; a packet leaves with the sample that completes it.
     pub fn capture(&mut self, now: Instant, samples: &[i16]) {
-        let _ = (now, samples);
-        todo!()
+        let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.media.send) else { return };
+        let to = agreed.sources.destination();
+        self.sender.capture(now, samples, self.microphone_open, &agreed.media, to, &mut self.out);
+    }
+
+    /// When RTP of the peer last came (from the address that is taken), played or not.
+    pub fn last_received(&self) -> Option<Instant> {
+        self.supervision.last_received()
     }
 
     /// Samples that can be played at once, without concealment.
     pub fn ready(&self) -> usize {
-        todo!()
+        if self.plays() { self.receiver.ready() } else { 0 }
     }
 
     /// Fills `out` for the speaker: decoded sound, then concealment, then silence. Never waits.
-    pub fn playout(&mut self, now: Instant, out: &mut [i16]) {
-        let _ = (now, out);
-        todo!()
+    pub fn playout(&mut self, _now: Instant, out: &mut [i16]) {
+        match &self.agreed {
+            Some(agreed) if agreed.media.receive_audio => self.receiver.playout(&agreed.media, out),
+            Some(_) | None => out.fill(0),
+        }
+    }
+
+    fn plays(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| agreed.media.receive_audio)
     }
 
     /// A datagram on the RTP socket.
     pub fn handle_rtp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
-        let _ = (now, from, bytes);
-        todo!()
+        let Some(agreed) = &mut self.agreed else { return };
+        let Ok(packet) = Packet::read(bytes) else { return };
+        let kind = Kind::of(packet.payload_type, &agreed.media);
+        match agreed.sources.check(now, from, packet.ssrc, packet.seq, kind != Kind::Unknown) {
+            Origin::Peer => {}
+            Origin::Stranger => {
+                self.receiver.count_stranger();
+                return;
+            }
+        }
+        if self.supervision.received(now) {
+            self.out.event(Event::Flowing { from });
+        }
+        let clock_rate = agreed.media.codec.clock_rate();
+        self.receiver.count(now, &packet, kind == Kind::Voice, clock_rate);
+        if agreed.media.receive_audio {
+            self.receiver.insert(&packet, kind == Kind::Voice);
+        }
+        if kind == Kind::Digit
+            && let Ok(payload) = Payload::read(packet.payload)
+        {
+            self.digits.handle(now, packet.timestamp, packet.marker, payload);
+            self.take_digits(clock_rate);
+        }
+    }
+
+    fn take_digits(&mut self, clock_rate: u32) {
+        while let Some(pressed) = self.digits.poll() {
+            let duration_ms = (u64::from(pressed.duration) * 1000 / u64::from(clock_rate.max(1))) as u32;
+            self.out.event(Event::Digit { digit: pressed.digit, duration_ms });
+        }
     }
 
     /// A datagram on the RTCP socket.
     pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
-        let _ = (now, from, bytes);
-        todo!()
+        let Some(agreed) = &self.agreed else { return };
+        let Some(signalled) = agreed.media.remote_rtcp else { return };
+        if !agreed.sources.is_host_of_peer(from) && !source::same_host(from, signalled) {
+            return;
+        }
+        self.reports.handle(now, from, bytes, self.sender.ssrc());
     }
 
     /// Sends digits by telephone-event (RFC 4733), one after the other; `,` pauses 1 s. False: the peer takes none.
     #[must_use]
-    pub fn send_digits(&mut self, now: Instant, digits: &str) -> bool {
-        let _ = (now, digits);
-        todo!()
+    pub fn send_digits(&mut self, _now: Instant, digits: &str) -> bool {
+        let takes = self.agreed.as_ref().is_some_and(|agreed| {
+            let media = &agreed.media;
+            media.send && media.send_telephone_event.is_some()
+        });
+        if takes {
+            self.sender.queue_digits(digits);
+        }
+        takes
     }
 
     /// The time has come that [`Session::poll_timeout`] named.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
-        todo!()
+        let Some(agreed) = &self.agreed else { return };
+        let clock_rate = agreed.media.codec.clock_rate();
+        if self.reports.is_due(now, &mut self.random) {
+            self.report(now, false);
+        }
+        if let Some(seconds) = self.supervision.check_loss(now) {
+            self.out.event(Event::Lost { seconds });
+        }
+        if self.supervision.check_stats(now) {
+            self.receiver.end_interval();
+            let stats = self.stats();
+            self.out.event(Event::Stats(stats));
+        }
+        self.digits.handle_timeout(now);
+        self.take_digits(clock_rate);
     }
 
     /// When RTCP, a supervision or a digit is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        todo!()
+        self.agreed.as_ref()?;
+        [self.reports.poll_timeout(), self.supervision.poll_timeout(), self.digits.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn report(&mut self, now: Instant, bye: bool) {
+        let Some(agreed) = &self.agreed else { return };
+        let Some(signalled) = agreed.media.remote_rtcp else { return };
+        let to = self.reports.destination(signalled, agreed.sources.latched());
+        let bytes = self.reports.write(now, &self.sender, agreed.media.codec.clock_rate(), &mut self.receiver, bye);
+        if !bytes.is_empty() {
+            self.out.transmit(Transmit::Rtcp { to, bytes });
+        }
     }
 
     /// The next packet to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        todo!()
+        self.out.transmits.pop_front()
     }
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        todo!()
+        self.out.events.pop_front()
     }
 
     /// The figures so far.
     pub fn stats(&self) -> Stats {
-        todo!()
+        let ptime_ms = self.agreed.as_ref().map_or(20, |agreed| agreed.media.ptime_ms);
+        quality::stats(self.sender.packets(), &self.receiver, self.reports.round_trip(), ptime_ms)
     }
 
     /// Says goodbye by RTCP BYE; poll the transmits once more.
     pub fn close(&mut self, now: Instant) {
-        let _ = now;
-        todo!()
+        // RFC 3550 6.3.7: who never sent anything says no goodbye.
+        if self.sender.packets() > 0 || self.reports.has_sent() {
+            self.report(now, true);
+        }
+        self.agreed = None;
+        self.closed = true;
     }
+}
+
+/// What a packet is, by its payload type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Voice,
+    Digit,
+    Unknown,
+}
+
+impl Kind {
+    fn of(payload_type: PayloadType, media: &Negotiated) -> Kind {
+        if media.receive.iter().any(|&(number, _)| number == payload_type.0) {
+            Kind::Voice
+        } else if media.receive_telephone_event == Some(payload_type.0) {
+            Kind::Digit
+        } else {
+            Kind::Unknown
+        }
+    }
+}
+
+/// Whether silence on the wire is a fault.
+fn expects_sound(media: &Negotiated) -> bool {
+    media.receive_audio && !media.held_by_peer
 }

@@ -1,5 +1,8 @@
 //! The commands of a person or a script, and their one-line form (the stdin of `run`, the UI's command line).
 
+use std::str::FromStr;
+
+use crate::config::nearest;
 use crate::ua::CallNo;
 
 /// What a person or a script asks. `call: None` stands for the default that the command's doc names.
@@ -98,4 +101,348 @@ pub enum ParseError {
     /// The rest does not fit the command.
     #[error("usage: {0}")]
     Usage(&'static str),
+    /// The command exists, and this version can't do it.
+    #[error("{0} is not built yet")]
+    NotBuilt(&'static str),
+}
+
+/// A command's first word, how the line is written, and what reads the rest of it.
+struct Word {
+    word: &'static str,
+    usage: &'static str,
+    parse: fn(&mut Rest<'_>) -> Result<Command, Mismatch>,
+}
+
+/// Why the rest of a line does not fit.
+enum Mismatch {
+    Usage,
+    NotBuilt(&'static str),
+}
+
+/// Every command of a line.
+const WORDS: &[Word] = &[
+    Word { word: "call", usage: "call [@ACCOUNT] TARGET", parse: call },
+    Word { word: "answer", usage: "answer [#ID]", parse: |rest| Ok(Command::Answer { call: rest.call() }) },
+    Word { word: "reject", usage: "reject [#ID] [CODE], CODE from 300 to 699", parse: reject },
+    Word { word: "hangup", usage: "hangup [#ID] or hangup all", parse: hangup },
+    Word { word: "hold", usage: "hold [#ID]", parse: |rest| Ok(Command::Hold { call: rest.call() }) },
+    Word { word: "resume", usage: "resume [#ID]", parse: |rest| Ok(Command::Resume { call: rest.call() }) },
+    Word { word: "swap", usage: "swap", parse: |_| Ok(Command::Swap) },
+    Word { word: "transfer", usage: "transfer [#ID] TARGET", parse: transfer },
+    Word {
+        word: "accept-transfer",
+        usage: "accept-transfer [#ID]",
+        parse: |rest| Ok(Command::AcceptTransfer { call: rest.call() }),
+    },
+    Word {
+        word: "refuse-transfer",
+        usage: "refuse-transfer [#ID]",
+        parse: |rest| Ok(Command::RefuseTransfer { call: rest.call() }),
+    },
+    Word {
+        word: "conference",
+        usage: "conference #ID #ID",
+        parse: |_| Err(Mismatch::NotBuilt("conference (joining two calls)")),
+    },
+    Word { word: "split", usage: "split", parse: |_| Err(Mismatch::NotBuilt("split (parting a conference)")) },
+    Word { word: "dtmf", usage: "dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause", parse: dtmf },
+    Word { word: "mute", usage: "mute", parse: |_| Ok(Command::Mute) },
+    Word { word: "unmute", usage: "unmute", parse: |_| Ok(Command::Unmute) },
+    Word { word: "volume", usage: "volume input|output DB, DB from -60 to 20", parse: volume },
+    Word { word: "device", usage: "device input|output|ring NAME", parse: device },
+    Word {
+        word: "register",
+        usage: "register [@ACCOUNT]",
+        parse: |rest| Ok(Command::Register { account: rest.account() }),
+    },
+    Word {
+        word: "unregister",
+        usage: "unregister [@ACCOUNT]",
+        parse: |rest| Ok(Command::Unregister { account: rest.account() }),
+    },
+    Word { word: "state", usage: "state", parse: |_| Ok(Command::State) },
+    Word { word: "quit", usage: "quit", parse: |_| Ok(Command::Quit) },
+];
+
+/// The words of all commands, for completion.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|entry| entry.word)
+}
+
+/// How each command is written, for help.
+pub fn usages() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().map(|entry| entry.usage)
+}
+
+/// Reads a line of `run`; `None` for a blank line or a comment, which begins with `#`.
+pub fn parse_line(line: &str) -> Option<Result<Command, ParseError>> {
+    let line = line.trim();
+    (!line.is_empty() && !line.starts_with('#')).then(|| line.parse())
+}
+
+impl FromStr for Command {
+    type Err = ParseError;
+
+    fn from_str(line: &str) -> Result<Command, ParseError> {
+        let mut rest = Rest(line);
+        let word = rest.next().unwrap_or_default();
+        let Some(entry) = WORDS.iter().find(|entry| entry.word == word) else {
+            return Err(ParseError::Unknown { word: shortened(word), nearest: nearest(word, words()) });
+        };
+        let parsed = (entry.parse)(&mut rest).and_then(|command| rest.end().map(|()| command));
+        parsed.map_err(|mismatch| match mismatch {
+            Mismatch::Usage => ParseError::Usage(entry.usage),
+            Mismatch::NotBuilt(what) => ParseError::NotBuilt(what),
+        })
+    }
+}
+
+/// What is left of a line.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    fn peek(&self) -> Option<&'a str> {
+        self.0.split_whitespace().next()
+    }
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.0.trim_start();
+        let (word, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
+    }
+
+    fn word(&mut self) -> Result<&'a str, Mismatch> {
+        self.next().ok_or(Mismatch::Usage)
+    }
+
+    /// `#ID`, if it stands here.
+    fn call(&mut self) -> Option<CallNo> {
+        let call = call_number(self.peek()?)?;
+        self.next();
+        Some(call)
+    }
+
+    /// `@ACCOUNT`, if it stands here.
+    fn account(&mut self) -> Option<String> {
+        let account = self.peek()?.strip_prefix('@').filter(|name| !name.is_empty())?;
+        self.next();
+        Some(account.to_owned())
+    }
+
+    /// All that is left.
+    fn remainder(&mut self) -> Result<&'a str, Mismatch> {
+        let text = std::mem::take(&mut self.0).trim();
+        if text.is_empty() { Err(Mismatch::Usage) } else { Ok(text) }
+    }
+
+    fn end(&mut self) -> Result<(), Mismatch> {
+        if self.next().is_none() { Ok(()) } else { Err(Mismatch::Usage) }
+    }
+}
+
+fn call_number(word: &str) -> Option<CallNo> {
+    let number = word.strip_prefix('#')?;
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    number.parse().ok().filter(|number| *number > 0).map(CallNo)
+}
+
+fn shortened(word: &str) -> String {
+    word.chars().take(32).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn call(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let account = rest.account();
+    let target = rest.word()?;
+    if target.starts_with(['@', '#']) {
+        return Err(Mismatch::Usage);
+    }
+    Ok(Command::Call { account, target: target.into() })
+}
+
+fn reject(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let call = rest.call();
+    let code = match rest.next() {
+        None => None,
+        Some(word) => Some(word.parse().ok().filter(|code| (300..700).contains(code)).ok_or(Mismatch::Usage)?),
+    };
+    Ok(Command::Reject { call, code })
+}
+
+fn hangup(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    if rest.peek() == Some("all") {
+        rest.next();
+        return Ok(Command::HangupAll);
+    }
+    Ok(Command::Hangup { call: rest.call() })
+}
+
+fn transfer(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let call = rest.call();
+    let target = rest.word()?;
+    match call_number(target) {
+        Some(_) if call.is_some() => Err(Mismatch::NotBuilt("attended transfer (transfer #ID #ID)")),
+        Some(_) => Err(Mismatch::Usage),
+        None if target.starts_with('#') => Err(Mismatch::Usage),
+        None => Ok(Command::Transfer { call, target: target.into() }),
+    }
+}
+
+/// `#` is a digit too: a first word of the form `#1` is a call only when digits follow it.
+fn dtmf(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let first = rest.word()?;
+    let (call, digits) = match rest.next() {
+        Some(digits) => (Some(call_number(first).ok_or(Mismatch::Usage)?), digits),
+        None => (None, first),
+    };
+    let digits = digits.to_ascii_uppercase();
+    if !digits.chars().all(|digit| matches!(digit, '0'..='9' | 'A'..='D' | '*' | '#' | ',')) {
+        return Err(Mismatch::Usage);
+    }
+    Ok(Command::Dtmf { call, digits })
+}
+
+fn volume(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let side = match rest.word()? {
+        "input" => Side::Input,
+        "output" => Side::Output,
+        _ => return Err(Mismatch::Usage),
+    };
+    let db = rest.word()?.parse().ok().filter(|db| (-60.0..=20.0).contains(db)).ok_or(Mismatch::Usage)?;
+    Ok(Command::Volume { side, db })
+}
+
+/// A device's name may hold spaces: it is the rest of the line.
+fn device(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let role = match rest.word()? {
+        "input" => DeviceRole::Input,
+        "output" => DeviceRole::Output,
+        "ring" => DeviceRole::Ring,
+        _ => return Err(Mismatch::Usage),
+    };
+    Ok(Command::Device { role, name: rest.remainder()?.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form() {
+        let text = |text: &str| text.to_owned();
+        let one = Some(CallNo(1));
+        let table = [
+            ("call 600", Command::Call { account: None, target: text("600") }),
+            (
+                "call @work sip:bob@[::1]:5070;user=phone",
+                Command::Call { account: Some(text("work")), target: text("sip:bob@[::1]:5070;user=phone") },
+            ),
+            ("  call\ttel:+49301  ", Command::Call { account: None, target: text("tel:+49301") }),
+            ("answer", Command::Answer { call: None }),
+            ("answer #12", Command::Answer { call: Some(CallNo(12)) }),
+            ("reject", Command::Reject { call: None, code: None }),
+            ("reject 603", Command::Reject { call: None, code: Some(603) }),
+            ("reject #1", Command::Reject { call: one, code: None }),
+            ("reject #1 404", Command::Reject { call: one, code: Some(404) }),
+            ("hangup", Command::Hangup { call: None }),
+            ("hangup #1", Command::Hangup { call: one }),
+            ("hangup all", Command::HangupAll),
+            ("hold", Command::Hold { call: None }),
+            ("hold #1", Command::Hold { call: one }),
+            ("resume", Command::Resume { call: None }),
+            ("resume #1", Command::Resume { call: one }),
+            ("swap", Command::Swap),
+            ("transfer 602", Command::Transfer { call: None, target: text("602") }),
+            ("transfer #1 sip:carol@pbx", Command::Transfer { call: one, target: text("sip:carol@pbx") }),
+            ("accept-transfer", Command::AcceptTransfer { call: None }),
+            ("accept-transfer #1", Command::AcceptTransfer { call: one }),
+            ("refuse-transfer", Command::RefuseTransfer { call: None }),
+            ("refuse-transfer #1", Command::RefuseTransfer { call: one }),
+            ("dtmf 12,*", Command::Dtmf { call: None, digits: text("12,*") }),
+            ("dtmf #1", Command::Dtmf { call: None, digits: text("#1") }),
+            ("dtmf #1 #", Command::Dtmf { call: one, digits: text("#") }),
+            ("dtmf abcd", Command::Dtmf { call: None, digits: text("ABCD") }),
+            ("mute", Command::Mute),
+            ("unmute", Command::Unmute),
+            ("volume input -3", Command::Volume { side: Side::Input, db: -3.0 }),
+            ("volume output +2.5", Command::Volume { side: Side::Output, db: 2.5 }),
+            ("device input null", Command::Device { role: DeviceRole::Input, name: text("null") }),
+            ("device output  USB Audio #2 ", Command::Device { role: DeviceRole::Output, name: text("USB Audio #2") }),
+            ("device ring default", Command::Device { role: DeviceRole::Ring, name: text("default") }),
+            ("register", Command::Register { account: None }),
+            ("register @work", Command::Register { account: Some(text("work")) }),
+            ("unregister", Command::Unregister { account: None }),
+            ("unregister @work", Command::Unregister { account: Some(text("work")) }),
+            ("state", Command::State),
+            ("quit", Command::Quit),
+        ];
+        for word in words() {
+            let built = !matches!(word, "conference" | "split");
+            assert_eq!(
+                table.iter().any(|(line, _)| line.trim().starts_with(word)),
+                built,
+                "{word} is not in the table"
+            );
+        }
+        for (line, command) in table {
+            assert_eq!(line.parse(), Ok(command), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit() {
+        let table = [
+            ("juggle 600", "unknown command 'juggle'"),
+            ("cal 600", "unknown command 'cal' (did you mean 'call'?)"),
+            ("hang", "unknown command 'hang' (did you mean 'hangup'?)"),
+            ("CALL 600", "unknown command 'CALL' (did you mean 'call'?)"),
+            ("call", "usage: call [@ACCOUNT] TARGET"),
+            ("call @work", "usage: call [@ACCOUNT] TARGET"),
+            ("call @ 600", "usage: call [@ACCOUNT] TARGET"),
+            ("call 600 601", "usage: call [@ACCOUNT] TARGET"),
+            ("answer 1", "usage: answer [#ID]"),
+            ("answer #0", "usage: answer [#ID]"),
+            ("answer #+1", "usage: answer [#ID]"),
+            ("answer #99999999999", "usage: answer [#ID]"),
+            ("reject 200", "usage: reject [#ID] [CODE], CODE from 300 to 699"),
+            ("reject #1 x", "usage: reject [#ID] [CODE], CODE from 300 to 699"),
+            ("hangup all #1", "usage: hangup [#ID] or hangup all"),
+            ("swap now", "usage: swap"),
+            ("transfer", "usage: transfer [#ID] TARGET"),
+            ("transfer #1", "usage: transfer [#ID] TARGET"),
+            ("transfer #1 #2", "attended transfer (transfer #ID #ID) is not built yet"),
+            ("conference #1 #2", "conference (joining two calls) is not built yet"),
+            ("split", "split (parting a conference) is not built yet"),
+            ("dtmf", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),
+            ("dtmf 1 2", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),
+            ("dtmf hello", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),
+            ("volume input", "usage: volume input|output DB, DB from -60 to 20"),
+            ("volume input loud", "usage: volume input|output DB, DB from -60 to 20"),
+            ("volume input NaN", "usage: volume input|output DB, DB from -60 to 20"),
+            ("volume ring 1", "usage: volume input|output DB, DB from -60 to 20"),
+            ("device input", "usage: device input|output|ring NAME"),
+            ("device speaker x", "usage: device input|output|ring NAME"),
+            ("register work", "usage: register [@ACCOUNT]"),
+        ];
+        for (line, message) in table {
+            assert_eq!(line.parse::<Command>().map_err(|error| error.to_string()), Err(message.into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn blank_lines_and_comments_are_no_commands() {
+        for line in ["", "   ", "\t", "# call 600", "#1"] {
+            assert_eq!(parse_line(line), None, "{line:?}");
+        }
+        assert_eq!(parse_line(" swap "), Some(Ok(Command::Swap)));
+    }
+
+    #[test]
+    fn an_unknown_word_is_shown_short_and_harmless() {
+        let line = format!("\u{1b}[2J{}", "x".repeat(5000));
+        let message = line.parse::<Command>().unwrap_err().to_string();
+        assert!(message.len() < 80 && !message.contains('\u{1b}'), "{message}");
+    }
 }

@@ -296,3 +296,152 @@ pub struct Devices {
     pub output: String,
     pub ring: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn call() -> CallRef {
+        CallRef { call: CallNo(3), account: Some("work".into()), peer: "sip:bob@example.com".into() }
+    }
+
+    fn seen(kind: Kind) -> Value {
+        let time = UNIX_EPOCH + Duration::from_millis(1_790_000_000_123);
+        let mut value = serde_json::to_value(Event { time, kind }).unwrap();
+        assert_eq!(value.as_object_mut().unwrap().remove("time").unwrap(), "2026-09-21T14:13:20.123Z");
+        value
+    }
+
+    /// The fields besides those that every call event has.
+    fn of_call(kind: Kind) -> Value {
+        let mut value = seen(kind);
+        let fields = value.as_object_mut().unwrap();
+        assert_eq!(fields.remove("call"), Some(json!(3)));
+        assert_eq!(fields.remove("account"), Some(json!("work")));
+        assert_eq!(fields.remove("peer"), Some(json!("sip:bob@example.com")));
+        value
+    }
+
+    #[test]
+    fn events_of_accounts_and_of_the_phone() {
+        let account = || "work".to_string();
+        let contacts = || vec![Binding { uri: "sip:x@192.0.2.1".into(), expires: Some(60), ours: true }];
+        let contacts_json = json!([{"uri": "sip:x@192.0.2.1", "expires": 60, "ours": true}]);
+        for (kind, expected) in [
+            (Kind::Registering { account: account() }, json!({"event": "registering", "account": "work"})),
+            (
+                Kind::Registered { account: account(), expires: 60, contact: "sip:x@a".into(), contacts: contacts() },
+                json!({"event": "registered", "account": "work", "expires": 60, "contact": "sip:x@a", "contacts": contacts_json}),
+            ),
+            (
+                Kind::Bindings { account: account(), contacts: contacts() },
+                json!({"event": "bindings", "account": "work", "contacts": contacts_json}),
+            ),
+            (
+                Kind::RegistrationFailed { account: account(), code: 403, reason: "Forbidden".into(), retry_in: None },
+                json!({"event": "registration_failed", "account": "work", "code": 403, "reason": "Forbidden", "retry_in": null}),
+            ),
+            (Kind::Unregistered { account: account() }, json!({"event": "unregistered", "account": "work"})),
+            (Kind::Muted, json!({"event": "muted"})),
+            (Kind::Unmuted, json!({"event": "unmuted"})),
+            (
+                Kind::MessageWaiting { account: Some(account()), new: 2, old: 0 },
+                json!({"event": "message_waiting", "account": "work", "new": 2, "old": 0}),
+            ),
+            (
+                Kind::Device { role: DeviceRole::Input, name: "mic".into(), state: DeviceState::Lost, detail: None },
+                json!({"event": "device", "role": "input", "name": "mic", "state": "lost", "detail": null}),
+            ),
+            (Kind::Ok { command: "mute".into() }, json!({"event": "ok", "command": "mute"})),
+            (
+                Kind::Error { command: Some("hold".into()), message: "no".into() },
+                json!({"event": "error", "command": "hold", "message": "no"}),
+            ),
+            (Kind::Error { command: None, message: "no".into() }, json!({"event": "error", "message": "no"})),
+            (
+                Kind::State(Box::default()),
+                json!({"event": "state", "accounts": [], "calls": [], "muted": false,
+                       "devices": {"input": "", "output": "", "ring": ""}}),
+            ),
+        ] {
+            assert_eq!(seen(kind), expected);
+        }
+    }
+
+    #[test]
+    fn events_of_calls() {
+        let call = call;
+        for (kind, expected) in [
+            (
+                Kind::Incoming {
+                    call: call(),
+                    from: "sip:bob@example.com".into(),
+                    name: Some("Bob".into()),
+                    called: "sip:alice@example.com".into(),
+                    diverted_from: None,
+                    referred_by: Some("sip:carol@example.com".into()),
+                },
+                json!({"event": "incoming", "from": "sip:bob@example.com", "name": "Bob", "called": "sip:alice@example.com",
+                       "diverted_from": null, "referred_by": "sip:carol@example.com"}),
+            ),
+            (Kind::Calling { call: call() }, json!({"event": "calling"})),
+            (Kind::Ringing { call: call(), code: 180 }, json!({"event": "ringing", "code": 180})),
+            (Kind::EarlyMedia { call: call() }, json!({"event": "early_media"})),
+            (
+                Kind::Established {
+                    call: call(),
+                    codec: "PCMU".into(),
+                    srtp: false,
+                    remote_rtp: "192.0.2.1:4000".into(),
+                },
+                json!({"event": "established", "codec": "PCMU", "srtp": false, "remote_rtp": "192.0.2.1:4000"}),
+            ),
+            (
+                Kind::PeerChanged { call: call(), from: "sip:eve@example.com".into(), name: None },
+                json!({"event": "peer_changed", "from": "sip:eve@example.com", "name": null}),
+            ),
+            (Kind::Held { call: call() }, json!({"event": "held"})),
+            (Kind::Resumed { call: call() }, json!({"event": "resumed"})),
+            (Kind::RemoteHeld { call: call() }, json!({"event": "remote_held"})),
+            (Kind::RemoteResumed { call: call() }, json!({"event": "remote_resumed"})),
+            (
+                Kind::Transfer { call: call(), stage: TransferStage::Accepted, code: Some(200) },
+                json!({"event": "transfer", "stage": "accepted", "code": 200}),
+            ),
+            (
+                Kind::TransferRequest { call: call(), to: "sip:c@c".into(), by: None },
+                json!({"event": "transfer_request", "to": "sip:c@c", "by": null}),
+            ),
+            (
+                Kind::Dtmf { call: call(), digit: '5', direction: Direction::Received },
+                json!({"event": "dtmf", "digit": "5", "direction": "received"}),
+            ),
+            (
+                Kind::Stats { call: call(), stats: Stats { sent: 250, rtt_ms: Some(1.5), ..Stats::default() } },
+                json!({"event": "stats", "sent": 250, "received": 0, "lost": 0, "discarded": 0, "strangers": 0, "rtt_ms": 1.5,
+                       "jitter_ms": 0.0, "loss": 0.0, "buffer_ms": 0.0, "mos": null}),
+            ),
+            (Kind::MediaLost { call: call(), seconds: 5 }, json!({"event": "media_lost", "seconds": 5})),
+            (Kind::MediaBack { call: call() }, json!({"event": "media_back"})),
+            (
+                Kind::Ended {
+                    call: call(),
+                    by: EndedBy::Remote,
+                    code: Some(486),
+                    reason: "Busy Here".into(),
+                    duration_s: 0.0,
+                    rtp: RtpCount { sent: 1, received: 2, lost: 0 },
+                    advice: Some("try again later".into()),
+                },
+                json!({"event": "ended", "by": "remote", "code": 486, "reason": "Busy Here", "duration_s": 0.0,
+                       "rtp": {"sent": 1, "received": 2, "lost": 0}, "advice": "try again later"}),
+            ),
+        ] {
+            assert_eq!(of_call(kind), expected);
+        }
+    }
+}

@@ -1,18 +1,30 @@
 //! The phone: joins the core, the sound and the network. The UI, the commands and scripts use [`PhoneHandle`] only.
+//!
+//! - [`handle`]: the seam; [`command`] goes in, [`event`] and [`trace`] come out;
+//! - `actor`: the SIP thread's loop; `perform`: what each command does;
+//! - `desk`: what the person sees and is told; `lines`: which call is meant (both without I/O);
+//! - [`target`]: what a person writes to call someone; [`screen`]: text from elsewhere made harmless;
+//! - `sound`, [`media_thread`]: the thread that carries the sound.
 
+mod actor;
+pub mod advice;
 pub mod command;
+mod desk;
 pub mod event;
+pub mod handle;
+mod info_digits;
+mod lines;
 pub mod media_thread;
+mod perform;
+pub mod screen;
+mod sound;
+pub mod target;
 pub mod trace;
 
 pub use command::{Command, Reply};
 pub use event::{Event, Snapshot};
+pub use handle::PhoneHandle;
 pub use trace::TraceEntry;
-
-use tokio::sync::mpsc;
-
-/// The seam: commands in, events out.
-pub struct PhoneHandle {}
 
 /// Why a command was refused; `message` is for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,38 +51,4 @@ pub enum StartError {
     /// Anything else: exit code 1.
     #[error("can't start: {0}")]
     Io(#[from] std::io::Error),
-}
-
-impl PhoneHandle {
-    /// Starts the SIP and media threads and registers the accounts that are to be registered.
-    pub fn start(config: crate::config::Config) -> Result<PhoneHandle, StartError> {
-        let _ = config;
-        todo!()
-    }
-
-    /// Gives a command and waits for its answer.
-    pub async fn command(&self, command: Command) -> Result<Reply, Refused> {
-        let _ = command;
-        todo!()
-    }
-
-    /// The events; to be taken once.
-    pub fn events(&mut self) -> mpsc::UnboundedReceiver<Event> {
-        todo!()
-    }
-
-    /// The SIP trace from now on; it costs nothing until asked for.
-    pub fn trace(&mut self) -> mpsc::UnboundedReceiver<TraceEntry> {
-        todo!()
-    }
-
-    /// Sound levels now, in dBFS.
-    pub fn levels(&self) -> media_thread::Levels {
-        todo!()
-    }
-
-    /// The address at which the phone listens.
-    pub fn listen(&self) -> std::net::SocketAddr {
-        todo!()
-    }
 }

@@ -1,6 +1,15 @@
 //! Session descriptions (RFC 8866) and how two of them make a session (RFC 3264).
+//!
+//! - [`codec`]: the table of what this build can speak.
+//! - [`offer_answer`]: the public face: [`Session`] makes offers, answers them and takes answers, [`Negotiated`] is the
+//!   outcome.
+//! - `describe`: what a description's audio stream says, and how ours is written; with `offer_answer` the only place that
+//!   names the SDP library.
+//! - `numbers`: which payload type stands for which codec, for as long as a dialog lives.
 
 pub mod codec;
+mod describe;
+mod numbers;
 pub mod offer_answer;
 
 pub use codec::Codec;

@@ -1,8 +1,12 @@
 //! Offer and answer (RFC 3264) for one audio stream: pure functions over our side's history.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use sipx_sdp::{Connection, Direction, MediaDescription, Origin, SessionDescription, Timing};
 
 use super::Codec;
+use super::describe::{self, Audio};
+use super::numbers::{Formats, Numbers};
 
 /// What we can speak, in order of preference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +17,23 @@ pub struct Capabilities {
     pub ptime_ms: u8,
     /// Whether `telephone-event` (RFC 4733) is offered.
     pub telephone_event: bool,
+}
+
+impl Capabilities {
+    /// Capabilities by the names of codecs, in order of preference, with `telephone-event`. Names that this build does not
+    /// know are skipped and returned; when none is left the list of codecs is empty, and nothing can be agreed on.
+    pub fn from_names(names: impl IntoIterator<Item = impl AsRef<str>>, ptime_ms: u8) -> (Capabilities, Vec<String>) {
+        let mut codecs = Vec::new();
+        let mut unknown = Vec::new();
+        for name in names {
+            match Codec::from_name(name.as_ref()) {
+                Some(codec) if codecs.contains(&codec) => {}
+                Some(codec) => codecs.push(codec),
+                None => unknown.push(name.as_ref().to_owned()),
+            }
+        }
+        (Capabilities { codecs, ptime_ms: ptime_ms.clamp(10, 60), telephone_event: true }, unknown)
+    }
 }
 
 /// Where this phone receives sound.
@@ -47,12 +68,23 @@ pub enum Intent {
     Hold(HoldStyle),
 }
 
+impl Intent {
+    fn direction(self) -> Direction {
+        match self {
+            Intent::Talk => Direction::SendRecv,
+            Intent::Hold(HoldStyle::Zero | HoldStyle::SendOnly) => Direction::SendOnly,
+            Intent::Hold(HoldStyle::Inactive) => Direction::Inactive,
+        }
+    }
+}
+
 /// What offer and answer agreed on, seen from our side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Negotiated {
-    /// Where RTP goes. An unspecified address (`0.0.0.0`) never stands here: see `send`.
+    /// Where RTP goes. An unspecified address (`0.0.0.0`) never stands here: to a peer that gave none, and to which
+    /// nothing is sent (see `send`), it is the last address that the peer gave, else that of its `o=` line, else ours.
     pub remote_rtp: SocketAddr,
-    /// Where RTCP goes: `a=rtcp` or the RTP port + 1; `None` to a peer that sent `c=0.0.0.0`.
+    /// Where RTCP goes: `a=rtcp` or the RTP port + 1; `None` to a peer that sent `c=0.0.0.0`, or that has no such port.
     pub remote_rtcp: Option<SocketAddr>,
     /// The codec that we send.
     pub codec: Codec,
@@ -66,11 +98,13 @@ pub struct Negotiated {
     pub receive_telephone_event: Option<u8>,
     /// Milliseconds of sound a packet that the peer asked for, else ours.
     pub ptime_ms: u8,
-    /// Whether we send RTP: both sides agree that we do, and the peer gave an address.
+    /// Whether we send RTP: both sides agree that we do, the peer gave an address, and we don't hold it (a hold of ours
+    /// sends nothing, though `sendonly` would allow it).
     pub send: bool,
     /// Whether what the peer sends is played.
     pub receive_audio: bool,
-    /// The other side holds us (`sendonly`, `inactive` or `c=0.0.0.0`).
+    /// The other side holds us (`sendonly`, `inactive` or `c=0.0.0.0`). An answer that is not able to say so, because our
+    /// offer was a hold, leaves it as it was.
     pub held_by_peer: bool,
 }
 
@@ -94,40 +128,306 @@ pub enum Refusal {
     BadAnswer(&'static str),
 }
 
-/// Our side of the offers and answers of one dialog: the `o=` line and what is pending.
+/// Our side of the offers and answers of one dialog: the `o=` line, what is agreed on and what is pending.
+///
+/// A forked call has one of them for each early dialog: clones of the one that made the offer.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// To be replaced: see the functions.
+    /// What the next offer or answer speaks; a change touches nothing that is agreed on.
     pub capabilities: Capabilities,
+    session_id: u64,
+    version: u64,
+    /// The last description sent, refused or not: the next one that differs from it gets the next version.
+    sent: Option<SessionDescription>,
+    agreed: Agreed,
+    pending: Option<Pending>,
+}
+
+/// What the exchanges so far have settled.
+#[derive(Debug, Clone, Default)]
+struct Agreed {
+    /// The `m=` lines of the dialog, all in their rejected form.
+    lines: Vec<MediaDescription>,
+    /// The place of ours among them.
+    audio: usize,
+    numbers: Numbers,
+    /// The peer's last description.
+    remote: Option<SessionDescription>,
+    /// The last address that the peer gave.
+    remote_rtp: Option<SocketAddr>,
+    /// The last outcome and what it was asked with.
+    outcome: Option<(LocalMedia, Intent, Negotiated)>,
+}
+
+/// An offer of ours, kept after its answer: a 200 repeats the answer that a 183 has given.
+#[derive(Debug, Clone)]
+struct Pending {
+    before: Agreed,
+    local: LocalMedia,
+    intent: Intent,
+    formats: Formats,
+    answered: bool,
 }
 
 impl Session {
     /// A new session; `session_id` is the `o=` line's session id and first version.
     pub fn new(capabilities: Capabilities, session_id: u64) -> Session {
-        let _ = session_id;
-        Session { capabilities }
+        Session { capabilities, session_id, version: session_id, sent: None, agreed: Agreed::default(), pending: None }
     }
 
     /// Makes an offer. A second call before the answer replaces the first (it has failed or is sent again).
+    ///
+    /// It states `intent` whatever was agreed on before, with the payload types and the number of `m=` lines in use.
     pub fn offer(&mut self, local: &LocalMedia, intent: Intent) -> String {
-        let _ = (local, intent);
-        todo!()
+        let formats = self.agreed.numbers.formats_to_offer(&self.capabilities);
+        let direction = intent.direction();
+        let protocol = self.agreed.lines.get(self.agreed.audio).map_or("RTP/AVP", |line| line.protocol.as_str());
+        let audio = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
+        let lines = self.agreed.lines_with(audio);
+        let text = self.write(local, connection_address(local, intent, direction), vec![Timing::default()], lines);
+        let before = match self.pending.take() {
+            Some(pending) if !pending.answered => pending.before,
+            Some(_) | None => self.agreed.clone(),
+        };
+        self.pending = Some(Pending { before, local: *local, intent, formats, answered: false });
+        text
     }
 
-    /// Takes the peer's answer to the last [`Session::offer`].
+    /// Takes the peer's answer to the last [`Session::offer`]. A later answer to the same offer (a 200 after a 183)
+    /// replaces the first one. After an error nothing has changed.
     pub fn handle_answer(&mut self, answer: &str) -> Result<Negotiated, Refusal> {
-        let _ = answer;
-        todo!()
+        let Some(pending) = &self.pending else {
+            return Err(Refusal::BadAnswer("there was no offer"));
+        };
+        let answer = describe::parse(answer)?;
+        if answer.media.len() != self.agreed.lines.len().max(1) {
+            return Err(Refusal::BadAnswer("it has another number of m= lines"));
+        }
+        let line = answer.media.get(self.agreed.audio).ok_or(Refusal::NoAudio)?;
+        if !line.media.eq_ignore_ascii_case("audio") {
+            return Err(Refusal::BadAnswer("its m= lines are in another order"));
+        }
+        if line.is_rejected() {
+            return Err(Refusal::NoAudio);
+        }
+        if !describe::is_plain_rtp(&line.protocol) {
+            return Err(Refusal::BadAnswer("it has another transport protocol"));
+        }
+        let audio = Audio::read(&answer, line)?;
+        let offered = &pending.formats;
+        // RFC 3264 section 7: the numbers are those with which the peer wants to receive, and may differ from ours.
+        let theirs = audio
+            .formats
+            .only(|codec| offered.codecs.iter().any(|(_, known)| *known == codec), offered.telephone_event.is_some());
+        let exchange = Exchange { local: &pending.local, intent: pending.intent, audio: &audio, send: &theirs };
+        let mut negotiated = exchange.outcome(offered, self.agreed.remote_rtp, self.capabilities.ptime_ms)?;
+        // To a hold the answer can't be `sendonly`, and some peers answer `c=0.0.0.0` with `inactive`.
+        if pending.intent != Intent::Talk {
+            let held_before = self.agreed.outcome.as_ref().is_some_and(|(_, _, outcome)| outcome.held_by_peer);
+            negotiated.held_by_peer = !audio.direction.receives() && held_before;
+        }
+
+        let formats = pending.formats.clone();
+        let asked = (pending.local, pending.intent);
+        if self.agreed.lines.is_empty() {
+            self.agreed.lines.push(describe::rejected_line(line));
+        }
+        self.agreed.numbers.learn(&formats, &[]);
+        self.agreed.settle(answer, audio.rtp, asked, &negotiated);
+        if let Some(pending) = &mut self.pending {
+            pending.answered = true;
+        }
+        Ok(negotiated)
     }
 
-    /// Answers the peer's offer: the answer to send and what it means.
+    /// Answers the peer's offer: the answer to send and what it means. After an error nothing has changed.
+    ///
+    /// The first audio stream with a codec in common is taken, in the offer's order of preference; the others are
+    /// rejected. An offer with the `o=` line of the last description stands for that description, whatever else has
+    /// changed in it, unless the answer would not fit its streams, formats and directions.
     pub fn answer(&mut self, offer: &str, local: &LocalMedia, intent: Intent) -> Result<(String, Negotiated), Refusal> {
-        let _ = (offer, local, intent);
-        todo!()
+        let offer = describe::parse(offer)?;
+        let known = self.agreed.remote.clone().filter(|known| is_same_description(known, &offer));
+        let unchanged = known.is_some();
+        let offer = known.unwrap_or(offer);
+
+        let (place, audio, formats) = self.first_usable(&offer, local)?;
+        let exchange = Exchange { local, intent, audio: &audio, send: &formats };
+        let mut negotiated = exchange.outcome(&formats, self.agreed.remote_rtp, self.capabilities.ptime_ms)?;
+        if let Some((last_local, last_intent, last)) = &self.agreed.outcome
+            && unchanged
+            && (last_local, last_intent) == (local, &intent)
+        {
+            negotiated = last.clone();
+        }
+
+        let direction = exchange.direction();
+        self.agreed.lines = offer.media.iter().map(describe::rejected_line).collect();
+        self.agreed.audio = place;
+        let protocol = self.agreed.lines.get(place).map_or("RTP/AVP", |line| line.protocol.as_str());
+        let line = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
+        let lines = self.agreed.lines_with(line);
+        // RFC 3264 section 6: the t= line equals the offer's.
+        let timing = offer.timing.clone();
+        let text = self.write(local, connection_address(local, intent, direction), timing, lines);
+        self.agreed.numbers.learn(&formats, &audio.foreign);
+        self.agreed.settle(offer, audio.rtp, (*local, intent), &negotiated);
+        self.pending = None;
+        Ok((text, negotiated))
     }
 
-    /// The last offer was refused: the session is as it was before.
+    /// The last offer was refused: the session is as it was before, except for the version of the `o=` line, which is
+    /// never used again for another description.
     pub fn rollback(&mut self) {
-        todo!()
+        if let Some(pending) = self.pending.take() {
+            self.agreed = pending.before;
+        }
+    }
+
+    /// The place of the first audio stream that we can take, what it says, and the formats in common.
+    fn first_usable(&self, offer: &SessionDescription, local: &LocalMedia) -> Result<(usize, Audio, Formats), Refusal> {
+        let mut refusal = None;
+        for (place, line) in offer.media.iter().enumerate().filter(|(_, line)| describe::is_plain_audio(line)) {
+            match self.usable(offer, line, local) {
+                Ok((audio, formats)) => return Ok((place, audio, formats)),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        Err(refusal.unwrap_or(Refusal::NoAudio))
+    }
+
+    fn usable(
+        &self,
+        offer: &SessionDescription,
+        line: &MediaDescription,
+        local: &LocalMedia,
+    ) -> Result<(Audio, Formats), Refusal> {
+        let audio = Audio::read(offer, line)?;
+        let ours = &self.capabilities;
+        let formats = audio.formats.only(|codec| ours.codecs.contains(&codec), ours.telephone_event);
+        if formats.codecs.is_empty() {
+            return Err(Refusal::NoCommonCodec { offered: audio.names });
+        }
+        if audio.rtp.is_some_and(|rtp| rtp.is_ipv4() != local.address.is_ipv4()) {
+            return Err(Refusal::NoAudio);
+        }
+        Ok((audio, formats))
+    }
+
+    /// Writes a description; one that differs from the last gets the next version, and the `o=` line changes in nothing
+    /// else (RFC 3264 section 8).
+    fn write(
+        &mut self,
+        local: &LocalMedia,
+        connection: IpAddr,
+        timing: Vec<Timing>,
+        media: Vec<MediaDescription>,
+    ) -> String {
+        let mut description = SessionDescription::new(local.address, self.session_id, self.version);
+        description.connection = Some(Connection::new(connection));
+        description.timing = timing;
+        description.media = media;
+        if let Some(sent) = &self.sent {
+            description.origin = Origin { session_version: self.version, ..sent.origin.clone() };
+            if description != *sent {
+                self.version = self.version.wrapping_add(1);
+                description.origin.session_version = self.version;
+            }
+        }
+        let text = description.to_string_sdp();
+        self.sent = Some(description);
+        text
     }
 }
+
+impl Agreed {
+    /// The `m=` lines of a description of ours: our audio in its place, the others rejected.
+    fn lines_with(&self, audio: MediaDescription) -> Vec<MediaDescription> {
+        let mut lines = self.lines.clone();
+        match lines.get_mut(self.audio) {
+            Some(line) => *line = audio,
+            None => lines.push(audio),
+        }
+        lines
+    }
+
+    fn settle(
+        &mut self,
+        remote: SessionDescription,
+        remote_rtp: Option<SocketAddr>,
+        (local, intent): (LocalMedia, Intent),
+        negotiated: &Negotiated,
+    ) {
+        self.remote = Some(remote);
+        self.remote_rtp = remote_rtp.or(self.remote_rtp);
+        self.outcome = Some((local, intent, negotiated.clone()));
+    }
+}
+
+/// One offer with its answer, seen from our side.
+struct Exchange<'a> {
+    local: &'a LocalMedia,
+    intent: Intent,
+    /// The peer's stream.
+    audio: &'a Audio,
+    /// The formats in common under the peer's numbers, in its order.
+    send: &'a Formats,
+}
+
+impl Exchange<'_> {
+    /// Our direction: what both want (RFC 3264 section 6.1).
+    fn direction(&self) -> Direction {
+        let (ours, theirs) = (self.intent.direction(), self.audio.direction);
+        describe::direction_of(ours.sends() && theirs.receives(), ours.receives() && theirs.sends())
+    }
+
+    /// What it comes to; `receive` has the formats under the numbers that we accept.
+    fn outcome(&self, receive: &Formats, known: Option<SocketAddr>, ptime_ms: u8) -> Result<Negotiated, Refusal> {
+        let Some(&(send_payload_type, codec)) = self.send.codecs.first() else {
+            return Err(Refusal::NoCommonCodec { offered: self.audio.names.clone() });
+        };
+        let (local, audio) = (self.local, self.audio);
+        if audio.rtp.is_some_and(|rtp| rtp.is_ipv4() != local.address.is_ipv4()) {
+            return Err(Refusal::NoAudio);
+        }
+        let nowhere = SocketAddr::new(local.address, local.rtp_port);
+        let direction = self.direction();
+        let talking = self.intent == Intent::Talk;
+        Ok(Negotiated {
+            remote_rtp: audio.rtp.or(known).or(audio.origin).unwrap_or(nowhere),
+            remote_rtcp: audio.rtcp,
+            codec,
+            send_payload_type,
+            receive: receive.codecs.clone(),
+            send_telephone_event: self.send.telephone_event,
+            receive_telephone_event: receive.telephone_event,
+            ptime_ms: audio.ptime_ms(ptime_ms),
+            send: talking && direction.sends(),
+            receive_audio: talking && direction.receives(),
+            held_by_peer: !audio.direction.receives(),
+        })
+    }
+}
+
+/// The address for `c=`. A hold in the old style has none, but an `inactive` that answers the peer's hold does.
+fn connection_address(local: &LocalMedia, intent: Intent, direction: Direction) -> IpAddr {
+    let zero = intent == Intent::Hold(HoldStyle::Zero) && direction == Direction::SendOnly;
+    if zero && local.address.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { local.address }
+}
+
+/// Whether `offer` is the description that we know (RFC 3264 section 8: its `o=` line is the same), and an answer to that
+/// one fits this one.
+fn is_same_description(known: &SessionDescription, offer: &SessionDescription) -> bool {
+    known.origin == offer.origin
+        && known.media.len() == offer.media.len()
+        && known.media.iter().zip(&offer.media).all(|(known_line, line)| {
+            known_line.media == line.media
+                && known_line.protocol == line.protocol
+                && known_line.formats == line.formats
+                && known_line.is_rejected() == line.is_rejected()
+                && describe::direction(known, known_line) == describe::direction(offer, line)
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,62 @@
 //! The only room that names the SIP library: everyone else imports from here, so that the library can be replaced in one
 //! folder.
 
+pub mod digest;
 pub mod transport;
+pub mod via;
 
-pub use sipx_sip::headers::{Address, CSeq, Contact, ContactValue, ContentType, Expires, From, MaxForwards, To, Via};
+pub use sipx_sip::headers::{
+    Address, CSeq, Contact, ContactValue, ContentType, Expires, From, MaxForwards, RecordRoute, Require, Route, To, Via,
+};
+pub use sipx_sip::transaction::ClientState;
 pub use sipx_sip::{
     ClientTransaction, Header, HeaderName, Headers, Host, HostName, Limits, Message, Method, Output, Param, Params,
     Reliability, Request, RequestBuilder, Response, ResponseBuilder, Scheme, ServerTransaction, StatusCode, Timer,
-    Timers, TransactionKey, TuEvent, TypedHeader, Uri, parse_datagram,
+    Timers, TransactionKey, TuEvent, TypedHeader, Uri, parse_datagram, validate,
 };
+
+/// A header field's value as text; bytes that are not UTF-8 are replaced. Empty where the field is missing.
+pub fn text(headers: &Headers, name: &HeaderName) -> String {
+    headers.value(name).map(|value| String::from_utf8_lossy(&value).trim().to_owned()).unwrap_or_default()
+}
+
+/// The header field of a name that the library has no variant for.
+pub fn other(name: &'static str) -> HeaderName {
+    HeaderName::Other(bytes::Bytes::from_static(name.as_bytes()))
+}
+
+/// Appends a header field whose value we wrote ourselves; a value with a line break in it is left out.
+pub fn push(headers: &mut Headers, name: HeaderName, value: impl Into<bytes::Bytes>) {
+    match Header::build(name, value) {
+        Ok(header) => headers.push(header),
+        Err(error) => tracing::error!(%error, "a header field of ours can't be written"),
+    }
+}
+
+/// Replaces every header field of a name by one.
+pub fn set(headers: &mut Headers, name: HeaderName, value: impl Into<bytes::Bytes>) {
+    headers.remove_all(&name);
+    push(headers, name, value);
+}
+
+/// Whether a request has what its response must repeat (RFC 3261 section 8.2.6.2): without it no answer can be made.
+pub fn is_answerable(request: &Request) -> bool {
+    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
+        .iter()
+        .all(|name| request.headers.get(name).is_some())
+}
+
+/// The tokens of a comma-separated list, over all of its rows, lower case.
+pub fn tokens(headers: &Headers, name: &HeaderName) -> Vec<String> {
+    headers
+        .get_all(name)
+        .flat_map(|header| {
+            let value = header.value();
+            String::from_utf8_lossy(&value)
+                .split(',')
+                .map(|token| token.trim().to_ascii_lowercase())
+                .collect::<Vec<_>>()
+        })
+        .filter(|token| !token.is_empty())
+        .collect()
+}

@@ -145,7 +145,7 @@ pub enum CommandError {
     #[error("{0} calls are up, and calls.max_calls allows no more")]
     TooManyCalls(usize),
     /// The target's scheme can't be called.
-    #[error("can't call {0}: only sip, sips and tel addresses can be called")]
+    #[error("can't call {0}: only sip and sips addresses can be called, and tel numbers by an account")]
     BadTarget(String),
     /// Not a digit.
     #[error("'{0}' is not a DTMF digit (0-9, A-D, *, #)")]

@@ -1,12 +1,54 @@
 //! The core: a SIP user agent without I/O.
+//!
+//! Bytes, commands and the time go in; messages to send, events, names to resolve and the next deadline come out. One
+//! mutation, then drain all `poll_*` to empty:
+//!
+//! ```text
+//! handle_datagram | handle_timeout | handle_resolved | handle_transport_error | command
+//!     -> poll_transmit*, poll_resolve*, poll_event*, then sleep until poll_timeout
+//! ```
+//!
+//! The parts: [`call`] (one call's life), [`registration`], [`auth`] (credentials), [`dialog`], [`request`] (what every
+//! request must stand), and `core`, which they share.
 
+pub mod auth;
+mod bindings;
+pub mod call;
 pub mod command;
 pub mod config;
+mod core;
+pub mod dialog;
 pub mod event;
+pub mod identity;
+pub mod registration;
+pub mod request;
+pub mod timer;
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::sip::transport::{Flow, Transmit};
+use crate::sip::{
+    HeaderName, Limits, Message, Method, Request, Response, Scheme, Uri, is_answerable, parse_datagram, text,
+};
+use crate::transaction::{self, ClientId, Failure, ServerId};
+
+use call::{Alerting, Call, Dial, Incoming, Plan};
+use command::{MediaPorts, Reply};
+use registration::{NoAnswer, Registration, Step};
+
+pub use self::core::{Resolve, Unreachable};
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
+pub use timer::Timer;
+
+use self::core::{ALLOW, Core, Owner, Waiting};
+
+/// The shortest pause before a registrar's address is asked for again; a random time of the same length is added.
+const RESOLVE_PAUSE: Duration = Duration::from_secs(15);
 
 /// A call's number: from 1, never reused. A person writes it `#1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -22,3 +64,666 @@ impl std::fmt::Display for CallNo {
 /// An account's place in [`Config::accounts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(pub usize);
+
+/// What one call's news mean for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FollowUp {
+    /// The call that `referrer` asked for goes like this: a NOTIFY tells its peer.
+    Notify {
+        /// The call in which the transfer was asked.
+        referrer: CallNo,
+        /// The target's status code.
+        code: u16,
+        /// Its reason phrase.
+        reason: String,
+    },
+}
+
+/// What came in and was not understood or not wanted, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Datagrams that are no SIP message: dropped.
+    pub malformed: u64,
+    /// Requests refused by the checks of RFC 3261 section 8.2.
+    pub refused: u64,
+    /// INVITEs from strangers: 404.
+    pub strangers: u64,
+}
+
+/// A SIP user agent: see the module's page.
+pub struct UserAgent {
+    core: Core,
+    calls: BTreeMap<CallNo, Call>,
+    plans: BTreeMap<CallNo, Plan>,
+    registrations: Vec<Registration>,
+    counters: Counters,
+    quiet_told: bool,
+}
+
+impl UserAgent {
+    /// A user agent that does nothing yet: accounts register on [`Command::Register`]. `seed`: 32 bytes that nobody can
+    /// guess, for tags, branches and cnonces come from it.
+    pub fn new(now: Instant, config: Config, seed: [u8; 32]) -> UserAgent {
+        let _ = now;
+        let mut core = Core::new(config, seed);
+        let accounts = core.config.accounts.clone();
+        let registrations = accounts
+            .iter()
+            .enumerate()
+            .map(|(place, account)| Registration::new(AccountId(place), account, core.rng()))
+            .collect();
+        UserAgent {
+            core,
+            calls: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            registrations,
+            counters: Counters::default(),
+            quiet_told: false,
+        }
+    }
+
+    // ---- what happens ----
+
+    /// A datagram came. What is no SIP message is dropped and counted.
+    pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        match parse_datagram(Bytes::copy_from_slice(bytes), &Limits::datagram()) {
+            Ok(Message::Request(request)) if !is_answerable(&request) => {
+                self.counters.malformed += 1;
+                tracing::debug!(from = %flow.remote, "a request that can't be answered is dropped");
+            }
+            Ok(message) => self.core.tx.handle_message(now, flow, message),
+            Err(error) => {
+                self.counters.malformed += 1;
+                tracing::debug!(from = %flow.remote, %error, "a datagram is dropped");
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The deadline has come that [`UserAgent::poll_timeout`] named.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.core.tx.handle_timeout(now);
+        self.settle(now);
+        while let Some(timer) = self.core.timers.pop(now) {
+            match timer {
+                Timer::Transaction(_) => {}
+                Timer::Registration(account) => self.registration_due(account, now),
+                Timer::Ring(call)
+                | Timer::AutoAnswer(call)
+                | Timer::Resend2xx(call)
+                | Timer::AckMissing(call)
+                | Timer::Glare(call)
+                | Timer::TransferSilent(call)
+                | Timer::TransferUnanswered(call) => {
+                    if let Some(call) = self.calls.get_mut(&call) {
+                        call.handle_timer(&mut self.core, now, timer);
+                    }
+                }
+            }
+            self.settle(now);
+        }
+    }
+
+    /// The ways to a host, in order of preference; none: it can't be found.
+    pub fn handle_resolved(&mut self, now: Instant, query: &Resolve, flows: Vec<Flow>) {
+        let found = !flows.is_empty();
+        for waiting in self.core.resolved(now, query, flows) {
+            match waiting {
+                Waiting::Dial(no) => {
+                    let Some(call) = self.calls.get_mut(&no) else { continue };
+                    match self.plans.get(&no).filter(|_| found) {
+                        Some(plan) => call.start(&mut self.core, now, plan),
+                        None => call.unresolved(&mut self.core, now, &query.host),
+                    }
+                }
+                Waiting::Register(_) if self.core.shutting_down => {}
+                Waiting::Register(account) if found => self.register(account, now),
+                Waiting::Register(account) => self.registrar_unknown(account, now, &query.host),
+                Waiting::Request(owner, request) if found => self.core.send(now, owner, request),
+                Waiting::Request(owner, _) => self.core.failures.push_back((owner, Failure::Transport)),
+                Waiting::Ack(ack) if found => self.core.send_ack(now, ack),
+                Waiting::Ack(_) => {}
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The network refused what went by this way (an ICMP error).
+    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        self.core.tx.handle_transport_error(now, flow);
+        self.settle(now);
+    }
+
+    // ---- what the person asks ----
+
+    /// A command. A refused one changes nothing.
+    ///
+    /// # Errors
+    /// [`CommandError`] says why, for a person.
+    pub fn command(&mut self, now: Instant, command: Command) -> Result<Reply, CommandError> {
+        let reply = self.obey(now, command);
+        self.settle(now);
+        reply
+    }
+
+    fn obey(&mut self, now: Instant, command: Command) -> Result<Reply, CommandError> {
+        match command {
+            Command::Dial { account, target, media } => {
+                return self.dial(now, account, target, media, None).map(Reply::Call);
+            }
+            Command::Answer { call, media } => self.with_call(call, |call, core| call.answer(core, now, media))?,
+            Command::Reject { call, code } => self.with_call(call, |call, core| call.reject(core, now, code))?,
+            Command::Hangup { call } => self.with_call(call, |call, core| {
+                call.hang_up(core, now);
+                Ok(())
+            })?,
+            Command::Hold { call } => self.with_call(call, |call, core| call.hold(core, now))?,
+            Command::Resume { call } => self.with_call(call, |call, core| call.resume(core, now))?,
+            Command::Transfer { call, target } => {
+                let target = callable(target)?;
+                self.with_call(call, |call, core| call.transfer(core, now, target))?;
+            }
+            Command::AcceptTransfer { call, media } => return self.follow(now, call, media).map(Reply::Call),
+            Command::RefuseTransfer { call } => self.with_call(call, |call, core| {
+                if call.refuse_transfer(core, now) { Ok(()) } else { Err(call.no_transfer_asked()) }
+            })?,
+            Command::InfoDigit { call, digit, duration_ms } => {
+                self.with_call(call, |call, core| call.info_digit(core, now, digit, duration_ms))?;
+            }
+            Command::Register { account } => {
+                self.known(account)?;
+                self.register(account, now);
+            }
+            Command::Unregister { account } => {
+                self.known(account)?;
+                self.unregister(account);
+            }
+            Command::Query { account } => {
+                self.known(account)?;
+                self.with_registration(account, Registration::query);
+            }
+            Command::AddContact { account, contact } => {
+                self.known(account)?;
+                self.with_registration(account, |registration| registration.add_contact(&contact));
+            }
+            Command::ClearContacts { account } => {
+                self.known(account)?;
+                self.with_registration(account, Registration::clear);
+            }
+            Command::Shutdown => self.shut_down(now),
+        }
+        Ok(Reply::Done)
+    }
+
+    fn shut_down(&mut self, now: Instant) {
+        self.core.shutting_down = true;
+        for call in self.calls.values_mut() {
+            call.hang_up(&mut self.core, now);
+        }
+        // An account that never registered has nothing to take back, and nothing to say.
+        for place in 0..self.registrations.len() {
+            self.core.forget_registering(AccountId(place));
+        }
+        for registration in self.registrations.iter_mut().filter(|registration| registration.contact().is_some()) {
+            registration.unregister();
+        }
+    }
+
+    // ---- what goes out ----
+
+    /// The next message to put on the wire.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.core.tx.poll_transmit()
+    }
+
+    /// The next host whose ways are to be found, for [`UserAgent::handle_resolved`].
+    pub fn poll_resolve(&mut self) -> Option<Resolve> {
+        self.core.poll_resolve()
+    }
+
+    /// What the person should know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.core.events.pop_front()
+    }
+
+    /// When [`UserAgent::handle_timeout`] is due, and why.
+    pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
+        let transaction = self.core.tx.poll_timeout().map(|(at, timer)| (at, Timer::Transaction(timer)));
+        let own = self.core.timers.peek().map(|(at, timer)| (at, *timer));
+        [transaction, own].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    // ---- what it is like ----
+
+    /// What was dropped or refused.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The number that the next call gets, for its ports open before it begins.
+    pub fn next_call(&self) -> CallNo {
+        CallNo(self.core.next_call + 1)
+    }
+
+    /// Calls that are up.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many client and server transactions are open.
+    pub fn transactions(&self) -> (usize, usize) {
+        self.core.tx.len()
+    }
+
+    /// Whether nothing is left over: no call, no transaction, no timer, nothing that waits. Registrations' refreshes count.
+    pub fn is_quiescent(&self) -> bool {
+        self.calls.is_empty() && self.core.tx.is_empty() && self.core.timers.is_empty() && !self.core.awaits_answers()
+    }
+
+    // ---- inside ----
+
+    /// Hands on what the transactions say, until nothing is left, and clears away the calls that are over.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some(event) = self.core.tx.poll_event() {
+                self.handle_transaction(now, event);
+            } else if let Some((owner, failure)) = self.core.failures.pop_front() {
+                self.handle_failure(now, owner, failure);
+            } else {
+                self.pump_registrations(now);
+                if self.core.failures.is_empty() {
+                    break;
+                }
+            }
+        }
+        let over: Vec<CallNo> = self.calls.values().filter(|call| call.is_over()).map(|call| call.no).collect();
+        for no in over {
+            let call = self.calls.remove(&no);
+            self.plans.remove(&no);
+            if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
+                // If the target's answer was told, nobody asks any more, and this does nothing.
+                self.follow_up(now, FollowUp::Notify { referrer, code, reason: String::new() });
+            }
+        }
+        if self.core.shutting_down && !self.quiet_told && self.is_shut_down() {
+            self.quiet_told = true;
+            self.core.emit(Event::Quiet);
+        }
+    }
+
+    fn is_shut_down(&self) -> bool {
+        self.calls.is_empty() && !self.core.awaits_answers() && self.registrations.iter().all(Registration::is_idle)
+    }
+
+    fn handle_transaction(&mut self, now: Instant, event: transaction::Event) {
+        match event {
+            transaction::Event::Request { id, flow, request } => self.handle_request(now, id, flow, &request),
+            transaction::Event::Ack { request, .. } => {
+                if let Some(call) = self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
+                    call.handle_ack(&mut self.core, now, &request);
+                }
+            }
+            transaction::Event::Cancel { id, invite } => self.handle_cancel(now, id, invite),
+            transaction::Event::Response { id, flow, response } => self.handle_response(now, id, flow, *response),
+            transaction::Event::StrayResponse { response, .. } => {
+                if response.status.is_success() {
+                    for call in self.calls.values_mut().filter(|call| call.has_call_id(&response.headers)) {
+                        call.stray_2xx(&mut self.core, now, &response);
+                    }
+                }
+            }
+            transaction::Event::Failed { id, failure } => {
+                let owner = self.core.owner(id);
+                self.handle_failure(now, owner, failure);
+            }
+            transaction::Event::Unacknowledged { .. } | transaction::Event::ServerEnded { .. } => {}
+            transaction::Event::ClientEnded { id } => self.core.forget_client(id),
+        }
+    }
+
+    fn handle_response(&mut self, now: Instant, id: ClientId, flow: Flow, response: Response) {
+        match self.core.owner(id) {
+            Owner::Registration(account) => {
+                if let Some(registration) = self.registrations.get_mut(account.0) {
+                    self.core.with_auth(account, |auth, rng| registration.handle_response(now, rng, auth, &response));
+                }
+            }
+            Owner::Call(no, purpose) => match self.calls.get_mut(&no) {
+                Some(call) => {
+                    let news = call.handle_response(&mut self.core, now, id, purpose, flow, response);
+                    for news in news {
+                        self.follow_up(now, news);
+                    }
+                }
+                None => self.end_late_answer(now, id, &response),
+            },
+            Owner::Nobody => {}
+        }
+    }
+
+    /// A 2xx to an INVITE whose call is gone: acknowledged, and ended (RFC 3261 section 13.2.2.4).
+    fn end_late_answer(&mut self, now: Instant, id: ClientId, response: &Response) {
+        let Some(request) = self.core.tx.client_request(id).cloned() else { return };
+        if response.status.is_provisional() {
+            self.core.tx.give_up(now, id);
+        }
+        if request.method == Method::Invite && response.status.is_success() {
+            call::end_branch(&mut self.core, now, id, &request, response);
+        }
+    }
+
+    fn handle_failure(&mut self, now: Instant, owner: Owner, failure: Failure) {
+        match owner {
+            Owner::Registration(account) => {
+                let why = match failure {
+                    Failure::Timeout => NoAnswer::Timeout,
+                    Failure::Transport => NoAnswer::Transport,
+                };
+                if let Some(registration) = self.registrations.get_mut(account.0) {
+                    registration.handle_no_answer(now, self.core.rng(), why);
+                }
+            }
+            Owner::Call(no, purpose) => {
+                if let Some(call) = self.calls.get_mut(&no) {
+                    call.handle_failure(&mut self.core, now, purpose, failure);
+                }
+            }
+            Owner::Nobody => {}
+        }
+    }
+
+    fn follow_up(&mut self, now: Instant, follow_up: FollowUp) {
+        match follow_up {
+            FollowUp::Notify { referrer, code, reason } => {
+                if let Some(call) = self.calls.get_mut(&referrer) {
+                    call.notify(&mut self.core, now, code, &reason);
+                }
+            }
+        }
+    }
+
+    fn with_call(
+        &mut self,
+        no: CallNo,
+        act: impl FnOnce(&mut Call, &mut Core) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
+        let call = self.calls.get_mut(&no).ok_or(CommandError::NoSuchCall(no))?;
+        act(call, &mut self.core)
+    }
+
+    fn known(&self, account: AccountId) -> Result<(), CommandError> {
+        self.registrations.get(account.0).map(|_| ()).ok_or(CommandError::NoSuchAccount)
+    }
+
+    // ---- registration ----
+
+    /// Registers as soon as the way to the registrar is known, for our Contact depends on it.
+    fn register(&mut self, account: AccountId, now: Instant) {
+        let Some(server) = self.core.server(account) else {
+            let reason = format!("the registrar can't be reached: {}", Unreachable::Transport);
+            return self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: None });
+        };
+        match self.core.flow_to(now, &server) {
+            Some(flow) => {
+                let contact = Uri::parse(self.core.contact(Some(account), flow.local).into());
+                if let Ok(contact) = contact {
+                    self.with_registration(account, |registration| registration.start(&contact));
+                }
+            }
+            None => {
+                self.core.wait_for(server, Waiting::Register(account));
+            }
+        }
+    }
+
+    fn unregister(&mut self, account: AccountId) {
+        // While the registrar's name is being looked up the registration itself knows of nothing yet.
+        self.core.forget_registering(account);
+        self.with_registration(account, Registration::unregister);
+    }
+
+    fn registration_due(&mut self, account: AccountId, now: Instant) {
+        let Some(registration) = self.registrations.get_mut(account.0) else { return };
+        if registration.contact().is_some() {
+            registration.handle_deadline(now);
+        } else if !self.core.shutting_down {
+            self.register(account, now);
+        }
+    }
+
+    /// The registrar's address can't be found: it is asked for again after a while.
+    fn registrar_unknown(&mut self, account: AccountId, now: Instant, host: &str) {
+        let pause = RESOLVE_PAUSE + Duration::from_millis(u64::from(self.core.below(RESOLVE_PAUSE.as_millis() as u32)));
+        self.core.timers.set(Timer::Registration(account), now + pause);
+        let reason = format!("no address was found for {}", identity::printable(host));
+        self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: Some(pause) });
+    }
+
+    fn with_registration(&mut self, account: AccountId, act: impl FnOnce(&mut Registration)) {
+        if let Some(registration) = self.registrations.get_mut(account.0) {
+            act(registration);
+        }
+    }
+
+    /// Sends what the registrations have to send, tells what they have to tell, and notes when they are due.
+    fn pump_registrations(&mut self, now: Instant) {
+        for (place, registration) in self.registrations.iter_mut().enumerate() {
+            let account = AccountId(place);
+            while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
+                match step {
+                    Step::Event(event) => self.core.emit(event),
+                    Step::Send(request) => self.core.send_register(now, account, *request),
+                }
+            }
+            match registration.poll_timeout() {
+                Some(at) => self.core.timers.set(Timer::Registration(account), at),
+                None if registration.contact().is_some() => self.core.timers.cancel(&Timer::Registration(account)),
+                None => {}
+            }
+        }
+    }
+
+    // ---- calls ----
+
+    fn dial(
+        &mut self,
+        now: Instant,
+        account: Option<AccountId>,
+        target: Uri,
+        media: MediaPorts,
+        referred_by: Option<String>,
+    ) -> Result<CallNo, CommandError> {
+        if self.core.shutting_down {
+            return Err(CommandError::ShuttingDown);
+        }
+        if let Some(account) = account {
+            self.known(account)?;
+        }
+        if self.calls.len() >= self.core.config.max_calls {
+            return Err(CommandError::TooManyCalls(self.calls.len()));
+        }
+        let caller = account.and_then(|account| self.core.config.accounts.get(account.0));
+        let target = tel_to_sip(callable(target)?, caller)?;
+        let no = self.core.new_call_no();
+        let (call, plan) = Call::dial(&mut self.core, now, Dial { account, target, media, referred_by }, no);
+        self.calls.insert(no, call);
+        self.plans.insert(no, plan);
+        Ok(no)
+    }
+
+    /// Follows the transfer that the peer of `call` asked for.
+    fn follow(&mut self, now: Instant, no: CallNo, media: MediaPorts) -> Result<CallNo, CommandError> {
+        if self.calls.len() >= self.core.config.max_calls {
+            return Err(CommandError::TooManyCalls(self.calls.len()));
+        }
+        let call = self.calls.get_mut(&no).ok_or(CommandError::NoSuchCall(no))?;
+        let asked = call.follow_transfer(&mut self.core)?;
+        let account = call.account;
+        match self.dial(now, account, asked.target, media, asked.referred_by) {
+            Ok(new) => {
+                if let Some(call) = self.calls.get_mut(&new) {
+                    call.referrer = Some(no);
+                }
+                Ok(new)
+            }
+            Err(error) => {
+                self.follow_up(now, FollowUp::Notify { referrer: no, code: 503, reason: String::new() });
+                Err(error)
+            }
+        }
+    }
+
+    // ---- requests from outside ----
+
+    fn handle_request(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
+        if let Some(objection) = request::inspect(request) {
+            self.counters.refused += 1;
+            let extra: Vec<(HeaderName, &str)> =
+                objection.extra.iter().map(|(name, value)| (name.clone(), value.as_str())).collect();
+            return self.core.respond(now, id, objection.code, objection.reason, &extra);
+        }
+        if dialog::to_tag(&request.headers).is_some() {
+            return match self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
+                Some(call) => call.handle_request(&mut self.core, now, id, flow, request),
+                None => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
+            };
+        }
+        match request.method {
+            Method::Invite => self.handle_invite(now, id, flow, request),
+            Method::Options => self.handle_options(now, id),
+            Method::Notify => self.handle_notify(now, id, flow, request),
+            Method::Refer => self.core.respond(now, id, 403, "Only Inside A Call", &[]),
+            _ => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
+        }
+    }
+
+    fn handle_cancel(&mut self, now: Instant, id: ServerId, invite: Option<ServerId>) {
+        let Some(invite) = invite else {
+            return self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]);
+        };
+        let call = self.calls.values_mut().find(|call| call.ringing_invite() == Some(invite));
+        match (call, self.core.tx.server_request(id).cloned()) {
+            (Some(call), Some(cancel)) => call.cancelled(&mut self.core, now, id, invite, &cancel),
+            // It has its final response already: the CANCEL changes nothing (RFC 3261 section 9.2).
+            _ => self.core.respond(now, id, 200, "OK", &[]),
+        }
+    }
+
+    /// RFC 3261 section 11.2.
+    fn handle_options(&mut self, now: Instant, id: ServerId) {
+        let extra = [
+            (HeaderName::Allow, ALLOW),
+            (HeaderName::Accept, "application/sdp"),
+            (HeaderName::AcceptEncoding, "identity"),
+            (HeaderName::AcceptLanguage, "en"),
+        ];
+        self.core.respond(now, id, 200, "OK", &extra);
+    }
+
+    /// Message waiting comes without a subscription from many PBXs (RFC 3842); nothing else does.
+    fn handle_notify(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
+        let event = text(&request.headers, &HeaderName::Event).to_ascii_lowercase();
+        if event.split(';').next().map(str::trim) != Some("message-summary") {
+            return self.core.respond(now, id, 489, "Bad Event", &[]);
+        }
+        if !self.core.is_own_server(None, flow.remote.ip()) && !self.core.config.direct_calls {
+            return self.core.respond(now, id, 403, "Forbidden", &[]);
+        }
+        self.core.respond(now, id, 200, "OK", &[]);
+        let account = self.account_called(request);
+        let (new, old) = voice_messages(&String::from_utf8_lossy(request.body()));
+        self.core.emit(Event::MessageWaiting { account, new, old });
+    }
+
+    /// The account that a request is for: by our random Contact user, then by the To user.
+    fn account_called(&self, request: &Request) -> Option<AccountId> {
+        if let Some(account) = request.uri.user().and_then(|user| self.core.account_of_contact(user)) {
+            return Some(account);
+        }
+        let to = request.headers.typed::<crate::sip::To>().and_then(Result::ok)?;
+        let user = to.uri.user()?.to_vec();
+        let host = to.uri.host().cloned();
+        let accounts = self.core.config.accounts.iter();
+        let same_user: Vec<(usize, bool)> = accounts
+            .enumerate()
+            .filter(|(_, account)| account.uri.user() == Some(user.as_slice()))
+            .map(|(place, account)| {
+                let same_host = account.uri.host().zip(host.as_ref()).is_some_and(|(a, b)| a.equivalent(b));
+                (place, same_host)
+            })
+            .collect();
+        let best = same_user.iter().find(|(_, same_host)| *same_host).or(same_user.first());
+        best.map(|(place, _)| AccountId(*place))
+    }
+
+    fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
+        if self.calls.values().any(|call| call.is_merged(request)) {
+            return self.core.respond(now, id, 482, "Loop Detected", &[]);
+        }
+        let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
+        let welcome = self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip());
+        if !welcome {
+            self.counters.strangers += 1;
+            return self.core.respond(now, id, 404, "Not Found", &[]);
+        }
+        if self.core.shutting_down {
+            return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
+        }
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let offer = (call::content_type(request) == "application/sdp" && !body.trim().is_empty()).then_some(body);
+        if let Some(offer) = &offer
+            && let Err(refusal) = self.core.try_offer(offer, flow.local.ip())
+        {
+            return call::refuse_offer(&mut self.core, now, id, &refusal);
+        }
+        if self.calls.len() >= self.core.config.max_calls {
+            return self.core.respond(now, id, 486, "Busy Here", &[]);
+        }
+        let account = self.account_called(request);
+        let alerting = Alerting::choose(&self.core, self.calls.len());
+        let no = self.core.new_call_no();
+        let incoming = Incoming { id, flow, request, offer, account, alerting };
+        match Call::ring(&mut self.core, now, no, incoming) {
+            Some(call) => {
+                self.calls.insert(no, call);
+            }
+            None => self.core.respond(now, id, 400, "Bad Contact", &[]),
+        }
+    }
+}
+
+/// Whether an address can be called at all: sip, sips and tel only.
+fn callable(target: Uri) -> Result<Uri, CommandError> {
+    match target.scheme() {
+        Scheme::Sip | Scheme::Sips if target.host().is_some() => Ok(target),
+        Scheme::Tel => Ok(target),
+        _ => Err(CommandError::BadTarget(target.to_string())),
+    }
+}
+
+/// A tel URI as the account's PBX understands it: `sip:+4930...@pbx.example.com;user=phone` (RFC 3261 section 19.1.6).
+fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, CommandError> {
+    let Some(parts) = target.tel_parts() else { return Ok(target) };
+    let number: String = parts.subscriber().iter().map(|byte| char::from(*byte)).collect();
+    let number: String = number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).collect();
+    let host = account.and_then(|account| account.uri.host().map(ToString::to_string));
+    host.and_then(|host| Uri::parse(format!("sip:{number}@{host};user=phone").into()).ok())
+        .ok_or_else(|| CommandError::BadTarget(target.to_string()))
+}
+
+/// `Voice-Message: 2/8` of a message summary (RFC 3842 section 5.2); `Messages-Waiting: yes` alone counts as one.
+fn voice_messages(body: &str) -> (u32, u32) {
+    let mut waiting = 0;
+    for line in body.lines() {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        if name.trim().eq_ignore_ascii_case("voice-message") {
+            let counts = value.split('(').next().unwrap_or_default();
+            let mut counts = counts.split('/').map(|count| count.trim().parse().unwrap_or(0));
+            return (counts.next().unwrap_or(0), counts.next().unwrap_or(0));
+        }
+        if name.trim().eq_ignore_ascii_case("messages-waiting") && value.trim().eq_ignore_ascii_case("yes") {
+            waiting = 1;
+        }
+    }
+    (waiting, 0)
+}

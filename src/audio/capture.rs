@@ -1,0 +1,239 @@
+//! A sound card's input: the callback fills a ring, the media thread empties it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::cards::{self, CardStream};
+use super::device::{Input, OpenError, Wake};
+use super::name::HostName;
+use super::pace::WindowMin;
+use super::resample::Resampler;
+use crate::config::Latency;
+
+/// Milliseconds of sound that the ring holds.
+const RING_MS: u32 = 200;
+/// A card that has called, and then does not for this long, is lost.
+pub(super) const STALLED: Duration = Duration::from_secs(2);
+/// What stays unread for so long is surplus, and dropped.
+const SURPLUS_SPAN: Duration = Duration::from_secs(1);
+
+/// What a card's callbacks tell, without a lock.
+pub(super) struct Callbacks {
+    base: Instant,
+    /// When the last one came, in ns since `base`; 0: none yet.
+    last: AtomicU64,
+    /// The most frames that one brought or took lately.
+    largest: AtomicU32,
+    wanted: AtomicBool,
+    failed: AtomicBool,
+    error: std::sync::Mutex<Option<String>>,
+}
+
+impl Callbacks {
+    pub(super) fn new() -> Arc<Callbacks> {
+        Arc::new(Callbacks {
+            base: Instant::now(),
+            last: AtomicU64::new(0),
+            largest: AtomicU32::new(0),
+            wanted: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            error: std::sync::Mutex::new(None),
+        })
+    }
+
+    /// On the audio thread.
+    pub(super) fn came(&self, frames: usize) {
+        let frames = u32::try_from(frames).unwrap_or(u32::MAX);
+        let largest = self.largest.load(Ordering::Relaxed);
+        // It forgets: a burst once is not a period.
+        self.largest.store(frames.max(largest - largest / 64), Ordering::Relaxed);
+        let nanos = self.base.elapsed().as_nanos() as u64;
+        self.last.store(nanos.max(1), Ordering::Release);
+    }
+
+    /// In the error callback.
+    pub(super) fn lost(&self, why: String) {
+        if let Ok(mut error) = self.error.try_lock() {
+            error.get_or_insert(why);
+        }
+        self.failed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn last(&self) -> Option<Instant> {
+        match self.last.load(Ordering::Acquire) {
+            0 => None,
+            nanos => Some(self.base + Duration::from_nanos(nanos)),
+        }
+    }
+
+    pub(super) fn largest(&self) -> usize {
+        self.largest.load(Ordering::Relaxed) as usize
+    }
+
+    pub(super) fn failure(&self) -> Option<String> {
+        if self.failed.load(Ordering::Acquire) {
+            let error = self.error.try_lock().ok().and_then(|error| error.clone());
+            return Some(error.unwrap_or_else(|| "the stream ended".into()));
+        }
+        let silent = self.last().unwrap_or(self.base).elapsed();
+        (silent > STALLED).then(|| format!("no sound for {} s", STALLED.as_secs()))
+    }
+}
+
+/// Sound at one sample rate, made from the ring's.
+struct Tap {
+    resampler: Resampler,
+    samples: Vec<i16>,
+    left_over: WindowMin,
+}
+
+/// A card's input.
+pub struct Card {
+    ring: rtrb::Consumer<i16>,
+    callbacks: Arc<Callbacks>,
+    device_rate: u32,
+    taps: Vec<Tap>,
+    scratch: Vec<i16>,
+    // Dropped last but for the ring: the callback lives on until then.
+    _stream: CardStream,
+}
+
+impl Card {
+    /// Opens it; blocks.
+    pub fn open(host: Option<HostName>, name: &str, latency: Latency, wake: Wake) -> Result<Card, OpenError> {
+        let period_us = match latency {
+            Latency::Low => 10_000,
+            Latency::Safe => 20_000,
+        };
+        let callbacks = Callbacks::new();
+        let mut ring = None;
+        let make_sink = |rate: u32| -> Box<dyn FnMut(&[i16]) + Send> {
+            let (mut producer, consumer) = rtrb::RingBuffer::new((rate * RING_MS / 1000) as usize);
+            ring = Some(consumer);
+            let callbacks = Arc::clone(&callbacks);
+            Box::new(move |samples| {
+                // When the ring is full the newest is dropped: its reader has stopped reading.
+                let _ = producer.push_partial_slice(samples);
+                callbacks.came(samples.len());
+                if callbacks.wanted.swap(false, Ordering::AcqRel) {
+                    wake();
+                }
+            })
+        };
+        let on_error = {
+            let callbacks = Arc::clone(&callbacks);
+            move |why| callbacks.lost(why)
+        };
+        let opened = cards::open_input(host, name, period_us, make_sink, on_error)?;
+        let ring = ring.ok_or(OpenError::NoDevice("input"))?;
+        Ok(Card {
+            ring,
+            callbacks,
+            device_rate: opened.rate,
+            taps: Vec::new(),
+            scratch: Vec::new(),
+            _stream: opened.stream,
+        })
+    }
+
+    fn tap(&mut self, rate: u32) -> Option<&mut Tap> {
+        if let Some(at) = self.taps.iter().position(|tap| tap.resampler.to_rate() == rate) {
+            return self.taps.get_mut(at);
+        }
+        let resampler = Resampler::new(self.device_rate, rate)?;
+        let left_over = WindowMin::new(Instant::now(), SURPLUS_SPAN);
+        self.taps.push(Tap { resampler, samples: Vec::new(), left_over });
+        self.taps.last_mut()
+    }
+}
+
+impl Input for Card {
+    fn collect(&mut self) {
+        let waiting = self.ring.slots();
+        self.scratch.resize(waiting, 0);
+        if self.ring.pop_entire_slice(&mut self.scratch).is_err() {
+            return;
+        }
+        for tap in &mut self.taps {
+            tap.resampler.process(&self.scratch, &mut tap.samples);
+            // A rate that nobody reads any more.
+            let most = tap.resampler.to_rate() as usize * RING_MS as usize / 1000;
+            if tap.samples.len() > most {
+                let surplus = tap.samples.len() - most;
+                tap.samples.drain(..surplus);
+            }
+        }
+    }
+
+    fn available(&mut self, rate: u32) -> usize {
+        self.tap(rate).map_or(usize::MAX, |tap| tap.samples.len())
+    }
+
+    fn read(&mut self, rate: u32, out: &mut [i16]) {
+        out.fill(0);
+        let Some(tap) = self.tap(rate) else { return };
+        let count = tap.samples.len().min(out.len());
+        out[..count].copy_from_slice(&tap.samples[..count]);
+        tap.samples.drain(..count);
+        // What was left over after every read for a second is nothing but delay.
+        let now = Instant::now();
+        if let Some(surplus) = tap.left_over.push(now, tap.samples.len() as i64)
+            && surplus > i64::from(rate / 500)
+        {
+            tap.samples.drain(..(surplus as usize).min(tap.samples.len()));
+            tap.left_over.lowered(surplus);
+        }
+    }
+
+    fn discard(&mut self) {
+        self.collect();
+        for tap in &mut self.taps {
+            tap.samples.clear();
+        }
+    }
+
+    fn newest(&self) -> Option<Instant> {
+        self.callbacks.last()
+    }
+
+    fn is_clocked(&self) -> bool {
+        true
+    }
+
+    fn wake_by_next(&self) {
+        self.callbacks.wanted.store(true, Ordering::Release);
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.callbacks.failure()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_callback_counts_until_it_is_long_ago() {
+        let callbacks = Callbacks::new();
+        assert_eq!(callbacks.last(), None);
+        callbacks.came(1920);
+        callbacks.came(240);
+        assert!(callbacks.largest() > 1800);
+        for _ in 0..1000 {
+            callbacks.came(240);
+        }
+        assert_eq!(callbacks.largest(), 240);
+        assert!(callbacks.last().is_some());
+    }
+
+    #[test]
+    fn the_first_error_is_told() {
+        let callbacks = Callbacks::new();
+        assert_eq!(callbacks.failure(), None);
+        callbacks.lost("unplugged".into());
+        callbacks.lost("and gone".into());
+        assert_eq!(callbacks.failure().as_deref(), Some("unplugged"));
+    }
+}

@@ -1,0 +1,230 @@
+//! A sound card's output: the media thread fills a ring, the callback empties it. The ring is kept as empty as the network
+//! allows: what is in it when sound arrives is delay.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::capture::Callbacks;
+use super::cards::{self, CardStream};
+use super::device::{OpenError, Output};
+use super::name::HostName;
+use super::pace::WindowMin;
+use crate::config::Latency;
+
+/// Milliseconds of sound that the ring holds.
+const RING_MS: u32 = 400;
+/// A callback that is due within this time is counted as if it had come: callbacks jitter.
+const IMMINENT: Duration = Duration::from_micros(1500);
+/// Sound is made this long before the callback that would find none.
+const AHEAD: Duration = Duration::from_micros(1000);
+/// Over which the least slack is looked for.
+const SPAN: Duration = Duration::from_millis(1500);
+/// Of the slack that is wanted when sound arrives, in microseconds.
+const WANTED_US: u32 = 500;
+/// Slack beyond the wanted that is cut at once, in microseconds; less is played a little faster.
+const CUT_US: u32 = 3000;
+/// In which time a small surplus is played away.
+const PLAYED_AWAY_S: f64 = 4.0;
+const MAX_CORRECTION: f64 = 0.002;
+
+/// A card's output.
+pub struct Card {
+    ring: rtrb::Producer<i16>,
+    callbacks: Arc<Callbacks>,
+    rate: u32,
+    slack: Slack,
+    trimmed: Vec<i16>,
+    _stream: CardStream,
+}
+
+impl Card {
+    /// Opens it; blocks.
+    pub fn open(host: Option<HostName>, name: &str, latency: Latency) -> Result<Card, OpenError> {
+        let period_us = match latency {
+            Latency::Low => 5_000,
+            Latency::Safe => 20_000,
+        };
+        let callbacks = Callbacks::new();
+        let mut ring = None;
+        let make_source = |rate: u32| -> Box<dyn FnMut(&mut [i16]) + Send> {
+            let (producer, mut consumer) = rtrb::RingBuffer::<i16>::new((rate * RING_MS / 1000) as usize);
+            ring = Some(producer);
+            let callbacks = Arc::clone(&callbacks);
+            Box::new(move |samples| {
+                let (_, missing) = consumer.pop_partial_slice(samples);
+                missing.fill(0);
+                callbacks.came(samples.len());
+            })
+        };
+        let on_error = {
+            let callbacks = Arc::clone(&callbacks);
+            move |why| callbacks.lost(why)
+        };
+        let opened = cards::open_output(host, name, period_us, make_source, on_error)?;
+        let ring = ring.ok_or(OpenError::NoDevice("output"))?;
+        let slack = Slack::new(Instant::now(), opened.rate);
+        Ok(Card { ring, callbacks, rate: opened.rate, slack, trimmed: Vec::new(), _stream: opened.stream })
+    }
+
+    fn level(&self) -> usize {
+        self.ring.buffer().capacity() - self.ring.slots()
+    }
+
+    fn period_time(&self) -> Duration {
+        Duration::from_secs_f64(self.period() as f64 / f64::from(self.rate))
+    }
+}
+
+impl Output for Card {
+    fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    fn write(&mut self, now: Instant, samples: &[i16], surprise: bool) {
+        let mut samples = samples;
+        if surprise && let Some(last) = self.callbacks.last() {
+            let to_callback = (last + self.period_time()).saturating_duration_since(now);
+            let imminent = if to_callback < IMMINENT { self.period() } else { 0 };
+            let cut = self.slack.arrived(now, self.level() as i64 - imminent as i64);
+            if cut > 0 {
+                self.trimmed.clear();
+                shorten(samples, cut, &mut self.trimmed);
+                samples = &self.trimmed;
+            }
+        }
+        // A full ring means that the card stands still: what does not fit is dropped.
+        let _ = self.ring.push_partial_slice(samples);
+    }
+
+    fn dry_at(&self) -> Option<Instant> {
+        let last = self.callbacks.last()?;
+        let callbacks = (self.level() / self.period()) as u32 + 1;
+        (last + self.period_time() * callbacks).checked_sub(AHEAD)
+    }
+
+    fn period(&self) -> usize {
+        self.callbacks.largest().max(self.rate as usize / 1000)
+    }
+
+    fn is_clocked(&self) -> bool {
+        true
+    }
+
+    fn correction(&self) -> f64 {
+        self.slack.correction
+    }
+
+    fn is_heard(&self) -> bool {
+        true
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.callbacks.failure()
+    }
+}
+
+/// Decides what to do with the samples that still wait whenever new ones arrive.
+#[derive(Debug)]
+struct Slack {
+    rate: u32,
+    least: WindowMin,
+    correction: f64,
+}
+
+impl Slack {
+    fn new(now: Instant, rate: u32) -> Slack {
+        Slack { rate, least: WindowMin::new(now, SPAN), correction: 0.0 }
+    }
+
+    /// Sound arrived while `level` samples waited (less than none: a callback is about to find too few). Gives how many
+    /// samples to cut now.
+    fn arrived(&mut self, now: Instant, level: i64) -> usize {
+        let Some(least) = self.least.push(now, level) else { return 0 };
+        let in_samples = |us: u32| i64::from(us) * i64::from(self.rate) / 1_000_000;
+        let surplus = least - in_samples(WANTED_US);
+        if surplus > in_samples(CUT_US) {
+            self.correction = 0.0;
+            self.least.lowered(surplus);
+            return surplus as usize;
+        }
+        let seconds = surplus as f64 / f64::from(self.rate);
+        self.correction = (-seconds / PLAYED_AWAY_S).clamp(-MAX_CORRECTION, MAX_CORRECTION);
+        0
+    }
+}
+
+/// Cuts `count` samples out of a sound, with a cross-fade instead of a click; at most what leaves room for the fade.
+fn shorten(samples: &[i16], count: usize, out: &mut Vec<i16>) {
+    let count = count.min(samples.len() / 2);
+    let rest = &samples[count..];
+    let fade = rest.len().min(96);
+    for (at, (&before, &after)) in samples.iter().zip(rest).take(fade).enumerate() {
+        let (at, fade) = (at as i32, fade as i32);
+        out.push(((i32::from(before) * (fade - at) + i32::from(after) * at) / fade) as i16);
+    }
+    out.extend_from_slice(&rest[fade..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets every 20 ms from `first_level` on; gives the level after `seconds`.
+    fn run(first_level: i64, seconds: u64, drift_per_packet: i64) -> (i64, i64) {
+        let start = Instant::now();
+        let mut slack = Slack::new(start, 48_000);
+        let (mut level, mut cut) = (first_level, 0);
+        for packet in 0..seconds * 50 {
+            let now = start + Duration::from_millis(20 * packet);
+            let cut_now = slack.arrived(now, level) as i64;
+            cut += cut_now;
+            level += drift_per_packet - cut_now + (960.0 * slack.correction).round() as i64;
+        }
+        (level, cut)
+    }
+
+    #[test]
+    fn the_surplus_of_the_start_is_cut() {
+        let (level, cut) = run(960, 2, 0);
+        assert_eq!(cut, 960 - 24);
+        assert_eq!(level, 24);
+    }
+
+    #[test]
+    fn a_small_surplus_is_played_away() {
+        let (level, cut) = run(140, 30, 0);
+        assert_eq!(cut, 0);
+        assert!((0..80).contains(&level), "{level}");
+    }
+
+    #[test]
+    fn drift_is_followed() {
+        // One sample in a packet of 960: a thousand parts in a million, far more than clocks differ by.
+        let (level, _) = run(24, 120, 1);
+        assert!((0..400).contains(&level), "{level}");
+    }
+
+    #[test]
+    fn what_jitter_needs_is_kept() {
+        let start = Instant::now();
+        let mut slack = Slack::new(start, 48_000);
+        for packet in 0..500 {
+            let level = if packet % 10 == 0 { 0 } else { 700 };
+            assert_eq!(slack.arrived(start + Duration::from_millis(20 * packet), level), 0);
+        }
+    }
+
+    #[test]
+    fn a_cut_does_not_click() {
+        let sine: Vec<i16> = (0..960).map(|n| (10_000.0 * (f64::from(n) * 0.05).sin()) as i16).collect();
+        let mut out = Vec::new();
+        shorten(&sine, 240, &mut out);
+        assert_eq!(out.len(), 720);
+        assert!(out.windows(2).all(|pair| pair[0].abs_diff(pair[1]) < 1000));
+        assert_eq!(out[0], sine[0]);
+        assert_eq!(out[719], sine[959]);
+        out.clear();
+        shorten(&sine[..10], 240, &mut out);
+        assert_eq!(out.len(), 5);
+    }
+}

@@ -1,0 +1,165 @@
+//! From one sample rate to another, with about 1 ms of delay.
+
+use rubato::audioadapter_buffers::direct::SequentialSlice;
+use rubato::{
+    Adjustable, Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction,
+};
+
+/// The length of the filter in milliseconds: its delay is half of this. At 8 kHz this leaves 0 to 3.3 kHz as it is and
+/// damps from 4.5 kHz on.
+const FILTER_MS: u32 = 2;
+/// Of half the lower sample rate: where the filter has damped by half.
+const CUTOFF: f32 = 0.95;
+/// How far [`Resampler::adjust`] may go.
+const MAX_ADJUSTMENT: f64 = 0.005;
+
+/// Changes the sample rate of a mono sound that comes in pieces of any length.
+pub struct Resampler {
+    inner: Option<Async<f32>>,
+    from: u32,
+    to: u32,
+    waiting: Vec<f32>,
+    out: Vec<f32>,
+}
+
+impl Resampler {
+    /// From `from` Hz to `to` Hz; equal rates pass through without delay. `None` when a rate is absurd.
+    pub fn new(from: u32, to: u32) -> Option<Resampler> {
+        if !(1000..=768_000).contains(&from) || !(1000..=768_000).contains(&to) {
+            return None;
+        }
+        if from == to {
+            return Some(Resampler { inner: None, from, to, waiting: Vec::new(), out: Vec::new() });
+        }
+        let parameters = SincInterpolationParameters::new((from * FILTER_MS / 1000) as usize, WindowFunction::Hann)
+            .f_cutoff(CUTOFF)
+            .interpolation(SincInterpolationType::Linear)
+            .oversampling_factor(256);
+        let ratio = f64::from(to) / f64::from(from);
+        let inner = Async::<f32>::new_sinc(
+            ratio,
+            1.0 + 2.0 * MAX_ADJUSTMENT,
+            &parameters,
+            Resampler::step(from),
+            1,
+            FixedAsync::Input,
+        )
+        .ok()?;
+        let out = vec![0.0; inner.output_frames_max()];
+        Some(Resampler { inner: Some(inner), from, to, waiting: Vec::new(), out })
+    }
+
+    /// Hz of what goes in.
+    pub fn from_rate(&self) -> u32 {
+        self.from
+    }
+
+    /// Hz of what comes out.
+    pub fn to_rate(&self) -> u32 {
+        self.to
+    }
+
+    /// Samples are worked on in steps of this many (1 ms) at `rate` Hz; a rest waits for its step to fill.
+    pub fn step(rate: u32) -> usize {
+        (rate / 1000).max(1) as usize
+    }
+
+    /// Makes the sound longer by this part (0.001: 0.1 % more samples, shorter when negative). Without effect on equal
+    /// rates.
+    pub fn adjust(&mut self, longer: f64) {
+        if let Some(inner) = &mut self.inner {
+            let relative = 1.0 + longer.clamp(-MAX_ADJUSTMENT, MAX_ADJUSTMENT);
+            // Within the limits given at construction: it can't fail.
+            let _ = inner.set_resample_ratio_relative(relative, true);
+        }
+    }
+
+    /// Takes samples and appends to `out` what they became.
+    pub fn process(&mut self, samples: &[i16], out: &mut Vec<i16>) {
+        let Some(inner) = &mut self.inner else {
+            out.extend_from_slice(samples);
+            return;
+        };
+        self.waiting.extend(samples.iter().map(|&sample| f32::from(sample)));
+        let mut done = 0;
+        loop {
+            let need = inner.input_frames_next();
+            let Some(chunk) = self.waiting.get(done..done + need) else { break };
+            let room = self.out.len();
+            let (Ok(input), Ok(mut output)) =
+                (SequentialSlice::new(chunk, 1, need), SequentialSlice::new_mut(&mut self.out, 1, room))
+            else {
+                break;
+            };
+            let Ok((_, made)) = inner.process_into_buffer(&input, &mut output, None) else { break };
+            out.extend(self.out.iter().take(made).map(|&sample| sample.round() as i16));
+            done += need;
+        }
+        self.waiting.drain(..done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::goertzel;
+
+    fn sine(rate: u32, hertz: f64, count: u32) -> Vec<i16> {
+        let step = std::f64::consts::TAU * hertz / f64::from(rate);
+        (0..count).map(|n| (8000.0 * (step * f64::from(n)).sin()) as i16).collect()
+    }
+
+    #[test]
+    fn a_tone_keeps_its_frequency_and_level() {
+        for (from, to) in [(48_000, 8000), (8000, 48_000), (44_100, 8000), (8000, 44_100), (16_000, 8000)] {
+            let mut resampler = Resampler::new(from, to).unwrap();
+            let mut out = Vec::new();
+            for piece in sine(from, 1000.0, from).chunks(441) {
+                resampler.process(piece, &mut out);
+            }
+            assert!(out.len().abs_diff(to as usize) <= to as usize / 250, "{from} to {to}: {}", out.len());
+            let before = goertzel::level(&sine(from, 1000.0, from), 1000.0, from);
+            let after = goertzel::level(&out[out.len() / 10..], 1000.0, to);
+            assert!((before - after).abs() < 0.5, "{from} to {to}: {before} became {after} dB");
+        }
+    }
+
+    #[test]
+    fn what_the_lower_rate_can_not_hold_is_damped() {
+        let mut out = Vec::new();
+        Resampler::new(48_000, 8000).unwrap().process(&sine(48_000, 5500.0, 48_000), &mut out);
+        assert!(crate::media::levels::rms_dbfs(&out) < -50.0);
+    }
+
+    #[test]
+    fn the_delay_stays_below_one_and_a_half_milliseconds() {
+        for (from, to) in [(48_000u32, 8000u32), (8000, 48_000), (44_100, 8000)] {
+            let mut click = vec![0i16; from as usize / 10];
+            let at = from as usize / 20 / Resampler::step(from) * Resampler::step(from);
+            click[at] = 30_000;
+            let mut out = Vec::new();
+            Resampler::new(from, to).unwrap().process(&click, &mut out);
+            let peak = (0..out.len()).max_by_key(|&n| out[n].unsigned_abs()).unwrap();
+            let delay = peak as f64 / f64::from(to) - at as f64 / f64::from(from);
+            assert!((0.0..=0.0015).contains(&delay), "{from} to {to}: {delay} s");
+        }
+    }
+
+    #[test]
+    fn an_adjustment_stretches() {
+        let mut resampler = Resampler::new(8000, 48_000).unwrap();
+        resampler.adjust(0.002);
+        let mut out = Vec::new();
+        resampler.process(&vec![0; 80_000], &mut out);
+        assert!(out.len().abs_diff(480_960) < 60, "{}", out.len());
+    }
+
+    #[test]
+    fn equal_rates_pass_and_absurd_ones_are_refused() {
+        let mut out = Vec::new();
+        Resampler::new(8000, 8000).unwrap().process(&[1, 2, 3], &mut out);
+        assert_eq!(out, [1, 2, 3]);
+        assert!(Resampler::new(0, 8000).is_none());
+        assert!(Resampler::new(8000, 2_000_000_000).is_none());
+    }
+}

@@ -1,0 +1,303 @@
+//! Events as a person reads them: plain lines for `run` and the one-shot commands.
+
+use crate::media::session::Stats;
+use crate::phone::advice::words;
+use crate::phone::command::DeviceRole;
+use crate::phone::event::{CallRef, CallStage, CallState, DeviceState, Direction, Kind, Registration, Snapshot};
+use crate::ua::event::{Binding, EndedBy, TransferStage};
+
+/// An event in one line; several for a list.
+pub fn line(kind: &Kind) -> String {
+    match kind {
+        Kind::Registering { account } => format!("{account}: registering"),
+        Kind::Registered { account, expires, contacts, .. } => {
+            let others = contacts.iter().filter(|binding| !binding.ours).count();
+            let others = if others == 0 { String::new() } else { format!(", {}", counted(others, "other binding")) };
+            format!("{account}: registered for {expires} s{others}")
+        }
+        Kind::Bindings { account, contacts } => bindings(account, contacts),
+        Kind::RegistrationFailed { account, code, reason, retry_in } => {
+            let next = match retry_in {
+                Some(seconds) => format!("next try in {seconds} s"),
+                None => "not tried again by itself".into(),
+            };
+            format!("{account}: not registered: {}; {next}", answer(Some(*code), reason))
+        }
+        Kind::Unregistered { account } => format!("{account}: unregistered"),
+        Kind::Incoming { call, from, name, called, diverted_from, referred_by } => {
+            let mut text = format!("{} incoming from {} for {called}", call.call, named(from, name.as_deref()));
+            if let Some(first) = diverted_from {
+                text.push_str(&format!(", diverted from {first}"));
+            }
+            if let Some(by) = referred_by {
+                text.push_str(&format!(", transferred by {by}"));
+            }
+            text
+        }
+        Kind::Calling { call } => about(call, &format!("calling {}", call.peer)),
+        Kind::Ringing { call, code: 180 } => about(call, "rings"),
+        Kind::Ringing { call, code } => about(call, &format!("on its way ({code})")),
+        Kind::EarlyMedia { call } => about(call, "sound before the answer"),
+        Kind::Established { call, codec, srtp, remote_rtp } => {
+            let secured = if *srtp { ", encrypted" } else { "" };
+            about(call, &format!("connected with {}: {codec}{secured}, sound to {remote_rtp}", call.peer))
+        }
+        Kind::PeerChanged { call, from, name } => about(call, &format!("is now with {}", named(from, name.as_deref()))),
+        Kind::Held { call } => about(call, "held"),
+        Kind::Resumed { call } => about(call, "resumed"),
+        Kind::RemoteHeld { call } => about(call, "the other side holds"),
+        Kind::RemoteResumed { call } => about(call, "the other side resumed"),
+        Kind::Muted => "microphone closed".into(),
+        Kind::Unmuted => "microphone open".into(),
+        Kind::Transfer { call, stage, code } => about(call, &transfer(*stage, *code)),
+        Kind::TransferRequest { call, to, by } => {
+            let by = by.as_deref().map(|by| format!(", on behalf of {by}")).unwrap_or_default();
+            about(call, &format!("the other side asks to call {to} instead{by}"))
+        }
+        Kind::Dtmf { call, digit, direction: Direction::Sent } => about(call, &format!("digit {digit} sent")),
+        Kind::Dtmf { call, digit, direction: Direction::Received } => about(call, &format!("digit {digit}")),
+        Kind::Stats { call, stats } => about(call, &figures(stats)),
+        Kind::MediaLost { call, seconds } => about(call, &format!("no sound has come for {seconds} s")),
+        Kind::MediaBack { call } => about(call, "sound comes again"),
+        Kind::Ended { call, by, code, reason, duration_s, rtp, advice } => {
+            let talked = if *duration_s > 0.0 {
+                format!(
+                    " after {duration_s:.1} s ({} packets sent, {} received, {} lost)",
+                    rtp.sent, rtp.received, rtp.lost
+                )
+            } else {
+                String::new()
+            };
+            let advice = advice.as_deref().map(|advice| format!("; {advice}")).unwrap_or_default();
+            about(call, &format!("ended{talked}: {}{advice}", ending(*by, *code, reason)))
+        }
+        Kind::MessageWaiting { account, new, old } => {
+            let new = counted(*new as usize, "new voice message");
+            format!("{}: {new}, {old} old", account.as_deref().unwrap_or("voice mailbox"))
+        }
+        Kind::Device { role, name, state, detail } => {
+            let state = match state {
+                DeviceState::Open => "open",
+                DeviceState::Lost => "lost",
+                DeviceState::Closed => "closed",
+            };
+            let detail = detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            format!("{} {name} {state}{detail}", role_name(*role))
+        }
+        Kind::Ok { command } => format!("ok: {command}"),
+        Kind::Error { command: Some(command), message } => format!("error: {command}: {message}"),
+        Kind::Error { command: None, message } => format!("error: {message}"),
+        Kind::State(snapshot) => state(snapshot),
+    }
+}
+
+/// Why a call that was wanted did not come about: words, the answer, what to try.
+pub fn failed_call(peer: &str, by: EndedBy, code: Option<u16>, reason: &str, advice: Option<&str>) -> String {
+    let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+    format!("{peer}: {}{advice}", ending(by, code, reason))
+}
+
+/// The bindings of an account, one a line.
+pub fn bindings(account: &str, contacts: &[Binding]) -> String {
+    if contacts.is_empty() {
+        return format!("{account}: no bindings");
+    }
+    let mut text = format!("{account}: {}", counted(contacts.len(), "binding"));
+    for binding in contacts {
+        let expires = binding.expires.map(|seconds| format!(", {seconds} s left")).unwrap_or_default();
+        let ours = if binding.ours { " (this phone)" } else { "" };
+        text.push_str(&format!("\n  {}{expires}{ours}", binding.uri));
+    }
+    text
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A status code with its reason, and its meaning where the reason does not say it.
+pub fn answer(code: Option<u16>, reason: &str) -> String {
+    match code {
+        None => reason.to_owned(),
+        Some(code) if reason.is_empty() => format!("{} ({code})", words(code)),
+        Some(code) => format!("{} ({code} {reason})", words(code)),
+    }
+}
+
+fn ending(by: EndedBy, code: Option<u16>, reason: &str) -> String {
+    match (by, code) {
+        (EndedBy::Local, None | Some(487)) => "hung up here".into(),
+        (EndedBy::Remote, None) if reason.is_empty() => "the other side hung up".into(),
+        (EndedBy::Remote, None) => format!("the other side hung up ({reason})"),
+        (EndedBy::Remote, Some(487)) => "the other side gave up".into(),
+        // The code is our own: no server gave it.
+        (EndedBy::Transport, _) => format!("not reached: {reason}"),
+        (EndedBy::Timeout, None) => format!("time ran out ({reason})"),
+        (_, Some(_)) => answer(code, reason),
+    }
+}
+
+fn about(call: &CallRef, what: &str) -> String {
+    format!("{} {what}", call.call)
+}
+
+fn named(uri: &str, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("{name} <{uri}>"),
+        None => uri.to_owned(),
+    }
+}
+
+fn transfer(stage: TransferStage, code: Option<u16>) -> String {
+    let code = code.map(|code| format!(": {} ({code})", words(code))).unwrap_or_default();
+    match stage {
+        TransferStage::Trying => "transfer: the other side tries".into(),
+        TransferStage::Ringing => "transfer: it rings there".into(),
+        TransferStage::Accepted => "transfer done".into(),
+        TransferStage::Failed => format!("transfer failed{code}; the call is back"),
+    }
+}
+
+fn figures(stats: &Stats) -> String {
+    let mut text = format!("jitter {:.1} ms, loss {:.1} %", stats.jitter_ms, stats.loss * 100.0);
+    if let Some(rtt) = stats.rtt_ms {
+        text.push_str(&format!(", round trip {rtt:.0} ms"));
+    }
+    if let Some(mos) = stats.mos {
+        text.push_str(&format!(", quality {mos:.1} of 4.5"));
+    }
+    text
+}
+
+fn role_name(role: DeviceRole) -> &'static str {
+    match role {
+        DeviceRole::Input => "microphone",
+        DeviceRole::Output => "speaker",
+        DeviceRole::Ring => "ring device",
+    }
+}
+
+fn state(snapshot: &Snapshot) -> String {
+    let mut lines = Vec::new();
+    for account in &snapshot.accounts {
+        let registration = match account.registration {
+            Registration::Off => "off",
+            Registration::Registering => "registering",
+            Registration::Registered => "registered",
+            Registration::Failed => "failed",
+        };
+        let reason = account.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let messages = account
+            .messages
+            .map(|(new, _)| format!(", {}", counted(new as usize, "new voice message")))
+            .unwrap_or_default();
+        lines.push(format!("{}: {} {registration}{reason}{messages}", account.name, account.uri));
+    }
+    lines.extend(snapshot.calls.iter().map(call_state));
+    if snapshot.calls.is_empty() {
+        lines.push("no calls".into());
+    }
+    let devices = &snapshot.devices;
+    let muted = if snapshot.muted { ", microphone closed" } else { "" };
+    lines.push(format!("input {}, output {}, ring {}{muted}", devices.input, devices.output, devices.ring));
+    lines.join("\n")
+}
+
+fn call_state(call: &CallState) -> String {
+    let direction = if call.incoming { "from" } else { "to" };
+    let stage = match call.state {
+        CallStage::Calling => "calling",
+        CallStage::Ringing => "ringing",
+        CallStage::Early => "early sound",
+        CallStage::Established => "connected",
+        CallStage::Ending => "ending",
+    };
+    let mut text = format!("{} {direction} {} {stage}", call.call.call, named(&call.call.peer, call.name.as_deref()));
+    if let Some(seconds) = call.duration_s {
+        text.push_str(&format!(" for {seconds:.0} s"));
+    }
+    for (on, what) in [(call.held, ", held"), (call.remote_held, ", held by the other side")] {
+        if on {
+            text.push_str(what);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::event::RtpCount;
+    use crate::ua::CallNo;
+
+    fn call() -> CallRef {
+        CallRef { call: CallNo(1), account: Some("work".into()), peer: "sip:bob@pbx".into() }
+    }
+
+    fn ended(by: EndedBy, code: Option<u16>, reason: &str, duration_s: f64, advice: Option<&str>) -> Kind {
+        let rtp = RtpCount { sent: 50, received: 49, lost: 1 };
+        Kind::Ended { call: call(), by, code, reason: reason.into(), duration_s, rtp, advice: advice.map(Into::into) }
+    }
+
+    #[test]
+    fn lines() {
+        let binding = |uri: &str, ours| Binding { uri: uri.into(), expires: Some(60), ours };
+        let table = [
+            (
+                Kind::RegistrationFailed {
+                    account: "work".into(),
+                    code: 403,
+                    reason: "Forbidden".into(),
+                    retry_in: None,
+                },
+                "work: not registered: forbidden (403 Forbidden); not tried again by itself",
+            ),
+            (
+                Kind::Bindings {
+                    account: "work".into(),
+                    contacts: vec![binding("sip:a@1", true), binding("mailto:a@b", false)],
+                },
+                "work: 2 bindings\n  sip:a@1, 60 s left (this phone)\n  mailto:a@b, 60 s left",
+            ),
+            (
+                Kind::Incoming {
+                    call: call(),
+                    from: "sip:bob@pbx".into(),
+                    name: Some("Bob".into()),
+                    called: "sip:alice@pbx".into(),
+                    diverted_from: None,
+                    referred_by: None,
+                },
+                "#1 incoming from Bob <sip:bob@pbx> for sip:alice@pbx",
+            ),
+            (Kind::Ringing { call: call(), code: 180 }, "#1 rings"),
+            (
+                Kind::Transfer { call: call(), stage: TransferStage::Failed, code: Some(486) },
+                "#1 transfer failed: busy (486); the call is back",
+            ),
+            (
+                ended(EndedBy::Remote, None, "", 1.0, None),
+                "#1 ended after 1.0 s (50 packets sent, 49 received, 1 lost): the other side hung up",
+            ),
+            (
+                ended(EndedBy::Remote, Some(486), "Busy Here", 0.0, Some("try again later")),
+                "#1 ended: busy (486 Busy Here); try again later",
+            ),
+            (
+                ended(EndedBy::Transport, Some(503), "no address was found for pbx", 0.0, None),
+                "#1 ended: not reached: no address was found for pbx",
+            ),
+            (ended(EndedBy::Local, Some(487), "Request Terminated", 0.0, None), "#1 ended: hung up here"),
+            (Kind::Ok { command: "swap".into() }, "ok: swap"),
+            (Kind::Error { command: Some("hold".into()), message: "no call".into() }, "error: hold: no call"),
+        ];
+        for (kind, expected) in table {
+            assert_eq!(line(&kind), expected);
+        }
+    }
+
+    #[test]
+    fn the_state_of_nothing() {
+        assert_eq!(line(&Kind::State(Box::default())), "no calls\ninput , output , ring ");
+    }
+}

@@ -1,0 +1,109 @@
+//! Which addresses this build can use: the checks on URIs of the configuration.
+
+use bytes::Bytes;
+
+use crate::sip::{Param, Scheme, Uri};
+
+/// Why an address can't be used, in words that follow "found ...".
+pub type Fault = String;
+
+const UDP_ONLY: &str = "this build speaks SIP over UDP only";
+
+/// An address of record: `sip:USER@HOST`, reachable by this build.
+pub fn of_record(text: &str) -> Result<Uri, Fault> {
+    let uri = hop(text)?;
+    match uri.user() {
+        Some(user) if !user.is_empty() => Ok(uri),
+        Some(_) | None => Err("it names no user".into()),
+    }
+}
+
+/// A registrar or proxy: `sip:HOST`, reachable by this build.
+pub fn hop(text: &str) -> Result<Uri, Fault> {
+    let uri = parse(text)?;
+    if speakable(&uri) { Ok(uri) } else { Err(UDP_ONLY.into()) }
+}
+
+/// A `sip:` or `sips:` address, whether this build reaches it or not.
+pub fn parse(text: &str) -> Result<Uri, Fault> {
+    let uri = Uri::parse(Bytes::copy_from_slice(text.as_bytes())).map_err(|error| error.to_string())?;
+    match uri.scheme() {
+        Scheme::Sip | Scheme::Sips => Ok(uri),
+        _ => Err("it is no sip: address".into()),
+    }
+}
+
+/// Something that can be called: a sip, sips or tel address.
+pub fn callable(text: &str) -> Result<Uri, Fault> {
+    let uri = Uri::parse(Bytes::copy_from_slice(text.as_bytes())).map_err(|error| error.to_string())?;
+    match uri.scheme() {
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(uri),
+        _ => Err("it is no sip: or tel: address".into()),
+    }
+}
+
+/// Whether this build can speak the transport that the address asks for. A `sips:` address is never sent in the clear.
+pub fn speakable(uri: &Uri) -> bool {
+    matches!(uri.scheme(), Scheme::Sip)
+        && uri.transport().is_none_or(|transport| transport.eq_ignore_ascii_case(b"udp"))
+}
+
+/// The address with `;lr`, as a Route header field wants it (RFC 3261 section 19.1.1).
+pub fn loose(mut uri: Uri) -> Uri {
+    if !uri.params().is_some_and(|params| params.contains("lr")) {
+        uri.push_param(Param::flag("lr"));
+    }
+    uri
+}
+
+/// The registrar of an address of record: its host, port and transport, without its user (RFC 3261 section 10.2).
+pub fn registrar_of(uri: &Uri) -> Option<Uri> {
+    let mut text = format!("sip:{}", uri.host()?);
+    if let Some(port) = uri.port() {
+        text.push_str(&format!(":{port}"));
+    }
+    if let Some(transport) = uri.transport() {
+        text.push_str(&format!(";transport={}", String::from_utf8_lossy(transport)));
+    }
+    Uri::parse(Bytes::from(text)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_record() {
+        let table = [
+            ("sip:alice@pbx.example.com", None),
+            ("sip:alice@[2001:db8::1]:5070;transport=UDP", None),
+            ("sip:+49-30-1@pbx;user=phone", None),
+            ("alice@pbx", Some("missing or malformed URI scheme")),
+            ("sip:pbx", Some("it names no user")),
+            ("sip:alice@", Some("URI has no host")),
+            ("sip:alice@pbx:99999", Some("invalid port")),
+            ("sip:al ice@pbx", Some("illegal character in URI")),
+            ("mailto:alice@pbx", Some("it is no sip: address")),
+            ("sips:alice@pbx", Some(UDP_ONLY)),
+            ("sip:alice@pbx;transport=tls", Some(UDP_ONLY)),
+        ];
+        for (text, fault) in table {
+            assert_eq!(of_record(text).err().as_deref(), fault, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_route_is_loose_once() {
+        let loosened = |text| loose(parse(text).unwrap()).to_string();
+        assert_eq!(loosened("sip:p1.example.com"), "sip:p1.example.com;lr");
+        assert_eq!(loosened("sip:p1;lr;transport=udp"), "sip:p1;lr;transport=udp");
+        assert_eq!(loosened("sip:[::1]:5070"), "sip:[::1]:5070;lr");
+    }
+
+    #[test]
+    fn the_registrar_is_the_host() {
+        let registrar = |text| registrar_of(&parse(text).unwrap()).unwrap().to_string();
+        assert_eq!(registrar("sip:alice@pbx.example.com;user=phone"), "sip:pbx.example.com");
+        assert_eq!(registrar("sip:alice@[::1]:5070;transport=udp"), "sip:[::1]:5070;transport=udp");
+    }
+}

@@ -1,0 +1,231 @@
+//! Samples and digits into packets.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::{Event, Outbox, Transmit};
+use crate::media::g711;
+use crate::rtp::telephone_event::{self, Press};
+use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc};
+use crate::sdp::{Codec, Negotiated};
+
+/// How long a digit sounds, and how long no other one begins after it.
+const TONE_MS: u32 = 160;
+const GAP_MS: u32 = 80;
+/// How long `,` pauses.
+const PAUSE_MS: u32 = 1000;
+/// Digits that wait.
+const MAX_DIGITS: usize = 256;
+/// Samples that are missing for longer were a pause of the microphone: the timestamps leap over it.
+const LONGEST_STALL: Duration = Duration::from_millis(200);
+
+/// What is sent now.
+#[derive(Debug)]
+enum Saying {
+    Sound,
+    Digit(char, Press),
+    /// Sound, but no digit before so many samples have passed.
+    Gap(u32),
+}
+
+/// Our stream.
+#[derive(Debug)]
+pub(super) struct Sender {
+    ssrc: Ssrc,
+    seq: SeqNo,
+    /// Of the first sample in `pending`.
+    timestamp: RtpTimestamp,
+    pending: Vec<i16>,
+    /// When samples last came: the time of the end of `pending`.
+    last: Instant,
+    /// Nothing was sent just before: the next packet begins a talkspurt.
+    begins: bool,
+    packets: u64,
+    octets: u64,
+    digits: VecDeque<char>,
+    saying: Saying,
+}
+
+impl Sender {
+    pub(super) fn new(now: Instant, ssrc: Ssrc, seq: SeqNo, timestamp: RtpTimestamp) -> Sender {
+        Sender {
+            ssrc,
+            seq,
+            timestamp,
+            pending: Vec::new(),
+            last: now,
+            begins: true,
+            packets: 0,
+            octets: 0,
+            digits: VecDeque::new(),
+            saying: Saying::Sound,
+        }
+    }
+
+    pub(super) fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
+    pub(super) fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Bytes of payload sent.
+    pub(super) fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// The timestamp of a sample that is taken now.
+    pub(super) fn timestamp_at(&self, now: Instant, clock_rate: u32) -> RtpTimestamp {
+        let since = units(now.saturating_duration_since(self.last), clock_rate);
+        self.timestamp.plus(self.pending.len() as u32).plus(since)
+    }
+
+    /// Nothing is sent from now on; time goes on.
+    pub(super) fn pause(&mut self) {
+        self.timestamp = self.timestamp.plus(self.pending.len() as u32);
+        self.pending.clear();
+        self.begins = true;
+        self.digits.clear();
+        self.saying = Saying::Sound;
+    }
+
+    pub(super) fn queue_digits(&mut self, digits: &str) {
+        let valid = digits.chars().filter(|&each| each == ',' || telephone_event::code(each).is_some());
+        let room = MAX_DIGITS.saturating_sub(self.digits.len());
+        self.digits.extend(valid.take(room));
+    }
+
+    pub(super) fn capture(
+        &mut self,
+        now: Instant,
+        samples: &[i16],
+        open: bool,
+        media: &Negotiated,
+        to: SocketAddr,
+        out: &mut Outbox,
+    ) {
+        self.keep_time(now, samples.len(), media.codec.clock_rate());
+        let per_packet = samples_per_packet(media);
+        // After a change of ptime more may wait than a packet holds.
+        while self.pending.len() >= per_packet {
+            self.packet(per_packet, media, to, out);
+        }
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let (taken, after) = rest.split_at(rest.len().min(per_packet - self.pending.len()));
+            rest = after;
+            if open {
+                self.pending.extend_from_slice(taken);
+            } else {
+                self.pending.resize(self.pending.len() + taken.len(), 0);
+            }
+            if self.pending.len() == per_packet {
+                self.packet(per_packet, media, to, out);
+            }
+        }
+    }
+
+    /// Leaps over the time in which no samples were taken.
+    fn keep_time(&mut self, now: Instant, samples: usize, clock_rate: u32) {
+        let taken = Duration::from_secs_f64(samples as f64 / f64::from(clock_rate));
+        let missing = now.saturating_duration_since(self.last).saturating_sub(taken);
+        self.last = now;
+        if missing > LONGEST_STALL {
+            self.timestamp = self.timestamp.plus(self.pending.len() as u32);
+            self.pending.clear();
+            self.begins = true;
+        }
+        if self.begins && self.pending.is_empty() {
+            self.timestamp = self.timestamp.plus(units(missing, clock_rate));
+        }
+    }
+
+    /// Sends the first samples that wait, or what is sent in their place.
+    fn packet(&mut self, samples: usize, media: &Negotiated, to: SocketAddr, out: &mut Outbox) {
+        match self.next_digit_packet(samples as u32, media, out) {
+            Some(bytes) => out.transmit(Transmit::Rtp { to, bytes }),
+            None => {
+                let bytes = self.sound_packet(samples, media);
+                out.transmit(Transmit::Rtp { to, bytes });
+            }
+        }
+        self.timestamp = self.timestamp.plus(samples as u32);
+        self.pending.drain(..samples);
+    }
+
+    fn sound_packet(&mut self, samples: usize, media: &Negotiated) -> Vec<u8> {
+        let header = Packet {
+            payload_type: PayloadType(media.send_payload_type),
+            marker: std::mem::take(&mut self.begins),
+            seq: self.seq,
+            timestamp: self.timestamp,
+            ssrc: self.ssrc,
+            payload: &[],
+        };
+        let mut bytes = header.write(samples);
+        let sound = self.pending[..samples].iter();
+        match media.codec {
+            Codec::Pcmu => bytes.extend(sound.map(|&sample| g711::encode_pcmu(sample))),
+            Codec::Pcma => bytes.extend(sound.map(|&sample| g711::encode_pcma(sample))),
+        }
+        self.count(samples);
+        bytes
+    }
+
+    /// A packet of the digit that is being sent, if one is.
+    fn next_digit_packet(&mut self, step: u32, media: &Negotiated, out: &mut Outbox) -> Option<Vec<u8>> {
+        let payload_type = PayloadType(media.send_telephone_event?);
+        let per_ms = media.codec.clock_rate() / 1000;
+        if let Saying::Gap(left) = self.saying {
+            self.saying = if left > step { Saying::Gap(left - step) } else { Saying::Sound };
+        }
+        if matches!(self.saying, Saying::Sound) {
+            match self.digits.pop_front()? {
+                ',' => self.saying = Saying::Gap(PAUSE_MS * per_ms),
+                digit => {
+                    let code = telephone_event::code(digit)?;
+                    self.saying = Saying::Digit(digit, Press::new(code, self.timestamp, TONE_MS * per_ms));
+                }
+            }
+        }
+        let Saying::Digit(digit, press) = &mut self.saying else { return None };
+        let ended_before = press.has_ended();
+        let Some(update) = press.next_update(step) else {
+            // The repeated ends were the beginning of the gap, and this packet is too.
+            self.saying = Saying::Gap((GAP_MS * per_ms).saturating_sub(3 * step).max(1));
+            return None;
+        };
+        if press.has_ended() && !ended_before {
+            out.event(Event::DigitSent { digit: *digit });
+        }
+        self.begins = false;
+        let payload = update.payload.write();
+        let bytes = Packet {
+            payload_type,
+            marker: update.marker,
+            seq: self.seq,
+            timestamp: update.timestamp,
+            ssrc: self.ssrc,
+            payload: &payload,
+        }
+        .write(0);
+        self.count(payload.len());
+        Some(bytes)
+    }
+
+    fn count(&mut self, octets: usize) {
+        self.seq = self.seq.next();
+        self.packets += 1;
+        self.octets += octets as u64;
+    }
+}
+
+fn samples_per_packet(media: &Negotiated) -> usize {
+    usize::from(media.ptime_ms.clamp(10, 200)) * media.codec.sample_rate() as usize / 1000
+}
+
+fn units(time: Duration, clock_rate: u32) -> u32 {
+    (time.as_nanos() * u128::from(clock_rate) / 1_000_000_000) as u32
+}

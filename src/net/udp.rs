@@ -1,0 +1,377 @@
+//! The UDP sockets that SIP goes through: one for IPv4 and, where the machine has it, one for IPv6 at the same port.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockRef, Socket as RawSocket, Type};
+use tokio::io::Interest;
+
+use crate::sip::transport::{Flow, Transmit, Transport};
+
+use super::RateLimit;
+
+/// The largest UDP payload there is; longer than any SIP message that is read.
+const MAX_DATAGRAM: usize = 65_535;
+/// What a burst of calls may fill while the loop is busy elsewhere.
+const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
+/// CS5 in the upper six bits: RFC 4594 section 4.2, signalling.
+const DSCP: u32 = 40 << 2;
+/// How long a local address is believed: interfaces come and go.
+const LOCAL_LIFETIME: Duration = Duration::from_secs(15);
+/// Remote hosts whose local address is remembered.
+const MAX_LOCALS: usize = 1_024;
+/// Datagrams in excess thrown away before others get their turn.
+const MAX_DROPS: usize = 256;
+
+/// What to do when the port is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortInUse {
+    /// Say so: a person chose it.
+    Fail,
+    /// Take a free one.
+    TakeAnother,
+}
+
+/// Sockets that are bound and not yet driven: binding needs no runtime, so its errors come back at once.
+#[derive(Debug)]
+pub struct Bound {
+    v4: Option<UdpSocket>,
+    v6: Option<UdpSocket>,
+    listen: SocketAddr,
+}
+
+impl Bound {
+    /// Binds `listen`. For `0.0.0.0` the same port is bound for IPv6 too, if the machine has IPv6 and the port is free there.
+    pub fn bind(listen: SocketAddr, in_use: PortInUse) -> io::Result<Bound> {
+        let first = match (bind_one(listen), in_use) {
+            (Err(error), PortInUse::TakeAnother) if error.kind() == ErrorKind::AddrInUse => {
+                bind_one(SocketAddr::new(listen.ip(), 0))?
+            }
+            (result, PortInUse::Fail | PortInUse::TakeAnother) => result?,
+        };
+        let listen = first.local_addr()?;
+        let bound = match listen {
+            SocketAddr::V6(_) => Bound { v4: None, v6: Some(first), listen },
+            SocketAddr::V4(address) => {
+                let twin = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), address.port());
+                let v6 = if address.ip().is_unspecified() { bind_one(twin).ok() } else { None };
+                Bound { v4: Some(first), v6, listen }
+            }
+        };
+        Ok(bound)
+    }
+
+    /// The address at which the phone listens.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Hands the sockets to the runtime that this is called in.
+    pub fn start(self) -> io::Result<Sockets> {
+        Ok(Sockets {
+            v4: self.v4.map(Socket::new).transpose()?,
+            v6: self.v6.map(Socket::new).transpose()?,
+            locals: HashMap::new(),
+            limit: RateLimit::default(),
+            buffer: vec![0; MAX_DATAGRAM],
+        })
+    }
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = RawSocket::new(Domain::for_address(address), Type::DGRAM.nonblocking(), None)?;
+    // None of these is worth a phone that does not start.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+        let _ = socket.set_tclass_v6(DSCP);
+    } else {
+        let _ = socket.set_tos_v4(DSCP);
+    }
+    socket.bind(&address.into())?;
+    let socket = UdpSocket::from(socket);
+    #[cfg(target_os = "linux")]
+    let _ = super::unreachable::ask(&socket);
+    Ok(socket)
+}
+
+/// What came in.
+#[derive(Debug)]
+pub enum Received<'a> {
+    /// A datagram.
+    Datagram {
+        /// The way it came.
+        flow: Flow,
+        /// All of it.
+        bytes: &'a [u8],
+    },
+    /// A datagram of ours can't reach this flow's remote address.
+    Unreachable(Flow),
+}
+
+/// The sockets, driven by a runtime.
+#[derive(Debug)]
+pub struct Sockets {
+    v4: Option<Socket>,
+    v6: Option<Socket>,
+    /// The local address that leads to a remote one (its port set to 0), and when that was found.
+    locals: HashMap<SocketAddr, (IpAddr, Instant)>,
+    limit: RateLimit,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Socket {
+    io: tokio::net::UdpSocket,
+    bound: SocketAddr,
+}
+
+enum Raw {
+    Datagram { from: SocketAddr, length: usize },
+    Unreachable(SocketAddr),
+}
+
+impl Socket {
+    fn new(socket: UdpSocket) -> io::Result<Socket> {
+        let bound = socket.local_addr()?;
+        Ok(Socket { io: tokio::net::UdpSocket::from_std(socket)?, bound })
+    }
+
+    async fn ready(&self) {
+        // An error here means that the runtime ends; the loop ends with it.
+        let _ = self.io.ready(Interest::READABLE | Interest::ERROR).await;
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> Option<Raw> {
+        loop {
+            match self.io.try_recv_from(buffer) {
+                Ok((length, from)) => return Some(Raw::Datagram { from, length }),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // An ICMP error that waited for the next call; the error queue has it with its address.
+                Err(_) => continue,
+            }
+        }
+        self.unreachable().map(Raw::Unreachable)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn unreachable(&self) -> Option<SocketAddr> {
+        use super::unreachable::{Report, next};
+        loop {
+            let report = self.io.try_io(Interest::ERROR, || next(&self.io).ok_or(ErrorKind::WouldBlock.into()));
+            match report {
+                Ok(Report::Unreachable(address)) => return Some(address),
+                Ok(Report::Other) => continue,
+                Err(_) => return None,
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn unreachable(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    fn send(&self, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        // Past tokio, which refuses to send until its reactor has seen the socket writable: the first REGISTER leaves before.
+        let send = || SockRef::from(&self.io).send_to(bytes, &to.into()).map(drop);
+        match send() {
+            // It may be the ICMP error of an earlier datagram to someone else: asking again tells.
+            Err(error) if error.kind() != ErrorKind::WouldBlock => send(),
+            result => result,
+        }
+    }
+}
+
+impl Sockets {
+    /// Waits until [`Sockets::receive`] may have something.
+    pub async fn ready(&self) {
+        match (&self.v4, &self.v6) {
+            (Some(v4), Some(v6)) => tokio::select! { () = v4.ready() => (), () = v6.ready() => () },
+            (Some(only), None) | (None, Some(only)) => only.ready().await,
+            (None, None) => std::future::pending().await,
+        }
+    }
+
+    /// The next datagram or error, without waiting. `None` means nothing more for now.
+    pub fn receive(&mut self, now: Instant) -> Option<Received<'_>> {
+        for _ in 0..MAX_DROPS {
+            let raw = [&self.v4, &self.v6].into_iter().flatten().find_map(|socket| socket.receive(&mut self.buffer))?;
+            match raw {
+                Raw::Datagram { from, length } => {
+                    if !self.limit.allow(now, from.ip()) {
+                        continue;
+                    }
+                    if let Some(flow) = self.flow_to(now, from) {
+                        let bytes = self.buffer.get(..length).unwrap_or_default();
+                        return Some(Received::Datagram { flow, bytes });
+                    }
+                }
+                Raw::Unreachable(remote) => {
+                    if let Some(flow) = self.flow_to(now, remote) {
+                        return Some(Received::Unreachable(flow));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Sends at once. `Ok` too when the socket's buffer is full: to SIP that is a packet lost on the way.
+    pub fn send(&self, transmit: &Transmit) -> io::Result<()> {
+        let Some(socket) = self.towards(transmit.flow.remote) else {
+            return Err(ErrorKind::AddrNotAvailable.into());
+        };
+        match socket.send(transmit.flow.remote, &transmit.bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            result => result,
+        }
+    }
+
+    /// The flow to a remote address, with the local address that leads there. `None`: no way leads there.
+    pub fn flow_to(&mut self, now: Instant, remote: SocketAddr) -> Option<Flow> {
+        let bound = self.towards(remote)?.bound;
+        let local = match bound.ip().is_unspecified() {
+            true => SocketAddr::new(self.local_towards(now, remote)?, bound.port()),
+            false => bound,
+        };
+        Some(Flow { transport: Transport::Udp, local, remote })
+    }
+
+    fn towards(&self, remote: SocketAddr) -> Option<&Socket> {
+        if remote.is_ipv4() { self.v4.as_ref() } else { self.v6.as_ref() }
+    }
+
+    fn local_towards(&mut self, now: Instant, remote: SocketAddr) -> Option<IpAddr> {
+        let mut key = remote;
+        key.set_port(0);
+        match self.locals.get(&key) {
+            Some((local, found)) if now.saturating_duration_since(*found) < LOCAL_LIFETIME => return Some(*local),
+            Some(_) | None => {}
+        }
+        let local = local_address_towards(remote).ok()?;
+        if self.locals.len() >= MAX_LOCALS {
+            self.locals.clear();
+        }
+        self.locals.insert(key, (local, now));
+        Some(local)
+    }
+}
+
+/// The address from which the system would send to `remote`: connecting a UDP socket asks its routing table and sends
+/// nothing.
+fn local_address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let probe = UdpSocket::bind(SocketAddr::new(any, 0))?;
+    // Port 0 can't be connected to everywhere, and a datagram may claim to come from it.
+    let port = if remote.port() == 0 { 5060 } else { remote.port() };
+    let mut remote = remote;
+    remote.set_port(port);
+    probe.connect(remote)?;
+    Ok(probe.local_addr()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+    }
+
+    fn any_port(address: &str) -> SocketAddr {
+        SocketAddr::new(address.parse().unwrap(), 0)
+    }
+
+    async fn next(sockets: &mut Sockets) -> (Flow, Option<Vec<u8>>) {
+        let wait = async {
+            loop {
+                sockets.ready().await;
+                match sockets.receive(Instant::now()) {
+                    Some(Received::Datagram { flow, bytes }) => return (flow, Some(bytes.to_vec())),
+                    Some(Received::Unreachable(flow)) => return (flow, None),
+                    None => {}
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), wait).await.expect("nothing came")
+    }
+
+    #[test]
+    fn a_chosen_port_in_use_is_an_error_and_the_default_one_is_not() {
+        let first = Bound::bind(any_port("127.0.0.1"), PortInUse::Fail).unwrap();
+        let taken = first.listen();
+        assert_eq!(Bound::bind(taken, PortInUse::Fail).unwrap_err().kind(), ErrorKind::AddrInUse);
+        let second = Bound::bind(taken, PortInUse::TakeAnother).unwrap();
+        assert_ne!(second.listen().port(), taken.port());
+    }
+
+    #[test]
+    fn a_wildcard_gives_the_concrete_local_address_and_the_listening_port() {
+        run(async {
+            let bound = Bound::bind(any_port("0.0.0.0"), PortInUse::Fail).unwrap();
+            let port = bound.listen().port();
+            let mut sockets = bound.start().unwrap();
+            let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+            peer.send_to(b"hello", ("127.0.0.1", port)).unwrap();
+            let (flow, bytes) = next(&mut sockets).await;
+            assert_eq!(flow.local, SocketAddr::from(([127, 0, 0, 1], port)));
+            assert_eq!(flow.remote, peer.local_addr().unwrap());
+            assert_eq!(bytes.as_deref(), Some(&b"hello"[..]));
+        });
+    }
+
+    #[test]
+    fn both_families_share_the_port() {
+        run(async {
+            let bound = Bound::bind(any_port("0.0.0.0"), PortInUse::Fail).unwrap();
+            if bound.v6.is_none() {
+                return; // a machine without IPv6
+            }
+            let port = bound.listen().port();
+            let mut sockets = bound.start().unwrap();
+            let Ok(peer) = UdpSocket::bind("[::1]:0") else { return };
+            peer.send_to(b"hello", (Ipv6Addr::LOCALHOST, port)).unwrap();
+            let (flow, _) = next(&mut sockets).await;
+            assert_eq!(flow.local, SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
+        });
+    }
+
+    #[test]
+    fn a_dead_port_is_told_with_its_flow_and_hurts_nobody_else() {
+        run(async {
+            let mut sockets = Bound::bind(any_port("127.0.0.1"), PortInUse::Fail).unwrap().start().unwrap();
+            let dead = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let alive = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let bytes = Bytes::from_static(b"hello");
+
+            let to_dead = sockets.flow_to(Instant::now(), dead).unwrap();
+            sockets.send(&Transmit { flow: to_dead, bytes: bytes.clone() }).unwrap();
+            let to_alive = sockets.flow_to(Instant::now(), alive.local_addr().unwrap()).unwrap();
+            sockets.send(&Transmit { flow: to_alive, bytes }).unwrap();
+
+            let (flow, datagram) = next(&mut sockets).await;
+            assert_eq!((flow, datagram), (to_dead, None));
+            let mut buffer = [0; 16];
+            assert_eq!(alive.recv(&mut buffer).unwrap(), 5);
+        });
+    }
+
+    #[test]
+    fn the_largest_datagram_arrives_whole() {
+        run(async {
+            let mut sockets = Bound::bind(any_port("127.0.0.1"), PortInUse::Fail).unwrap().start().unwrap();
+            let local = sockets.v4.as_ref().unwrap().bound;
+            let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+            peer.send_to(&vec![b'x'; 65_507], local).unwrap();
+            assert_eq!(next(&mut sockets).await.1.unwrap().len(), 65_507);
+        });
+    }
+}

@@ -1,0 +1,330 @@
+//! The SIP thread: it alone owns the core. One thing happens, then everything that follows from it is done; then it waits
+//! for the next.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config;
+use crate::net::{Received, Resolver, Sockets};
+use crate::sip::transport::{Flow, Transmit};
+use crate::ua::{self, AccountId, CallNo, Resolve, UserAgent};
+
+use super::desk::{Desk, Effect};
+use super::event::{Event, Kind};
+use super::info_digits::InfoDigits;
+use super::perform::WaitingCall;
+use super::sound::Sound;
+use super::{Command, Refused, Reply, TraceEntry};
+
+/// Datagrams taken in a row before commands and timers get their turn.
+const BATCH: usize = 32;
+/// How long goodbyes may take.
+const GOODBYE: Duration = Duration::from_millis(1_800);
+
+/// Where the answer to a command goes.
+pub(super) type Answer = oneshot::Sender<Result<Reply, Refused>>;
+
+/// What a handle asks.
+pub(super) enum Request {
+    Command(Command, Answer),
+    Trace(mpsc::UnboundedSender<TraceEntry>),
+}
+
+/// What an actor is made of.
+pub(super) struct Parts {
+    pub(super) config: config::Config,
+    pub(super) core: UserAgent,
+    pub(super) core_config: ua::Config,
+    pub(super) sockets: Sockets,
+    pub(super) sound: Sound,
+    pub(super) listen: IpAddr,
+    pub(super) requests: mpsc::UnboundedReceiver<Request>,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+}
+
+/// The owner of everything but the sound.
+pub(super) struct Actor {
+    pub(super) core: UserAgent,
+    pub(super) core_config: ua::Config,
+    pub(super) calls_config: config::Calls,
+    pub(super) sockets: Sockets,
+    pub(super) resolver: Resolver,
+    pub(super) sound: Sound,
+    pub(super) desk: Desk,
+    pub(super) info: InfoDigits,
+    pub(super) listen: IpAddr,
+    /// Calls that wait for their host's address.
+    pub(super) waiting: Vec<WaitingCall>,
+    /// Answers that are given when everything that follows from the command has been done.
+    pub(super) answers: Vec<(Answer, Result<Reply, Refused>)>,
+    pub(super) quitting: Option<Quitting>,
+    requests: mpsc::UnboundedReceiver<Request>,
+    events: mpsc::UnboundedSender<Event>,
+    traces: Vec<mpsc::UnboundedSender<TraceEntry>>,
+}
+
+/// The phone is being left.
+pub(super) struct Quitting {
+    pub(super) until: Instant,
+    pub(super) answers: Vec<Answer>,
+}
+
+/// What woke the loop.
+enum Wake {
+    Network,
+    Request(Option<Request>),
+    Resolved(Resolve, Vec<std::net::SocketAddr>),
+    Report(super::media_thread::Report),
+    Deadline,
+}
+
+impl Actor {
+    pub(super) fn new(parts: Parts) -> Actor {
+        Actor {
+            desk: Desk::new(&parts.config),
+            calls_config: parts.config.calls,
+            core: parts.core,
+            core_config: parts.core_config,
+            sockets: parts.sockets,
+            resolver: Resolver::default(),
+            sound: parts.sound,
+            info: InfoDigits::default(),
+            listen: parts.listen,
+            waiting: Vec::new(),
+            answers: Vec::new(),
+            quitting: None,
+            requests: parts.requests,
+            events: parts.events,
+            traces: Vec::new(),
+        }
+    }
+
+    /// Runs until the phone is left.
+    pub(super) async fn run(mut self) {
+        let mut handle_is_alive = true;
+        self.register(Instant::now());
+        loop {
+            if self.desk.settled_in
+                && let Err(error) = self.sound.thread()
+            {
+                tracing::error!(%error, "the media thread does not start");
+            }
+            if self.has_quit(Instant::now()) {
+                break;
+            }
+            match self.wait(handle_is_alive).await {
+                Wake::Network => self.receive(),
+                Wake::Request(Some(Request::Command(command, answer))) => self.perform(Instant::now(), command, answer),
+                Wake::Request(Some(Request::Trace(listener))) => self.traces.push(listener),
+                Wake::Request(None) => {
+                    handle_is_alive = false;
+                    self.quit(Instant::now(), None);
+                }
+                Wake::Resolved(query, addresses) => self.resolved(Instant::now(), query, addresses),
+                Wake::Report(report) => self.desk.handle_report(report),
+                Wake::Deadline => self.timeout(Instant::now()),
+            }
+            self.drain(Instant::now(), None);
+        }
+        self.end().await;
+    }
+
+    fn register(&mut self, now: Instant) {
+        for (place, account) in self.core_config.accounts.iter().enumerate().filter(|(_, account)| account.register) {
+            if let Err(error) = self.core.command(now, ua::Command::Register { account: AccountId(place) }) {
+                tracing::error!(account = account.name, %error, "can't register");
+            }
+        }
+        self.drain(now, None);
+    }
+
+    async fn wait(&mut self, handle_is_alive: bool) -> Wake {
+        let deadline = [
+            self.core.poll_timeout().map(|(at, _)| at),
+            self.desk.poll_timeout(),
+            self.info.poll_timeout(),
+            self.quitting.as_ref().map(|quitting| quitting.until),
+        ];
+        let deadline = deadline.into_iter().flatten().min();
+        tokio::select! {
+            biased;
+            () = self.sockets.ready() => Wake::Network,
+            request = self.requests.recv(), if handle_is_alive => Wake::Request(request),
+            report = self.sound.report() => Wake::Report(report),
+            (query, addresses) = self.resolver.next() => Wake::Resolved(query, addresses),
+            () = sleep_until(deadline) => Wake::Deadline,
+        }
+    }
+
+    fn receive(&mut self) {
+        for _ in 0..BATCH {
+            let now = Instant::now();
+            let arrived_at = match self.sockets.receive(now) {
+                None => return,
+                Some(Received::Datagram { flow, bytes }) => {
+                    trace(&mut self.traces, false, flow, bytes);
+                    self.core.handle_datagram(now, flow, bytes);
+                    Some(flow.local.ip())
+                }
+                Some(Received::Unreachable(flow)) => {
+                    tracing::debug!(remote = %flow.remote, "nobody listens there");
+                    self.core.handle_transport_error(now, flow);
+                    None
+                }
+            };
+            self.drain(now, arrived_at);
+        }
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        if self.core.poll_timeout().is_some_and(|(due, _)| due <= now) {
+            self.core.handle_timeout(now);
+        }
+        self.desk.handle_timeout(now);
+        while let Some((call, digit)) = self.info.pop_due(now) {
+            self.send_info_digit(now, call, digit);
+        }
+    }
+
+    fn resolved(&mut self, now: Instant, query: Resolve, addresses: Vec<std::net::SocketAddr>) {
+        let flows = self.resolver.learn(now, &query, addresses, &mut self.sockets);
+        let (asked, others) = std::mem::take(&mut self.waiting).into_iter().partition(|call| call.hop == query);
+        self.waiting = others;
+        let asked: Vec<WaitingCall> = asked;
+        if asked.is_empty() {
+            self.core.handle_resolved(now, &query, flows);
+            return;
+        }
+        let local = flows.first().map(|flow| flow.local.ip());
+        for call in asked {
+            let result = self.dial(now, call.account, call.target, local);
+            self.answers.push((call.answer, result));
+        }
+    }
+
+    /// Does everything that follows from what has happened. `arrived_at` is the local address of the datagram that did it.
+    pub(super) fn drain(&mut self, now: Instant, arrived_at: Option<IpAddr>) {
+        loop {
+            let mut done = true;
+            while let Some(transmit) = self.core.poll_transmit() {
+                done = false;
+                self.transmit(now, &transmit);
+            }
+            while let Some(query) = self.core.poll_resolve() {
+                done = false;
+                self.resolve(now, query);
+            }
+            while let Some(event) = self.core.poll_event() {
+                done = false;
+                if let ua::Event::Ended { call, .. } = &event {
+                    self.info.forget(*call);
+                }
+                self.desk.handle_core(now, event, arrived_at);
+            }
+            done &= !self.do_effects(now);
+            if done {
+                self.desk.settle();
+                if !self.do_effects(now) {
+                    break;
+                }
+            }
+        }
+        for (answer, result) in self.answers.drain(..) {
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(result);
+        }
+    }
+
+    fn do_effects(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(effect) = self.desk.poll_effect() {
+            any = true;
+            match effect {
+                Effect::Tell(kind) => self.tell(kind),
+                Effect::Order(order) => self.sound.order(order),
+                Effect::Answer(call) => self.answer_by_itself(now, call),
+                Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
+            }
+        }
+        any
+    }
+
+    fn tell(&self, kind: Kind) {
+        // Nobody may listen.
+        let _ = self.events.send(Event { time: SystemTime::now(), kind });
+    }
+
+    fn transmit(&mut self, now: Instant, transmit: &Transmit) {
+        trace(&mut self.traces, true, transmit.flow, &transmit.bytes);
+        if let Err(error) = self.sockets.send(transmit) {
+            tracing::warn!(remote = %transmit.flow.remote, %error, "can't send");
+            self.core.handle_transport_error(now, transmit.flow);
+        }
+    }
+
+    fn resolve(&mut self, now: Instant, query: Resolve) {
+        if let Some(flows) = self.resolver.known(now, &query, &mut self.sockets) {
+            return self.core.handle_resolved(now, &query, flows);
+        }
+        if !self.resolver.ask(query.clone()) {
+            tracing::warn!(host = query.host, "too many names are being looked up");
+            self.core.handle_resolved(now, &query, Vec::new());
+        }
+    }
+
+    pub(super) fn quit(&mut self, now: Instant, answer: Option<Answer>) {
+        if self.quitting.is_none() {
+            for waiting in self.waiting.drain(..) {
+                self.answers.push((waiting.answer, Err(ua::CommandError::ShuttingDown.into())));
+            }
+            if let Err(error) = self.core.command(now, ua::Command::Shutdown) {
+                tracing::debug!(%error, "the core is shutting down already");
+            }
+        }
+        let quitting = self.quitting.get_or_insert_with(|| Quitting { until: now + GOODBYE, answers: Vec::new() });
+        quitting.answers.extend(answer);
+    }
+
+    fn has_quit(&self, now: Instant) -> bool {
+        self.quitting.as_ref().is_some_and(|quitting| self.desk.is_quiet() || quitting.until <= now)
+    }
+
+    /// The last words: files are finished, ends are told, whoever asked to quit gets an answer.
+    async fn end(mut self) {
+        let desk = &mut self.desk;
+        self.sound.finish(|report| desk.handle_report(report)).await;
+        self.desk.finish_all();
+        while let Some(effect) = self.desk.poll_effect() {
+            if let Effect::Tell(kind) = effect {
+                self.tell(kind);
+            }
+        }
+        for answer in self.quitting.map(|quitting| quitting.answers).unwrap_or_default() {
+            let _ = answer.send(Ok(Reply::Done));
+        }
+    }
+
+    /// Says in the log and to the person what went wrong in a call that nobody commanded.
+    pub(super) fn complain(&mut self, call: CallNo, message: &str) {
+        tracing::warn!(%call, message);
+        self.desk.tell_error(call, message);
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Shows a message to those who listen; nothing is formatted for nobody.
+fn trace(listeners: &mut Vec<mpsc::UnboundedSender<TraceEntry>>, sent: bool, flow: Flow, bytes: &[u8]) {
+    if listeners.is_empty() {
+        return;
+    }
+    let entry = TraceEntry::new(SystemTime::now(), sent, flow.remote, bytes);
+    listeners.retain(|listener| listener.send(entry.clone()).is_ok());
+}

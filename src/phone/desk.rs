@@ -1,0 +1,811 @@
+//! What is on the person's desk: accounts, calls, devices. It turns what the core and the media thread tell into events for
+//! people and scripts, and into what has to be done about it. No I/O: time comes as an argument.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+use crate::media::session::{self, Stats};
+use crate::sdp::Negotiated;
+use crate::ua::event::{Binding, EndedBy, Party, TransferStage};
+use crate::ua::{self, AccountId, CallNo};
+
+use super::advice;
+use super::command::DeviceRole;
+use super::event::{AccountState, CallRef, CallStage, Devices, Direction, Kind, Registration, RtpCount, Snapshot};
+use super::lines::{Hold, Line, Lines, seconds};
+use super::media_thread::{Order, Report, Tone};
+use super::screen::harmless;
+
+/// How long the end of a call waits for the figures of its sound.
+const CLOSING: Duration = Duration::from_millis(300);
+
+/// Early media that brings no RTP for so long leaves our own ringback in the ear.
+const SILENT_EARLY_MEDIA: Duration = Duration::from_secs(1);
+
+/// What has to be done.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Tell the person.
+    Tell(Kind),
+    /// Tell the media thread.
+    Order(Order),
+    /// Answer a call that answers by itself.
+    Answer(CallNo),
+    /// Follow a transfer that is to be followed without asking.
+    FollowTransfer(CallNo),
+}
+
+/// A call that is over and whose sound is being closed.
+#[derive(Debug)]
+struct Closing {
+    call: CallRef,
+    by: EndedBy,
+    code: Option<u16>,
+    reason: String,
+    duration_s: f64,
+    stats: Option<Stats>,
+    until: Instant,
+}
+
+/// The desk.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) lines: Lines,
+    accounts: Vec<AccountState>,
+    devices: Devices,
+    muted: bool,
+    /// The core has nothing left to wait for.
+    quiet: bool,
+    /// The first answer of a registrar came, or none is expected.
+    pub(super) settled_in: bool,
+    closing: BTreeMap<CallNo, Closing>,
+    rings: bool,
+    beep_due: bool,
+    prepare_due: bool,
+    effects: VecDeque<Effect>,
+}
+
+impl Desk {
+    pub(super) fn new(config: &Config) -> Desk {
+        let accounts = config.accounts.iter().map(|account| AccountState {
+            name: account.name.clone(),
+            uri: account.uri.clone(),
+            registration: Registration::Off,
+            reason: None,
+            messages: None,
+        });
+        let audio = &config.audio;
+        Desk {
+            lines: Lines::default(),
+            accounts: accounts.collect(),
+            devices: Devices { input: audio.input.clone(), output: audio.output.clone(), ring: audio.ring.clone() },
+            muted: false,
+            quiet: false,
+            settled_in: !config.accounts.iter().any(|account| account.register),
+            closing: BTreeMap::new(),
+            rings: false,
+            beep_due: false,
+            prepare_due: false,
+            effects: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let closing = self.closing.values().map(|closing| closing.until);
+        let ringback = self.lines.iter().filter_map(|line| line.ringback_due);
+        closing.chain(ringback).min()
+    }
+
+    /// Ends the wait for figures that did not come, and for early media that is none.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        let due = |line: &&Line| line.ringback_due.is_some_and(|due| due <= now);
+        let due: Vec<CallNo> = self.lines.iter().filter(due).map(|line| line.call.call).collect();
+        for call in due {
+            self.with_line(call, |line| line.ringback_due = None);
+            self.ringback(call);
+        }
+        while let Some(call) = self.closing.iter().find(|(_, closing)| closing.until <= now).map(|(call, _)| *call) {
+            self.finish(call, None);
+        }
+    }
+
+    /// Tells every end that still waits.
+    pub(super) fn finish_all(&mut self) {
+        while let Some(call) = self.closing.keys().next().copied() {
+            self.finish(call, None);
+        }
+    }
+
+    /// Everything has been told.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet && self.closing.is_empty()
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+        Snapshot {
+            accounts: self.accounts.clone(),
+            calls: self.lines.states(now),
+            devices: self.devices.clone(),
+            muted: self.muted,
+        }
+    }
+
+    /// A call of ours has begun, with its ports open.
+    pub(super) fn dialled(&mut self, call: CallNo, account: Option<AccountId>, peer: String) {
+        let reference = CallRef { call, account: self.account_name(account), peer };
+        let mut line = Line::new(reference, account, false);
+        line.sound_open = true;
+        self.lines.insert(line);
+        self.lines.bring_to_front(call);
+        self.prepare_due = true;
+    }
+
+    /// A person, or the phone by itself, answered: the 200 is on its way.
+    pub(super) fn answered(&mut self, call: CallNo, by_itself: bool) {
+        let other_is_active = self.lines.active().is_some();
+        let Some(line) = self.lines.get_mut(call) else { return };
+        line.answering = true;
+        line.sound_open = true;
+        line.auto = by_itself;
+        if by_itself {
+            self.order(Order::AutoAnswerBeep);
+        }
+        if !(by_itself && other_is_active) {
+            self.lines.bring_to_front(call);
+        }
+        self.prepare_due = true;
+    }
+
+    /// A call is being hung up.
+    pub(super) fn hanging_up(&mut self, call: CallNo) {
+        if let Some(line) = self.lines.get_mut(call) {
+            line.stage = CallStage::Ending;
+        }
+    }
+
+    pub(super) fn set_muted(&mut self, muted: bool) {
+        self.order(Order::Mute(muted));
+        if self.muted != muted {
+            self.muted = muted;
+            self.tell(if muted { Kind::Muted } else { Kind::Unmuted });
+        }
+    }
+
+    pub(super) fn set_device(&mut self, role: DeviceRole, name: String) {
+        match role {
+            DeviceRole::Input => self.devices.input.clone_from(&name),
+            DeviceRole::Output => self.devices.output.clone_from(&name),
+            DeviceRole::Ring => self.devices.ring.clone_from(&name),
+        }
+        self.order(Order::Device { role, name });
+    }
+
+    pub(super) fn digit_sent(&mut self, call: CallNo, digit: char) {
+        if let Some(call) = self.call(call) {
+            self.tell(Kind::Dtmf { call, digit, direction: Direction::Sent });
+        }
+    }
+
+    /// After everything that happened together: rings or stops, beeps, opens the devices.
+    pub(super) fn settle(&mut self) {
+        let waiting = self.lines.iter().any(Line::waits);
+        let up = self.lines.iter().any(Line::is_up);
+        let ring = waiting && !up;
+        if std::mem::take(&mut self.prepare_due) {
+            self.order(Order::Prepare);
+        }
+        if std::mem::take(&mut self.beep_due) && waiting && up {
+            self.order(Order::CallWaitingBeep);
+        }
+        if ring != self.rings {
+            self.rings = ring;
+            self.order(Order::Ring(ring));
+        }
+    }
+
+    /// What the core tells. `arrived_at` is the local address of the datagram that caused it, if one did.
+    pub(super) fn handle_core(&mut self, now: Instant, event: ua::Event, arrived_at: Option<IpAddr>) {
+        use ua::Event as Core;
+        match event {
+            Core::Registering { account } => {
+                self.set_registration(account, Registration::Registering, None);
+                self.tell_account(account, |account| Kind::Registering { account });
+            }
+            Core::Registered { account, expires, contact, contacts } => {
+                self.set_registration(account, Registration::Registered, None);
+                let contacts = harmless_bindings(contacts);
+                let (expires, contact) = (expires.as_secs(), harmless(&contact).into_owned());
+                self.tell_account(account, |account| Kind::Registered { account, expires, contact, contacts });
+            }
+            Core::Bindings { account, contacts } => {
+                let contacts = harmless_bindings(contacts);
+                self.tell_account(account, |account| Kind::Bindings { account, contacts });
+            }
+            Core::RegistrationFailed { account, code, reason, retry_in } => {
+                let reason = harmless(&reason).into_owned();
+                self.set_registration(account, Registration::Failed, Some(reason.clone()));
+                let retry_in = retry_in.map(|pause| pause.as_secs());
+                self.tell_account(account, |account| Kind::RegistrationFailed { account, code, reason, retry_in });
+            }
+            Core::Unregistered { account } => {
+                self.set_registration(account, Registration::Off, None);
+                self.tell_account(account, |account| Kind::Unregistered { account });
+            }
+            Core::Incoming { call, account, from, called, diverted_from, referred_by } => {
+                let others = (called, diverted_from, referred_by);
+                self.incoming(call, account, from, others, arrived_at);
+            }
+            Core::AnswerDue { call } => self.effects.push_back(Effect::Answer(call)),
+            Core::Calling { call, account, to } => {
+                let peer = harmless(&to).into_owned();
+                if self.lines.get(call).is_none() {
+                    let reference = CallRef { call, account: self.account_name(account), peer: peer.clone() };
+                    self.lines.insert(Line::new(reference, account, false));
+                }
+                self.with_line(call, |line| line.call.peer = peer);
+                self.tell_call(call, |call| Kind::Calling { call });
+            }
+            Core::Ringing { call, code, early_media } => self.ringing(now, call, code, early_media),
+            Core::Media { call, media } => self.media(call, media),
+            Core::Established { call } => self.established(now, call),
+            Core::PeerChanged { call, peer } => {
+                let (from, name) = harmless_party(peer);
+                let (uri, display) = (from.clone(), name.clone());
+                self.with_line(call, |line| {
+                    line.call.peer = uri;
+                    line.name = display;
+                });
+                self.tell_call(call, |call| Kind::PeerChanged { call, from, name });
+            }
+            Core::Held { call } => {
+                self.lines.set_held(call, Hold::Held);
+                self.tell_call(call, |call| Kind::Held { call });
+            }
+            Core::Resumed { call } => {
+                self.lines.set_held(call, Hold::No);
+                self.tell_call(call, |call| Kind::Resumed { call });
+            }
+            Core::RemoteHeld { call } => {
+                self.with_line(call, |line| line.remote_held = true);
+                self.tell_call(call, |call| Kind::RemoteHeld { call });
+            }
+            Core::RemoteResumed { call } => {
+                self.with_line(call, |line| line.remote_held = false);
+                self.tell_call(call, |call| Kind::RemoteResumed { call });
+            }
+            Core::CallError { call, message } => {
+                self.with_line(call, |line| {
+                    line.hold = match line.hold {
+                        Hold::No | Hold::Asked => Hold::No,
+                        Hold::Held | Hold::ResumeAsked => Hold::Held,
+                    }
+                });
+                self.tell_error(call, &message);
+            }
+            Core::Transfer { call, stage, code } => {
+                let under_way = match stage {
+                    TransferStage::Trying | TransferStage::Ringing => Some(stage),
+                    TransferStage::Accepted | TransferStage::Failed => None,
+                };
+                self.with_line(call, |line| line.transfer = under_way);
+                self.tell_call(call, |call| Kind::Transfer { call, stage, code });
+            }
+            Core::TransferRequest { call, to, by } => {
+                let to = harmless(&to).into_owned();
+                let by = by.map(|by| harmless(&by).into_owned());
+                let request = Some(to.clone());
+                self.with_line(call, |line| line.transfer_request = request);
+                self.tell_call(call, |call| Kind::TransferRequest { call, to, by });
+            }
+            Core::TransferDue { call } => self.effects.push_back(Effect::FollowTransfer(call)),
+            Core::Digit { call, digit, duration_ms: _ } => self.digit_received(call, digit),
+            Core::Ended { call, by, code, reason, answered_for } => {
+                self.ended(now, call, by, code, harmless(&reason).into_owned(), answered_for);
+            }
+            Core::MessageWaiting { account, new, old } => {
+                if let Some(state) = account.and_then(|account| self.accounts.get_mut(account.0)) {
+                    state.messages = Some((new, old));
+                }
+                let account = self.account_name(account);
+                self.tell(Kind::MessageWaiting { account, new, old });
+            }
+            Core::Quiet => self.quiet = true,
+        }
+    }
+
+    /// What the media thread tells.
+    pub(super) fn handle_report(&mut self, report: Report) {
+        match report {
+            Report::Session { call, event } => self.sound(call, event),
+            Report::DigitSent { call, digit } => self.digit_sent(call, digit),
+            Report::FileFailed { call, message } => self.tell_error(call, &message),
+            Report::PlayEnded { call } => tracing::debug!(%call, "the file was played to its end"),
+            Report::Device { role, name, state, detail } => {
+                let detail = detail.map(|detail| harmless(&detail).into_owned());
+                self.tell(Kind::Device { role, name: harmless(&name).into_owned(), state, detail });
+            }
+            Report::Closed { call, stats } => self.finish(call, Some(stats)),
+        }
+    }
+
+    fn sound(&mut self, call: CallNo, event: session::Event) {
+        match event {
+            session::Event::Digit { digit, duration_ms: _ } => self.digit_received(call, digit),
+            session::Event::DigitSent { digit } => self.digit_sent(call, digit),
+            session::Event::Flowing { from: _ } => {
+                let was_lost = self.lines.get_mut(call).is_some_and(|line| std::mem::take(&mut line.media_lost));
+                if was_lost {
+                    self.tell_call(call, |call| Kind::MediaBack { call });
+                }
+            }
+            session::Event::Lost { seconds } => {
+                self.with_line(call, |line| line.media_lost = true);
+                self.tell_call(call, |call| Kind::MediaLost { call, seconds });
+            }
+            session::Event::Stats(stats) => {
+                self.with_line(call, |line| line.stats = Some(stats));
+                self.tell_call(call, |call| Kind::Stats { call, stats });
+            }
+        }
+    }
+
+    fn incoming(
+        &mut self,
+        call: CallNo,
+        account: Option<AccountId>,
+        from: Party,
+        (called, diverted_from, referred_by): (String, Option<String>, Option<String>),
+        arrived_at: Option<IpAddr>,
+    ) {
+        let (from, name) = harmless_party(from);
+        let reference = CallRef { call, account: self.account_name(account), peer: from.clone() };
+        let mut line = Line::new(reference.clone(), account, true);
+        line.name.clone_from(&name);
+        line.arrived_at = arrived_at;
+        self.lines.insert(line);
+        self.beep_due = true;
+        self.prepare_due = true;
+        let clean = |text: Option<String>| text.map(|text| harmless(&text).into_owned());
+        self.tell(Kind::Incoming {
+            call: reference,
+            from,
+            name,
+            called: harmless(&called).into_owned(),
+            diverted_from: clean(diverted_from),
+            referred_by: clean(referred_by),
+        });
+    }
+
+    fn ringing(&mut self, now: Instant, call: CallNo, code: u16, early_media: bool) {
+        let Some(line) = self.lines.get_mut(call) else { return };
+        // 183 is no ringing (RFC 3261 section 21.1.5); what comes with it is heard.
+        line.stage = match (line.stage, code) {
+            (CallStage::Calling | CallStage::Early, 183) if early_media => CallStage::Early,
+            (CallStage::Calling, 183) => CallStage::Calling,
+            (CallStage::Calling | CallStage::Early, _) => CallStage::Ringing,
+            (stage @ (CallStage::Ringing | CallStage::Established | CallStage::Ending), _) => stage,
+        };
+        let reference = line.call.clone();
+        let first_sound = early_media && !std::mem::replace(&mut line.early_media, early_media);
+        if early_media {
+            if first_sound && !line.ringback {
+                line.ringback_due = Some(now + SILENT_EARLY_MEDIA);
+            }
+        } else {
+            self.ringback(call);
+        }
+        if code != 183 || !early_media {
+            self.tell(Kind::Ringing { call: reference.clone(), code });
+        }
+        if first_sound {
+            self.tell(Kind::EarlyMedia { call: reference });
+        }
+    }
+
+    /// The media thread keeps it silent while RTP comes: RTP always wins.
+    fn ringback(&mut self, call: CallNo) {
+        let Some(line) = self.lines.get_mut(call) else { return };
+        if !std::mem::replace(&mut line.ringback, true) {
+            self.order(Order::Tone { call, tone: Tone::Ringback });
+        }
+    }
+
+    fn media(&mut self, call: CallNo, media: Negotiated) {
+        let Some(line) = self.lines.get_mut(call) else { return };
+        line.media = Some(media.clone());
+        // An INVITE without an offer is answered before the other side has told its codec.
+        let told_late = line.established.is_some() && !std::mem::replace(&mut line.told_established, true);
+        self.order(Order::Configure { call, media });
+        if told_late {
+            self.tell_established(call);
+        }
+    }
+
+    fn established(&mut self, now: Instant, call: CallNo) {
+        let Some(line) = self.lines.get_mut(call) else { return };
+        line.stage = CallStage::Established;
+        line.established = Some(now);
+        line.ringback_due = None;
+        line.told_established = line.media.is_some();
+        let tell = line.told_established;
+        if std::mem::take(&mut line.ringback) {
+            self.order(Order::Tone { call, tone: Tone::Silence });
+        }
+        self.order(Order::OpenMicrophone { call });
+        if tell {
+            self.tell_established(call);
+        }
+    }
+
+    fn tell_established(&mut self, call: CallNo) {
+        let Some(line) = self.lines.get(call) else { return };
+        let Some(media) = &line.media else { return };
+        let established = Kind::Established {
+            call: line.call.clone(),
+            codec: media.codec.name().to_string(),
+            srtp: false,
+            remote_rtp: media.remote_rtp.to_string(),
+        };
+        self.tell(established);
+    }
+
+    fn digit_received(&mut self, call: CallNo, digit: char) {
+        self.tell_call(call, |call| Kind::Dtmf { call, digit, direction: Direction::Received });
+    }
+
+    fn ended(
+        &mut self,
+        now: Instant,
+        call: CallNo,
+        by: EndedBy,
+        code: Option<u16>,
+        reason: String,
+        answered_for: Option<Duration>,
+    ) {
+        let Some(line) = self.lines.remove(call) else { return };
+        if let Some(tone) = tone_of_failure(&line, by, code) {
+            self.order(Order::Tone { call, tone });
+        } else if line.ringback {
+            self.order(Order::Tone { call, tone: Tone::Silence });
+        }
+        if line.sound_open {
+            self.order(Order::Close { call });
+        }
+        let closing = Closing {
+            call: line.call,
+            by,
+            code,
+            reason,
+            duration_s: answered_for.map(seconds).unwrap_or_default(),
+            stats: line.stats,
+            until: now + CLOSING,
+        };
+        self.closing.insert(call, closing);
+        if !line.sound_open {
+            self.finish(call, None);
+        }
+    }
+
+    fn finish(&mut self, call: CallNo, stats: Option<Stats>) {
+        let Some(closing) = self.closing.remove(&call) else { return };
+        let stats = stats.or(closing.stats).unwrap_or_default();
+        self.tell(Kind::Ended {
+            call: closing.call,
+            by: closing.by,
+            code: closing.code,
+            reason: closing.reason,
+            duration_s: closing.duration_s,
+            rtp: RtpCount { sent: stats.sent, received: stats.received, lost: stats.lost },
+            advice: advice_for(closing.by, closing.code),
+        });
+    }
+
+    pub(super) fn account_name(&self, account: Option<AccountId>) -> Option<String> {
+        account.and_then(|account| self.accounts.get(account.0)).map(|account| account.name.clone())
+    }
+
+    fn set_registration(&mut self, account: AccountId, registration: Registration, reason: Option<String>) {
+        self.settled_in |= registration != Registration::Registering;
+        if let Some(state) = self.accounts.get_mut(account.0) {
+            state.registration = registration;
+            state.reason = reason;
+        }
+    }
+
+    fn with_line(&mut self, call: CallNo, change: impl FnOnce(&mut Line)) {
+        if let Some(line) = self.lines.get_mut(call) {
+            change(line);
+        }
+    }
+
+    fn call(&self, call: CallNo) -> Option<CallRef> {
+        self.lines.get(call).map(|line| line.call.clone())
+    }
+
+    pub(super) fn tell(&mut self, kind: Kind) {
+        self.effects.push_back(Effect::Tell(kind));
+    }
+
+    fn tell_call(&mut self, call: CallNo, kind: impl FnOnce(CallRef) -> Kind) {
+        if let Some(call) = self.call(call) {
+            self.tell(kind(call));
+        }
+    }
+
+    fn tell_account(&mut self, account: AccountId, kind: impl FnOnce(String) -> Kind) {
+        if let Some(name) = self.account_name(Some(account)) {
+            self.tell(kind(name));
+        }
+    }
+
+    pub(super) fn tell_error(&mut self, call: CallNo, message: &str) {
+        self.tell(Kind::Error { command: None, message: format!("call {call}: {}", harmless(message)) });
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        self.effects.push_back(Effect::Order(order));
+    }
+}
+
+/// The tone in the ear when a call of ours was not answered, unless we gave up ourselves.
+fn tone_of_failure(line: &Line, by: EndedBy, code: Option<u16>) -> Option<Tone> {
+    let given_up = by == EndedBy::Local && matches!(code, None | Some(487));
+    let failed = !line.incoming && line.established.is_none() && !given_up;
+    match code {
+        Some(486 | 600) if failed => Some(Tone::Busy),
+        Some(_) | None if failed => Some(Tone::Congestion),
+        Some(_) | None => None,
+    }
+}
+
+/// What a person can do about a call that ended; nothing when it ended as it should.
+fn advice_for(by: EndedBy, code: Option<u16>) -> Option<String> {
+    let given_up = by == EndedBy::Local && code == Some(487);
+    let code = code.filter(|code| *code >= 300 && !given_up)?;
+    advice::advice(code, advice::Attempt::Call).map(String::from)
+}
+
+fn harmless_party(party: Party) -> (String, Option<String>) {
+    (harmless(&party.uri).into_owned(), party.name.map(|name| harmless(&name).into_owned()))
+}
+
+fn harmless_bindings(bindings: Vec<Binding>) -> Vec<Binding> {
+    let clean = |binding: Binding| Binding { uri: harmless(&binding.uri).into_owned(), ..binding };
+    bindings.into_iter().map(clean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use crate::sdp::Codec;
+
+    use super::*;
+
+    const CALL: CallNo = CallNo(1);
+
+    fn desk() -> Desk {
+        Desk::new(&Config::default())
+    }
+
+    fn party(uri: &str) -> Party {
+        Party { uri: uri.into(), name: None }
+    }
+
+    fn incoming(call: CallNo) -> ua::Event {
+        ua::Event::Incoming {
+            call,
+            account: None,
+            from: party("sip:bob@example.com"),
+            called: "sip:alice@example.com".into(),
+            diverted_from: None,
+            referred_by: None,
+        }
+    }
+
+    fn media() -> Negotiated {
+        Negotiated {
+            remote_rtp: "192.0.2.1:4000".parse().unwrap(),
+            remote_rtcp: None,
+            codec: Codec::Pcma,
+            send_payload_type: 8,
+            receive: vec![(8, Codec::Pcma)],
+            send_telephone_event: None,
+            receive_telephone_event: None,
+            ptime_ms: 20,
+            send: true,
+            receive_audio: true,
+            held_by_peer: false,
+        }
+    }
+
+    fn ended(by: EndedBy, code: u16) -> ua::Event {
+        ua::Event::Ended { call: CALL, by, code: Some(code), reason: "because".into(), answered_for: None }
+    }
+
+    /// What follows from events that come together: the orders and the names of what is told, in their order.
+    fn follows(desk: &mut Desk, events: impl IntoIterator<Item = ua::Event>) -> Vec<String> {
+        for event in events {
+            desk.handle_core(Instant::now(), event, None);
+        }
+        desk.settle();
+        drain(desk)
+    }
+
+    fn drain(desk: &mut Desk) -> Vec<String> {
+        std::iter::from_fn(|| desk.poll_effect())
+            .map(|effect| match effect {
+                Effect::Tell(kind) => name(&serde_json::to_value(kind).unwrap()),
+                Effect::Order(Order::Tone { tone, .. }) => format!("{tone:?}"),
+                Effect::Order(order) => format!("{order:?}").split([' ', '{']).next().unwrap_or_default().to_string(),
+                Effect::Answer(call) => format!("Answer {call}"),
+                Effect::FollowTransfer(call) => format!("Follow {call}"),
+            })
+            .collect()
+    }
+
+    fn name(kind: &Value) -> String {
+        kind["event"].as_str().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_call_that_comes_in_rings_until_it_is_answered() {
+        let mut desk = desk();
+        assert_eq!(follows(&mut desk, [incoming(CALL)]), ["incoming", "Prepare", "Ring(true)"]);
+        desk.answered(CALL, false);
+        let answered = [ua::Event::Media { call: CALL, media: media() }, ua::Event::Established { call: CALL }];
+        assert_eq!(
+            follows(&mut desk, answered),
+            ["Configure", "OpenMicrophone", "established", "Prepare", "Ring(false)"]
+        );
+    }
+
+    #[test]
+    fn a_caller_who_gives_up_stops_the_ringing_and_is_told_at_once() {
+        let mut desk = desk();
+        follows(&mut desk, [incoming(CALL)]);
+        assert_eq!(follows(&mut desk, [ended(EndedBy::Remote, 487)]), ["ended", "Ring(false)"]);
+    }
+
+    #[test]
+    fn an_auto_answered_call_never_rings() {
+        let mut desk = desk();
+        let now = Instant::now();
+        desk.handle_core(now, incoming(CALL), Some([127, 0, 0, 1].into()));
+        desk.handle_core(now, ua::Event::AnswerDue { call: CALL }, None);
+        assert_eq!(drain(&mut desk), ["incoming", "Answer #1"]);
+        assert_eq!(desk.lines.get(CALL).unwrap().arrived_at, Some([127, 0, 0, 1].into()));
+        desk.answered(CALL, true);
+        desk.settle();
+        assert_eq!(drain(&mut desk), ["AutoAnswerBeep", "Prepare"]);
+    }
+
+    #[test]
+    fn a_second_call_beeps_and_rings_when_the_first_is_over() {
+        let mut desk = desk();
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        follows(&mut desk, [ua::Event::Media { call: CALL, media: media() }, ua::Event::Established { call: CALL }]);
+        assert_eq!(follows(&mut desk, [incoming(CallNo(2))]), ["incoming", "Prepare", "CallWaitingBeep"]);
+        assert_eq!(follows(&mut desk, [ended(EndedBy::Remote, 200)]), ["Close", "Ring(true)"]);
+    }
+
+    #[test]
+    fn ringback_is_ordered_once_and_ends_with_the_answer() {
+        let mut desk = desk();
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        let ringing = |code, early_media| ua::Event::Ringing { call: CALL, code, early_media };
+        assert_eq!(follows(&mut desk, [ringing(180, false)]), ["Ringback", "ringing", "Prepare"]);
+        assert_eq!(follows(&mut desk, [ringing(180, false)]), ["ringing"]);
+        let answered = [ua::Event::Media { call: CALL, media: media() }, ua::Event::Established { call: CALL }];
+        assert_eq!(follows(&mut desk, answered), ["Configure", "Silence", "OpenMicrophone", "established"]);
+    }
+
+    #[test]
+    fn early_media_is_told_once_and_has_no_ringback() {
+        let mut desk = desk();
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        let ringing = |code| ua::Event::Ringing { call: CALL, code, early_media: true };
+        assert_eq!(follows(&mut desk, [ringing(183)]), ["early_media", "Prepare"]);
+        assert_eq!(desk.lines.get(CALL).unwrap().stage, CallStage::Early);
+        assert_eq!(follows(&mut desk, [ringing(180)]), ["ringing"]);
+        // Should its RTP not come, the media thread sounds the ringback that is ordered a second later.
+        let due = desk.poll_timeout().unwrap();
+        desk.handle_timeout(due);
+        assert_eq!(drain(&mut desk), ["Ringback"]);
+        assert_eq!(desk.poll_timeout(), None);
+    }
+
+    #[test]
+    fn failures_have_their_tones() {
+        for (by, code, expected) in [
+            (EndedBy::Remote, 486, vec!["Busy", "Close"]),
+            (EndedBy::Remote, 404, vec!["Congestion", "Close"]),
+            (EndedBy::Transport, 503, vec!["Congestion", "Close"]),
+            (EndedBy::Local, 503, vec!["Congestion", "Close"]),
+            (EndedBy::Local, 487, vec!["Close"]),
+        ] {
+            let mut desk = desk();
+            desk.dialled(CALL, None, "sip:x@example.com".into());
+            follows(&mut desk, []);
+            assert_eq!(follows(&mut desk, [ended(by, code)]), expected, "{by:?} {code}");
+        }
+    }
+
+    #[test]
+    fn the_end_waits_for_the_figures_of_the_sound_but_not_for_ever() {
+        let mut desk = desk();
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        follows(&mut desk, [ended(EndedBy::Remote, 200)]);
+        let stats = Stats { sent: 7, received: 5, lost: 2, ..Stats::default() };
+        desk.handle_report(Report::Closed { call: CALL, stats });
+        match desk.poll_effect() {
+            Some(Effect::Tell(Kind::Ended { rtp, .. })) => assert_eq!((rtp.sent, rtp.received, rtp.lost), (7, 5, 2)),
+            other => panic!("{other:?}"),
+        }
+
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        follows(&mut desk, [ended(EndedBy::Remote, 200)]);
+        let due = desk.poll_timeout().unwrap();
+        desk.handle_timeout(due);
+        assert_eq!(drain(&mut desk), ["ended"]);
+        assert_eq!(desk.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_call_without_an_offer_is_told_when_its_codec_is_known() {
+        let mut desk = desk();
+        follows(&mut desk, [incoming(CALL)]);
+        desk.answered(CALL, false);
+        follows(&mut desk, []);
+        assert_eq!(follows(&mut desk, [ua::Event::Established { call: CALL }]), ["OpenMicrophone"]);
+        let media = || ua::Event::Media { call: CALL, media: media() };
+        assert_eq!(follows(&mut desk, [media()]), ["Configure", "established"]);
+        assert_eq!(follows(&mut desk, [media()]), ["Configure"]);
+    }
+
+    #[test]
+    fn a_refused_hold_leaves_the_call_as_it_was() {
+        let mut desk = desk();
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        desk.lines.set_held(CALL, Hold::Asked);
+        let refused = || ua::Event::CallError { call: CALL, message: "no".into() };
+        follows(&mut desk, [refused()]);
+        assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::No);
+        follows(&mut desk, [ua::Event::Held { call: CALL }]);
+        desk.lines.set_held(CALL, Hold::ResumeAsked);
+        follows(&mut desk, [refused()]);
+        assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::Held);
+    }
+
+    #[test]
+    fn muting_twice_is_told_once() {
+        let mut desk = desk();
+        desk.set_muted(true);
+        desk.set_muted(true);
+        assert_eq!(drain(&mut desk), ["Mute(true)", "muted", "Mute(true)"]);
+    }
+
+    #[test]
+    fn what_a_peer_writes_can_not_harm_a_screen() {
+        let mut desk = desk();
+        let from = Party { uri: "sip:\u{1b}[2J@x".into(), name: Some("\u{202e}evil\u{7}".into()) };
+        let mut event = incoming(CALL);
+        if let ua::Event::Incoming { from: caller, called, .. } = &mut event {
+            *caller = from;
+            *called = "sip:\r\nx".into();
+        }
+        desk.handle_core(Instant::now(), event, None);
+        let Some(Effect::Tell(kind)) = desk.poll_effect() else { panic!("nothing told") };
+        let text = serde_json::to_value(kind).unwrap().to_string();
+        assert!(
+            !text.contains(['\u{1b}', '\u{202e}', '\u{7}']) && !text.contains("\\u001b") && !text.contains("\\r"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! The phone from outside.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::{self, Config};
+use crate::net::{Bound, PortInUse};
+use crate::ua::{self, UserAgent};
+
+use super::actor::{Actor, Parts, Request};
+use super::media_thread::Levels;
+use super::sound::{SharedThread, Sound};
+use super::{Command, Event, Refused, Reply, StartError, TraceEntry};
+
+/// How long a dropped handle waits for the goodbyes.
+const GOODBYE: Duration = Duration::from_millis(2_000);
+
+/// The seam: commands in, events out. Dropping it hangs up and unregisters, as [`Command::Quit`] does, and waits for it at
+/// most two seconds.
+pub struct PhoneHandle {
+    /// `None` only while it is dropped.
+    requests: Option<mpsc::UnboundedSender<Request>>,
+    events: Option<mpsc::UnboundedReceiver<Event>>,
+    sound: SharedThread,
+    listen: SocketAddr,
+    /// Closed when the SIP thread ends.
+    ended: Receiver<()>,
+}
+
+impl PhoneHandle {
+    /// Starts the SIP thread and registers the accounts that are to be registered. The media thread follows when REGISTER
+    /// has been answered; no device opens before a call needs it.
+    pub fn start(config: Config) -> Result<PhoneHandle, StartError> {
+        let core_config =
+            config::resolve::user_agent(&config).map_err(|error| StartError::Config(error.to_string()))?;
+        let in_use = if config.sip.listen_is_configured { PortInUse::Fail } else { PortInUse::TakeAnother };
+        let bound = Bound::bind(config.sip.listen, in_use)
+            .map_err(|source| StartError::Listen { address: config.sip.listen, source })?;
+        let listen = bound.listen();
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+
+        let (requests, request_receiver) = mpsc::unbounded_channel();
+        let (event_sender, events) = mpsc::unbounded_channel();
+        let (still_running, ended) = channel();
+        let sound = SharedThread::new(OnceLock::new());
+        let shared = Arc::clone(&sound);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let sockets = {
+            let _context = runtime.enter();
+            bound.start()?
+        };
+        thread::Builder::new().name("sip".into()).spawn(move || {
+            let _still_running = still_running;
+            let core = UserAgent::new(Instant::now(), core_config.clone(), seed);
+            let actor = Actor::new(Parts {
+                sound: Sound::new(config.audio.clone(), shared),
+                config,
+                core,
+                core_config,
+                sockets,
+                listen: listen.ip(),
+                requests: request_receiver,
+                events: event_sender,
+            });
+            runtime.block_on(actor.run());
+            // A name that is still being looked up must not keep the thread.
+            runtime.shutdown_background();
+        })?;
+        Ok(PhoneHandle { requests: Some(requests), events: Some(events), sound, listen, ended })
+    }
+
+    /// Gives a command and waits for its answer.
+    pub async fn command(&self, command: Command) -> Result<Reply, Refused> {
+        let (answer, answered) = oneshot::channel();
+        self.request(Request::Command(command, answer));
+        match answered.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(ua::CommandError::ShuttingDown.into()),
+        }
+    }
+
+    /// The events; to be taken once. A second time gives a channel that is closed.
+    pub fn events(&mut self) -> mpsc::UnboundedReceiver<Event> {
+        self.events.take().unwrap_or_else(|| mpsc::unbounded_channel().1)
+    }
+
+    /// The SIP trace from now on; it costs nothing until asked for.
+    pub fn trace(&mut self) -> mpsc::UnboundedReceiver<TraceEntry> {
+        let (listener, entries) = mpsc::unbounded_channel();
+        self.request(Request::Trace(listener));
+        entries
+    }
+
+    /// Sound levels now, in dBFS.
+    pub fn levels(&self) -> Levels {
+        self.sound.get().map_or(Levels { input: -100.0, output: -100.0 }, |thread| thread.levels())
+    }
+
+    /// The address at which the phone listens.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    fn request(&self, request: Request) {
+        // Whoever asks sees the end of the phone by the answer's channel.
+        let _ = self.requests.as_ref().map(|requests| requests.send(request));
+    }
+}
+
+impl Drop for PhoneHandle {
+    fn drop(&mut self) {
+        self.requests = None;
+        let _ = self.ended.recv_timeout(GOODBYE);
+    }
+}

@@ -1,0 +1,235 @@
+//! One call: its session, its sockets, and what is played into it and recorded of it.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::audio::resample::Resampler;
+use crate::audio::simple::Player;
+use crate::audio::wav::Writer;
+use crate::media::tones::Digits;
+use crate::media::{Session, Transmit, mixing};
+use crate::sdp::Negotiated;
+
+use super::sockets::Sockets;
+
+/// One side may be ahead of the other by this many milliseconds in a recording.
+const RECORDING_SKEW_MS: u32 = 100;
+
+/// One call's sound.
+pub struct Call {
+    pub session: Session,
+    sockets: Sockets,
+    pub media: Option<Negotiated>,
+    /// When microphone samples may leave; `None` before the answer.
+    pub open_at: Option<Instant>,
+    opened: bool,
+    playing: Option<Player>,
+    pub tones: Option<Digits>,
+    sent_digits: VecDeque<char>,
+    pub recording: Option<Recording>,
+    pub voice: Voice,
+}
+
+impl Call {
+    pub fn new(now: Instant, seed: [u8; 32], sockets: Sockets) -> Call {
+        Call {
+            session: Session::new(now, seed),
+            sockets,
+            media: None,
+            open_at: None,
+            opened: false,
+            playing: None,
+            tones: None,
+            sent_digits: VecDeque::new(),
+            recording: None,
+            voice: Voice::default(),
+        }
+    }
+
+    pub fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// Whether its sound belongs into the speaker.
+    pub fn is_heard(&self) -> bool {
+        self.media.as_ref().is_some_and(|media| media.receive_audio)
+    }
+
+    /// Plays a sound in place of the microphone, from the answer on.
+    pub fn play(&mut self, player: Player) {
+        self.playing = Some(player);
+    }
+
+    /// Gives the session this tick's samples: the microphone's, or what is played or dialled in their place. True when
+    /// a sound that was played has ended.
+    pub fn speak(&mut self, now: Instant, microphone: &[i16], scratch: &mut Vec<i16>) -> bool {
+        let open = self.open_at.is_some_and(|at| at <= now);
+        if open != self.opened {
+            self.opened = open;
+            self.session.set_microphone_open(open);
+        }
+        let rate = self.session.sample_rate();
+        scratch.clear();
+        scratch.extend_from_slice(microphone);
+        let mut ended = false;
+        if open && let Some(player) = &mut self.playing {
+            player.read(rate, scratch);
+            ended = player.is_over();
+            if ended {
+                self.playing = None;
+            }
+        }
+        if let Some(digits) = &mut self.tones {
+            digits.fill(scratch);
+            self.sent_digits.extend(std::iter::from_fn(|| digits.poll_sent()));
+            if digits.is_finished() {
+                self.tones = None;
+            }
+        }
+        if !open {
+            scratch.fill(0);
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.us(rate, scratch);
+        }
+        self.session.capture(now, scratch);
+        ended
+    }
+
+    /// The next digit that was sent as a tone.
+    pub fn poll_digit(&mut self) -> Option<char> {
+        self.sent_digits.pop_front()
+    }
+
+    /// Takes `count` samples from the session for the speaker and the recording, into `scratch`.
+    pub fn listen(&mut self, now: Instant, count: usize, scratch: &mut Vec<i16>) {
+        scratch.resize(count, 0);
+        self.session.playout(now, scratch);
+        if let Some(recording) = &mut self.recording {
+            recording.them(self.session.sample_rate(), scratch);
+        }
+    }
+
+    /// Sends what the session has to send.
+    pub fn flush(&mut self) {
+        while let Some(transmit) = self.session.poll_transmit() {
+            match transmit {
+                Transmit::Rtp { to, bytes } => self.sockets.rtp.send(to, &bytes),
+                Transmit::Rtcp { to, bytes } => self.sockets.rtcp.send(to, &bytes),
+            }
+        }
+    }
+}
+
+/// A call's sound on its way to the speaker, at the speaker's rate.
+#[derive(Default)]
+pub struct Voice {
+    resampler: Option<Resampler>,
+    pub waiting: Vec<i16>,
+}
+
+impl Voice {
+    /// Takes samples at `from` Hz for a speaker at `to` Hz; `longer` as [`Resampler::adjust`] has it.
+    pub fn push(&mut self, samples: &[i16], from: u32, to: u32, longer: f64) {
+        if !self.resampler.as_ref().is_some_and(|one| one.from_rate() == from && one.to_rate() == to) {
+            self.resampler = Resampler::new(from, to);
+            self.waiting.clear();
+        }
+        let Some(resampler) = &mut self.resampler else { return };
+        resampler.adjust(longer);
+        resampler.process(samples, &mut self.waiting);
+    }
+
+    /// Adds up to `sum.len()` samples to a sum.
+    pub fn mix_into(&mut self, sum: &mut [i32]) {
+        let count = self.waiting.len().min(sum.len());
+        mixing::accumulate(sum, &self.waiting[..count]);
+        self.waiting.drain(..count);
+    }
+}
+
+/// A stereo file: us left, them right, at 16 kHz.
+pub struct Recording {
+    writer: Writer,
+    us: Voice,
+    them: Voice,
+}
+
+impl Recording {
+    /// Hz of the file.
+    pub const RATE: u32 = 16_000;
+
+    pub fn begin(path: PathBuf) -> Recording {
+        Recording { writer: Writer::create(path, 2, Recording::RATE), us: Voice::default(), them: Voice::default() }
+    }
+
+    /// What we say.
+    fn us(&mut self, rate: u32, samples: &[i16]) {
+        self.us.push(samples, rate, Recording::RATE, 0.0);
+        self.write();
+    }
+
+    /// What they say.
+    fn them(&mut self, rate: u32, samples: &[i16]) {
+        self.them.push(samples, rate, Recording::RATE, 0.0);
+        self.write();
+    }
+
+    fn write(&mut self) {
+        let (us, them) = (&mut self.us.waiting, &mut self.them.waiting);
+        let skew = (Recording::RATE * RECORDING_SKEW_MS / 1000) as usize;
+        // A side from which nothing comes is silent.
+        let most = us.len().max(them.len()).saturating_sub(skew);
+        if us.len() < most {
+            us.resize(most, 0);
+        }
+        if them.len() < most {
+            them.resize(most, 0);
+        }
+        let both = us.len().min(them.len());
+        if both == 0 {
+            return;
+        }
+        let frames: Vec<i16> = us.drain(..both).zip(them.drain(..both)).flat_map(|(us, them)| [us, them]).collect();
+        self.writer.write(&frames);
+    }
+
+    pub fn failure(&self) -> Option<String> {
+        self.writer.failure()
+    }
+
+    /// Finishes the file on its own thread.
+    pub fn finish(self) -> Writer {
+        let mut writer = self.writer;
+        writer.close();
+        writer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::wav;
+    use std::time::Duration;
+
+    #[test]
+    fn a_recording_has_us_left_and_them_right_and_silence_where_one_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("call.wav");
+        let mut recording = Recording::begin(path.clone());
+        for _ in 0..50 {
+            recording.us(16_000, &[1000; 320]);
+        }
+        for _ in 0..50 {
+            recording.us(16_000, &[1000; 320]);
+            recording.them(16_000, &[-3000; 320]);
+        }
+        recording.finish().wait(Instant::now() + Duration::from_secs(10));
+        // Loading averages both sides.
+        let clip = wav::load(&path).unwrap();
+        assert!(clip.samples.len() >= 2 * 16_000 - 1600, "{}", clip.samples.len());
+        assert_eq!(clip.samples[0], 500);
+        assert_eq!(clip.samples[20_000], -1000);
+    }
+}

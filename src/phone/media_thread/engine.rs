@@ -1,0 +1,465 @@
+//! The loop of the media thread.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use polling::{Event, Events, PollMode};
+
+use crate::audio::device;
+use crate::audio::pace::Pacer;
+use crate::audio::ringer::Ringer;
+use crate::audio::simple::Player;
+use crate::audio::wav::{self, Writer};
+use crate::audio::{Input, Output};
+use crate::config::{self, Latency};
+use crate::media::tones::{self, Digits};
+use crate::media::{levels, session};
+use crate::phone::command::{DeviceRole, Side};
+use crate::ua::CallNo;
+
+use super::call::{Call, Recording};
+use super::devices::{Opened, Opener, Slot};
+use super::sockets::Sockets;
+use super::speaker::Speaker;
+use super::{DigitsBy, Message, Order, Report, SharedLevels};
+
+/// How long devices stay open for a call that is coming.
+const PREPARED: Duration = Duration::from_secs(15);
+/// How long they stay open after the last call.
+const LINGER: Duration = Duration::from_secs(3);
+/// How long the files may take to be finished when the thread ends.
+const FINISH: Duration = Duration::from_secs(1);
+/// The beep before an auto-answered call's microphone opens, and a moment.
+const BEEP: Duration = Duration::from_millis(250);
+/// Datagrams are no longer than this, or not RTP.
+const MAX_DATAGRAM: usize = 2048;
+
+/// Everything that the thread has.
+pub struct Engine {
+    messages: Receiver<Message>,
+    pub(super) opener: Opener,
+    pub(super) levels: Arc<SharedLevels>,
+    latency: Latency,
+    pub(super) calls: BTreeMap<CallNo, Call>,
+    pub(super) input: Slot<Box<dyn Input>>,
+    pub(super) output: Slot<Box<dyn Output>>,
+    ring: Slot<Ringer>,
+    ringing: bool,
+    pub(super) speaker: Speaker,
+    /// The call whose packets set the pace of a speaker with a clock.
+    pub(super) leader: Option<CallNo>,
+    /// A speaker that takes nothing is not offered more before then.
+    pub(super) feed_not_before: Instant,
+    pub(super) pacer: Pacer,
+    /// The thread sends and listens: there are calls, or a tone sounds.
+    ticking: bool,
+    /// Since when the microphone's samples are missing for the packet that is due.
+    pub(super) short_since: Option<Instant>,
+    /// The microphone has stopped: silence is sent at the same pace.
+    pub(super) stalled: bool,
+    pub(super) muted: bool,
+    pub(super) input_gain: f32,
+    /// No session wants attention before then.
+    pub(super) next_timeout: Option<Instant>,
+    needed_until: Instant,
+    beep_until: Instant,
+    finishing: Vec<Writer>,
+    datagram: Vec<u8>,
+    pub(super) scratch: Vec<i16>,
+    /// What the microphone gave at this tick, at each sample rate in use.
+    pub(super) said: Vec<(u32, Vec<i16>)>,
+}
+
+/// Whether the loop goes on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    On,
+    Quit,
+}
+
+impl Engine {
+    pub fn new(
+        audio: &config::Audio,
+        messages: Receiver<Message>,
+        opener: Opener,
+        levels: Arc<SharedLevels>,
+    ) -> Engine {
+        let now = Instant::now();
+        Engine {
+            messages,
+            opener,
+            levels,
+            latency: audio.latency,
+            calls: BTreeMap::new(),
+            input: Slot::new(DeviceRole::Input, audio.input.clone()),
+            output: Slot::new(DeviceRole::Output, audio.output.clone()),
+            ring: Slot::new(DeviceRole::Ring, audio.ring.clone()),
+            ringing: false,
+            speaker: Speaker::new(8000),
+            leader: None,
+            feed_not_before: now,
+            pacer: Pacer::new(now, Engine::TICK),
+            ticking: false,
+            short_since: None,
+            stalled: false,
+            muted: false,
+            input_gain: 1.0,
+            next_timeout: None,
+            needed_until: now,
+            beep_until: now,
+            finishing: Vec::new(),
+            datagram: vec![0; MAX_DATAGRAM],
+            scratch: Vec::new(),
+            said: Vec::new(),
+        }
+    }
+
+    /// Until [`Order::Quit`].
+    pub fn run(mut self) {
+        let poller = Arc::clone(&self.opener.poller);
+        let mut events = Events::new();
+        loop {
+            events.clear();
+            let waited = match self.next_deadline() {
+                Some(deadline) => poller.wait_deadline(&mut events, deadline),
+                None => poller.wait(&mut events, None),
+            };
+            if let Err(error) = waited {
+                tracing::error!(%error, "the media thread can't wait for its sockets");
+                return self.quit();
+            }
+            // Sending first: what leaves late is heard, what is read late is not.
+            self.tick_if_due(Instant::now());
+            let now = Instant::now();
+            for event in events.iter() {
+                self.receive(now, event.key);
+            }
+            while let Ok(message) = self.messages.try_recv() {
+                if self.handle(now, message) == Flow::Quit {
+                    return self.quit();
+                }
+            }
+            self.care_for_devices(now);
+            self.feed_if_due(now);
+            self.handle_timeouts(now);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let tick = self.ticking.then(|| self.tick_deadline());
+        let feed = self.ticking.then(|| self.feed_deadline()).flatten();
+        let devices = self.is_needed(Instant::now()).then(|| {
+            [self.input.poll_timeout(), self.output.poll_timeout(), self.ring.poll_timeout()]
+                .into_iter()
+                .flatten()
+                .min()
+        });
+        let idle = self.is_idle();
+        let close = (idle && (self.input.get().is_some() || self.output.get().is_some())).then_some(self.needed_until);
+        let ring = self.ring.poll_timeout().filter(|_| self.ringing);
+        [tick, feed, devices.flatten(), close.filter(|at| *at > Instant::now()), ring, self.next_timeout]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn handle(&mut self, now: Instant, message: Message) -> Flow {
+        match message {
+            Message::Order(Order::Quit) => return Flow::Quit,
+            Message::Order(order) => self.obey(now, order),
+            Message::Call { call, sockets, seed } => self.begin(now, call, sockets, seed),
+            Message::Opened { role, generation, result } => self.opened(now, role, generation, result),
+            Message::Loaded { call, result } => match (self.calls.get_mut(&call), result) {
+                (Some(call), Ok(clip)) => call.play(Player::new(clip, false)),
+                (Some(_), Err(error)) => self.file_failed(call, error.to_string()),
+                (None, _) => (),
+            },
+        }
+        Flow::On
+    }
+
+    fn obey(&mut self, now: Instant, order: Order) {
+        match order {
+            Order::Prepare => self.needed_until = self.needed_until.max(now + PREPARED),
+            Order::Configure { call, media } => {
+                let Some(open) = self.calls.get_mut(&call) else { return };
+                open.session.configure(now, &media);
+                open.media = Some(media);
+                self.settle(call);
+            }
+            Order::OpenMicrophone { call } => {
+                let at = now.max(self.beep_until);
+                if let Some(call) = self.calls.get_mut(&call) {
+                    call.open_at.get_or_insert(at);
+                }
+            }
+            Order::Close { call } => self.close(now, call),
+            Order::Tone { call, tone } => {
+                self.speaker.tone(now, call, tone);
+                self.start_ticking(now);
+            }
+            Order::Ring(on) => self.ringing = on,
+            Order::CallWaitingBeep => {
+                self.speaker.beep(tones::CALL_WAITING);
+                self.start_ticking(now);
+            }
+            Order::AutoAnswerBeep => self.auto_answer_beep(now),
+            Order::Digits { call, digits, how } => self.dial(now, call, &digits, how),
+            Order::Mute(muted) => self.muted = muted,
+            Order::Volume { side: Side::Input, db } => self.input_gain = levels::factor(db),
+            Order::Volume { side: Side::Output, db } => self.speaker.set_gain(db),
+            Order::Device { role, name } => match role {
+                DeviceRole::Input => self.input.rename(name),
+                DeviceRole::Output => self.output.rename(name),
+                DeviceRole::Ring => self.ring.rename(name),
+            },
+            Order::Play { call, path } => self.load(call, path),
+            Order::Record { call, path } => {
+                let Some(call) = self.calls.get_mut(&call) else { return };
+                let before = call.recording.replace(Recording::begin(path));
+                self.finishing.extend(before.map(Recording::finish));
+            }
+            // Ends the loop before it comes here.
+            Order::Quit => (),
+        }
+    }
+
+    fn begin(&mut self, now: Instant, call: CallNo, sockets: Sockets, seed: [u8; 32]) {
+        if self.calls.contains_key(&call) {
+            self.close(now, call);
+        }
+        let key = call.0 as usize * 2;
+        // SAFETY: both sockets are deleted from the poller in `remove`, before they are dropped.
+        let added = unsafe {
+            let poller = &self.opener.poller;
+            poller
+                .add_with_mode(&sockets.rtp.socket, Event::readable(key), PollMode::Level)
+                .and_then(|()| poller.add_with_mode(&sockets.rtcp.socket, Event::readable(key + 1), PollMode::Level))
+        };
+        if let Err(error) = added {
+            tracing::error!(%error, %call, "can't listen for RTP");
+        }
+        self.calls.insert(call, Call::new(now, seed, sockets));
+        self.start_ticking(now);
+    }
+
+    fn start_ticking(&mut self, now: Instant) {
+        if self.ticking {
+            return;
+        }
+        self.ticking = true;
+        self.short_since = None;
+        self.stalled = false;
+        self.pacer = Pacer::new(now, Engine::TICK);
+        if let Some(input) = self.input.get_mut() {
+            input.discard();
+        }
+    }
+
+    pub(super) fn is_ticking(&self) -> bool {
+        self.ticking
+    }
+
+    fn close(&mut self, now: Instant, call: CallNo) {
+        let Some(mut open) = self.calls.remove(&call) else { return };
+        open.session.close(now);
+        open.flush();
+        for socket in [&open.sockets().rtp.socket, &open.sockets().rtcp.socket] {
+            // It fails only for a socket that was never added.
+            let _ = self.opener.poller.delete(socket);
+        }
+        self.finishing.retain(|writer| !writer.is_done());
+        self.finishing.extend(open.recording.take().map(Recording::finish));
+        self.speaker.close(call);
+        if self.leader == Some(call) {
+            self.leader = None;
+        }
+        self.needed_until = self.needed_until.max(now + LINGER);
+        (self.opener.reports)(Report::Closed { call, stats: open.session.stats() });
+    }
+
+    fn quit(mut self) {
+        let now = Instant::now();
+        let calls: Vec<CallNo> = self.calls.keys().copied().collect();
+        for call in calls {
+            self.close(now, call);
+        }
+        let deadline = Instant::now() + FINISH;
+        for writer in self.finishing.drain(..) {
+            writer.wait(deadline);
+        }
+    }
+
+    fn receive(&mut self, now: Instant, key: usize) {
+        let number = CallNo((key / 2) as u32);
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let is_rtp = key % 2 == 0;
+        let mut datagram = std::mem::take(&mut self.datagram);
+        let socket = if is_rtp { &call.sockets().rtp } else { &call.sockets().rtcp };
+        if let Some((from, bytes)) = socket.receive(&mut datagram) {
+            if is_rtp {
+                call.session.handle_rtp(now, from, bytes);
+            } else {
+                call.session.handle_rtcp(now, from, bytes);
+            }
+            self.settle(number);
+            if is_rtp {
+                self.sound_came(now, number);
+            }
+        }
+        self.datagram = datagram;
+    }
+
+    /// After every touch of a session: what it wants to send, tell, and be woken for.
+    pub(super) fn settle(&mut self, number: CallNo) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.flush();
+        while let Some(event) = call.session.poll_event() {
+            (self.opener.reports)(match event {
+                session::Event::DigitSent { digit } => Report::DigitSent { call: number, digit },
+                event => Report::Session { call: number, event },
+            });
+        }
+        if let Some(at) = call.session.poll_timeout() {
+            self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
+        }
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        if self.next_timeout.is_none_or(|at| now < at) {
+            return;
+        }
+        self.next_timeout = None;
+        let numbers: Vec<CallNo> = self.calls.keys().copied().collect();
+        for number in numbers {
+            let Some(call) = self.calls.get_mut(&number) else { continue };
+            if call.session.poll_timeout().is_some_and(|at| at <= now) {
+                call.session.handle_timeout(now);
+            }
+            self.settle(number);
+        }
+    }
+
+    fn dial(&mut self, now: Instant, number: CallNo, digits: &str, how: DigitsBy) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let by_event = match how {
+            DigitsBy::Auto | DigitsBy::TelephoneEvent => call.session.send_digits(now, digits),
+            DigitsBy::Inband => false,
+        };
+        if !by_event {
+            // A peer that takes no telephone-event hears the digits at least.
+            let rate = call.session.sample_rate();
+            call.tones.get_or_insert_with(|| Digits::new(rate)).push(digits);
+        }
+        self.speaker.side_tone(digits);
+        self.settle(number);
+    }
+
+    fn auto_answer_beep(&mut self, now: Instant) {
+        if self.output.get().is_some_and(|output| !output.is_heard()) {
+            return; // Nobody would hear it.
+        }
+        self.speaker.beep(tones::AUTO_ANSWER);
+        self.start_ticking(now);
+        self.beep_until = now + BEEP;
+        for call in self.calls.values_mut() {
+            if call.open_at.is_some_and(|at| at + Duration::from_millis(50) > now) {
+                call.open_at = Some(self.beep_until);
+            }
+        }
+    }
+
+    fn load(&mut self, call: CallNo, path: std::path::PathBuf) {
+        let (messages, poller) = (self.opener.messages.clone(), Arc::clone(&self.opener.poller));
+        let run = move || {
+            // The media thread may have ended meanwhile.
+            let _ = messages.send(Message::Loaded { call, result: wav::load(&path) });
+            let _ = poller.notify();
+        };
+        if let Err(error) = std::thread::Builder::new().name("wav-load".into()).spawn(run) {
+            self.file_failed(call, error.to_string());
+        }
+    }
+
+    pub(super) fn file_failed(&self, call: CallNo, message: String) {
+        (self.opener.reports)(Report::FileFailed { call, message });
+    }
+
+    fn is_idle(&self) -> bool {
+        self.calls.is_empty() && !self.speaker.is_busy() && !self.ringing
+    }
+
+    fn is_needed(&self, now: Instant) -> bool {
+        !self.is_idle() || now < self.needed_until
+    }
+
+    fn care_for_devices(&mut self, now: Instant) {
+        if self.ticking && self.calls.is_empty() && !self.speaker.is_busy() {
+            self.ticking = false;
+            self.needed_until = self.needed_until.max(now + LINGER);
+            self.levels.set(Side::Input, levels::SILENCE_DBFS);
+            self.levels.set(Side::Output, levels::SILENCE_DBFS);
+        }
+        if let Some(why) = self.input.get().and_then(|input| input.failure()) {
+            self.input.lost(now, &self.opener, why);
+        }
+        if let Some(why) = self.output.get().and_then(|output| output.failure()) {
+            self.output.lost(now, &self.opener, why);
+        }
+        if let Some(why) = self.ring.get().and_then(Ringer::failure) {
+            self.ring.lost(now, &self.opener, why);
+        }
+        let latency = self.latency;
+        if self.is_needed(now) {
+            let poller = Arc::clone(&self.opener.poller);
+            self.input.keep_open(now, &self.opener, move |name| {
+                // An eventfd is written to: the audio callback never waits for it.
+                let wake = Arc::new(move || drop(poller.notify()));
+                device::open_input(name, latency, wake).map(Opened::Input).map_err(|error| error.to_string())
+            });
+            self.output.keep_open(now, &self.opener, move |name| {
+                device::open_output(name, latency).map(Opened::Output).map_err(|error| error.to_string())
+            });
+        } else {
+            // What has no clock costs nothing, and a file would begin anew.
+            if self.input.get().is_none_or(|input| input.is_clocked()) {
+                self.input.close(&self.opener);
+            }
+            if self.output.get().is_none_or(|output| output.is_clocked()) {
+                self.output.close(&self.opener);
+            }
+        }
+        if self.ringing {
+            self.ring.keep_open(now, &self.opener, |name| {
+                Ringer::open(name).map(Opened::Ring).map_err(|error| error.to_string())
+            });
+        } else {
+            self.ring.close(&self.opener);
+        }
+    }
+
+    fn opened(&mut self, now: Instant, role: DeviceRole, generation: u64, result: Result<Opened, String>) {
+        match (role, result) {
+            (DeviceRole::Input, Ok(Opened::Input(input))) => {
+                self.input.opened(now, &self.opener, generation, Ok(input));
+                self.short_since = None;
+                self.stalled = false;
+            }
+            (DeviceRole::Output, Ok(Opened::Output(output))) => {
+                self.output.opened(now, &self.opener, generation, Ok(output));
+                if let Some(output) = self.output.get() {
+                    self.speaker.set_rate(output.rate());
+                }
+            }
+            (DeviceRole::Ring, Ok(Opened::Ring(ringer))) => self.ring.opened(now, &self.opener, generation, Ok(ringer)),
+            (DeviceRole::Input, Err(why)) => self.input.opened(now, &self.opener, generation, Err(why)),
+            (DeviceRole::Output, Err(why)) => self.output.opened(now, &self.opener, generation, Err(why)),
+            (DeviceRole::Ring, Err(why)) => self.ring.opened(now, &self.opener, generation, Err(why)),
+            (DeviceRole::Input | DeviceRole::Output | DeviceRole::Ring, Ok(_)) => {
+                tracing::error!(?role, "a device was opened for another role");
+            }
+        }
+    }
+}

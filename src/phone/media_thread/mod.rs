@@ -1,0 +1,241 @@
+//! The one thread that carries all calls' sound between the RTP sockets and the devices.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `engine` | the loop: sockets, orders, timers, devices that come and go |
+//! | `sending` | the 20 ms tick: microphone to sessions |
+//! | `hearing` | sessions and tones to speaker |
+//! | `call` | one call: session, sockets, what is played into it and recorded of it |
+//! | `devices` | opening, losing and retaking a device |
+//! | `speaker` | tones, beeps and the mixer |
+//! | `sockets` | RTP and RTCP ports |
+//!
+//! Nothing here waits but for the next deadline: devices are opened and dropped, files are read and written by threads of
+//! their own.
+
+mod call;
+mod devices;
+mod engine;
+mod hearing;
+mod sending;
+mod sockets;
+mod speaker;
+
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use polling::Poller;
+
+use crate::audio::wav;
+use crate::config;
+use crate::media::levels::SILENCE_DBFS;
+use crate::media::session;
+use crate::sdp::Negotiated;
+use crate::ua::CallNo;
+use crate::ua::command::MediaPorts;
+
+use super::command::{DeviceRole, Side};
+use super::event::DeviceState;
+
+/// What the media thread does when told. None of it waits.
+#[derive(Debug)]
+pub enum Order {
+    /// Opens the devices, for a call is coming: they take 10 to 15 ms.
+    Prepare,
+    /// What offer and answer agreed on, now.
+    Configure { call: CallNo, media: Negotiated },
+    /// Microphone samples may leave in this call (from the 200 on).
+    OpenMicrophone { call: CallNo },
+    /// Ends a call's sound; [`Report::Closed`] follows.
+    Close { call: CallNo },
+    /// A tone of the progress of a call, in the speaker; `Silence` ends it. Ringback stays silent while the call's RTP comes
+    /// (it starts again when none came for 1 s).
+    Tone { call: CallNo, tone: Tone },
+    /// Rings on the ring device, or stops.
+    Ring(bool),
+    /// A short beep in the speaker: a second call waits.
+    CallWaitingBeep,
+    /// A short beep in the speaker before an auto-answered call's microphone opens.
+    AutoAnswerBeep,
+    /// Digits by telephone-event, or as tones in the sound; they are heard in the speaker too.
+    Digits { call: CallNo, digits: String, how: DigitsBy },
+    /// Closes or opens the microphone for all calls.
+    Mute(bool),
+    /// Gain in dB.
+    Volume { side: Side, db: f32 },
+    /// Another device, from now on.
+    Device { role: DeviceRole, name: String },
+    /// Plays a WAV file into a call in place of the microphone.
+    Play { call: CallNo, path: PathBuf },
+    /// Records a call: stereo, us left, them right.
+    Record { call: CallNo, path: PathBuf },
+    /// Ends the thread; files are finished.
+    Quit,
+}
+
+/// How digits are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigitsBy {
+    /// telephone-event where the peer takes it, else as tones.
+    Auto,
+    /// telephone-event (RFC 4733).
+    TelephoneEvent,
+    /// As tones in the sound.
+    Inband,
+}
+
+/// A tone of the progress of a call (ITU-T E.180).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// None.
+    Silence,
+    /// It rings at the other side.
+    Ringback,
+    /// Busy: 486, 600. Ends by itself after a few seconds, and outlives its call's `Close`.
+    Busy,
+    /// Congestion: every other failure. Ends like busy.
+    Congestion,
+}
+
+/// What the media thread says.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// Something in a call's sound.
+    Session { call: CallNo, event: session::Event },
+    /// A digit of ours has been sent.
+    DigitSent { call: CallNo, digit: char },
+    /// A file can't be played or recorded, and why; the call goes on.
+    FileFailed { call: CallNo, message: String },
+    /// A file was played to its end.
+    PlayEnded { call: CallNo },
+    /// A device opened, vanished, came back.
+    Device { role: DeviceRole, name: String, state: DeviceState, detail: Option<String> },
+    /// A call's sound has ended, with its figures.
+    Closed { call: CallNo, stats: session::Stats },
+}
+
+/// Sound levels in dBFS, -100 for silence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Levels {
+    /// Microphone, after gain and mute.
+    pub input: f32,
+    /// Speaker, after gain.
+    pub output: f32,
+}
+
+/// The media thread, as the phone sees it.
+#[derive(Clone)]
+pub struct MediaThread {
+    messages: Sender<Message>,
+    poller: Arc<Poller>,
+    levels: Arc<SharedLevels>,
+    ended: Arc<Ended>,
+}
+
+/// What reaches the thread.
+enum Message {
+    Order(Order),
+    Call { call: CallNo, sockets: sockets::Sockets, seed: [u8; 32] },
+    Opened { role: DeviceRole, generation: u64, result: devices::OpenResult },
+    Loaded { call: CallNo, result: Result<wav::Clip, wav::WavError> },
+}
+
+/// [`Levels`], written by the media thread and read by others: floats as bits.
+struct SharedLevels {
+    input: AtomicU32,
+    output: AtomicU32,
+}
+
+impl SharedLevels {
+    fn new() -> SharedLevels {
+        let silence = || AtomicU32::new(SILENCE_DBFS.to_bits());
+        SharedLevels { input: silence(), output: silence() }
+    }
+
+    fn set(&self, side: Side, dbfs: f32) {
+        let level = match side {
+            Side::Input => &self.input,
+            Side::Output => &self.output,
+        };
+        level.store(dbfs.to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// Whether the thread has ended.
+#[derive(Default)]
+struct Ended(Mutex<bool>, Condvar);
+
+/// Says so however the thread ends.
+struct EndGuard(Arc<Ended>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+}
+
+impl MediaThread {
+    /// Starts it. No device is opened yet. `reports` is called on the media thread and must not wait.
+    pub fn spawn(audio: &config::Audio, reports: impl Fn(Report) + Send + 'static) -> io::Result<MediaThread> {
+        let (messages, receiver) = channel();
+        let poller = Arc::new(Poller::new()?);
+        let levels = Arc::new(SharedLevels::new());
+        let ended = Arc::new(Ended::default());
+        let opener =
+            devices::Opener { messages: messages.clone(), poller: Arc::clone(&poller), reports: Box::new(reports) };
+        let engine = engine::Engine::new(audio, receiver, opener, Arc::clone(&levels));
+        let guard = EndGuard(Arc::clone(&ended));
+        std::thread::Builder::new().name("media".into()).spawn(move || {
+            let _guard = guard;
+            engine.run();
+        })?;
+        Ok(MediaThread { messages, poller, levels, ended })
+    }
+
+    /// Binds a pair of RTP and RTCP ports on `address` and begins to listen: returns at once.
+    pub fn open(&self, call: CallNo, address: IpAddr) -> io::Result<MediaPorts> {
+        let mut seed = [0; 32];
+        let mut port = [0; 2];
+        getrandom::fill(&mut seed).and_then(|()| getrandom::fill(&mut port)).map_err(io::Error::other)?;
+        let sockets = sockets::Sockets::bind(address, u16::from_ne_bytes(port))?;
+        let ports = sockets.ports()?;
+        self.send(Message::Call { call, sockets, seed });
+        Ok(ports)
+    }
+
+    /// Gives an order.
+    pub fn order(&self, order: Order) {
+        self.send(Message::Order(order));
+    }
+
+    /// The levels now.
+    pub fn levels(&self) -> Levels {
+        let level = |bits: &AtomicU32| f32::from_bits(bits.load(Ordering::Relaxed));
+        Levels { input: level(&self.levels.input), output: level(&self.levels.output) }
+    }
+
+    /// Gives [`Order::Quit`] and waits until files are finished and the thread has ended, but no longer than this. False:
+    /// it has not.
+    pub fn finish(&self, patience: Duration) -> bool {
+        self.order(Order::Quit);
+        let ended = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ended, _) =
+            self.ended.1.wait_timeout_while(ended, patience, |ended| !*ended).unwrap_or_else(PoisonError::into_inner);
+        *ended
+    }
+
+    fn send(&self, message: Message) {
+        // After `Quit` nobody listens, and nobody needs to.
+        let _ = self.messages.send(message);
+        let _ = self.poller.notify();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Microphone to sessions, one tick for all calls. With a card the ticks follow its callbacks; without, or when it has
+//! stopped, they follow the system's clock.
+
+use std::time::{Duration, Instant};
+
+use crate::media::levels;
+use crate::phone::command::Side;
+use crate::ua::CallNo;
+
+use super::Report;
+use super::engine::Engine;
+
+/// How long a tick waits for a card that is late.
+const LATE: Duration = Duration::from_millis(40);
+/// The rate at which a microphone is read that no call listens to.
+const IDLE_RATE: u32 = 8000;
+
+/// What the microphone has for a tick.
+#[derive(PartialEq, Eq)]
+enum Supply {
+    /// Enough; when the newest samples came, for a card.
+    Ready(Option<Instant>),
+    /// Not yet.
+    Short,
+    /// No device, one without a clock, or a card that has stopped.
+    Free,
+}
+
+impl Engine {
+    /// The time between ticks, unless a call's packets have another length.
+    pub(super) const TICK: Duration = Duration::from_millis(20);
+
+    pub(super) fn tick_deadline(&self) -> Instant {
+        self.short_since.map_or(self.pacer.deadline(), |since| since + LATE)
+    }
+
+    pub(super) fn tick_if_due(&mut self, now: Instant) {
+        if !self.is_ticking() || now < self.pacer.deadline() {
+            return;
+        }
+        let tick = self.tick_length();
+        self.pacer.set_period(tick);
+        let mut rates: Vec<u32> = Vec::new();
+        for call in self.calls.values().filter(|call| call.session.sends()) {
+            let rate = call.session.sample_rate();
+            if !rates.contains(&rate) {
+                rates.push(rate);
+            }
+        }
+        if rates.is_empty() {
+            rates.push(IDLE_RATE);
+        }
+        match self.supply(now, &rates, tick) {
+            Supply::Short => return,
+            Supply::Ready(_) if self.short_since.take().is_some() => self.pacer.sent_late(now),
+            Supply::Ready(Some(newest)) => self.pacer.sent_with(now, now.saturating_duration_since(newest)),
+            Supply::Ready(None) | Supply::Free => {
+                self.short_since = None;
+                self.pacer.sent(now);
+            }
+        }
+        self.listen_to_microphone(&rates, tick);
+        self.send(now);
+        self.hear_by_tick(now, tick);
+    }
+
+    /// 20 ms, or 10 when a call's packets are no multiple of that.
+    fn tick_length(&self) -> Duration {
+        let odd = |ptime: u8| ptime % 20 != 0;
+        if self.calls.values().any(|call| call.media.as_ref().is_some_and(|media| odd(media.ptime_ms))) {
+            return Engine::TICK / 2;
+        }
+        Engine::TICK
+    }
+
+    fn supply(&mut self, now: Instant, rates: &[u32], tick: Duration) -> Supply {
+        let Some(input) = self.input.get_mut() else { return Supply::Free };
+        input.collect();
+        if !input.is_clocked() {
+            return Supply::Free;
+        }
+        let mut is_short = || rates.iter().any(|&rate| input.available(rate) < samples(rate, tick));
+        if !is_short() {
+            if self.stalled {
+                // What has gathered while it was thought to have stopped is old.
+                self.stalled = false;
+                input.discard();
+                return Supply::Free;
+            }
+            return Supply::Ready(input.newest());
+        }
+        if self.stalled {
+            return Supply::Free;
+        }
+        let since = *self.short_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= LATE {
+            self.stalled = true;
+            return Supply::Free;
+        }
+        // It may have come between the look and the request.
+        input.wake_by_next();
+        input.collect();
+        if rates.iter().all(|&rate| input.available(rate) >= samples(rate, tick)) {
+            return Supply::Ready(input.newest());
+        }
+        Supply::Short
+    }
+
+    fn listen_to_microphone(&mut self, rates: &[u32], tick: Duration) {
+        self.said.retain(|(rate, _)| rates.contains(rate));
+        for (place, &rate) in rates.iter().enumerate() {
+            if !self.said.iter().any(|(known, _)| *known == rate) {
+                self.said.push((rate, Vec::new()));
+            }
+            let Some((_, said)) = self.said.iter_mut().find(|(known, _)| *known == rate) else { continue };
+            said.resize(samples(rate, tick), 0);
+            match self.input.get_mut() {
+                Some(input) => input.read(rate, said),
+                None => said.fill(0),
+            }
+            if self.muted {
+                said.fill(0);
+            }
+            levels::amplify(said, self.input_gain);
+            if place == 0 {
+                self.levels.set(Side::Input, levels::rms_dbfs(said));
+            }
+        }
+    }
+
+    fn send(&mut self, now: Instant) {
+        let numbers: Vec<CallNo> = self.calls.keys().copied().collect();
+        for number in numbers {
+            let Some(call) = self.calls.get_mut(&number) else { continue };
+            if !call.session.sends() {
+                continue;
+            }
+            let rate = call.session.sample_rate();
+            let Some((_, said)) = self.said.iter().find(|(known, _)| *known == rate) else { continue };
+            let ended = call.speak(now, said, &mut self.scratch);
+            while let Some(digit) = call.poll_digit() {
+                (self.opener.reports)(Report::DigitSent { call: number, digit });
+            }
+            if let Some(why) = call.recording.as_ref().and_then(|recording| recording.failure()) {
+                call.recording = None;
+                self.file_failed(number, why);
+            }
+            if ended {
+                (self.opener.reports)(Report::PlayEnded { call: number });
+            }
+            self.settle(number);
+        }
+    }
+}
+
+/// How many samples at `rate` Hz a time holds.
+pub(super) fn samples(rate: u32, time: Duration) -> usize {
+    (u128::from(rate) * time.as_micros() / 1_000_000) as usize
+}

@@ -1,0 +1,130 @@
+//! The RTP and RTCP sockets of a call.
+
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::ua::command::MediaPorts;
+
+/// Where RTP ports are taken from; RTP's is even (RFC 3550 section 11).
+const PORTS: std::ops::Range<u16> = 10_000..20_000;
+/// Differentiated services: expedited forwarding (RFC 3246), in the upper six bits.
+const EXPEDITED: u32 = 46 << 2;
+
+/// The two sockets of a call.
+#[derive(Debug)]
+pub struct Sockets {
+    /// RTP.
+    pub rtp: MediaSocket,
+    /// RTCP.
+    pub rtcp: MediaSocket,
+}
+
+impl Sockets {
+    /// Binds a pair: RTP at an even port and RTCP at the next one; where no such pair is free, any two.
+    pub fn bind(address: IpAddr, random: u16) -> io::Result<Sockets> {
+        let pairs = (PORTS.end - PORTS.start) / 2;
+        for pair in 0..pairs {
+            let port = PORTS.start + 2 * ((random % pairs + pair) % pairs);
+            let bound = MediaSocket::bind(address, port)
+                .and_then(|rtp| Ok(Sockets { rtp, rtcp: MediaSocket::bind(address, port + 1)? }));
+            match bound {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => (),
+                other => return other,
+            }
+        }
+        Ok(Sockets { rtp: MediaSocket::bind(address, 0)?, rtcp: MediaSocket::bind(address, 0)? })
+    }
+
+    /// Their ports.
+    pub fn ports(&self) -> io::Result<MediaPorts> {
+        Ok(MediaPorts { rtp: self.rtp.socket.local_addr()?.port(), rtcp: self.rtcp.socket.local_addr()?.port() })
+    }
+}
+
+/// A socket that neither waits nor shows IPv4 addresses in their IPv6 form.
+#[derive(Debug)]
+pub struct MediaSocket {
+    /// For the poller.
+    pub socket: UdpSocket,
+    is_v6: bool,
+}
+
+impl MediaSocket {
+    fn bind(address: IpAddr, port: u16) -> io::Result<MediaSocket> {
+        let is_v6 = address.is_ipv6();
+        let domain = if is_v6 { Domain::IPV6 } else { Domain::IPV4 };
+        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        if address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+            socket.set_only_v6(false)?;
+        }
+        // Not every system lets us; the call works without.
+        let _ = socket.set_tos_v4(EXPEDITED);
+        if is_v6 {
+            let _ = socket.set_tclass_v6(EXPEDITED);
+        }
+        socket.bind(&SocketAddr::new(address, port).into())?;
+        Ok(MediaSocket { socket: socket.into(), is_v6 })
+    }
+
+    /// The next datagram, if one waits. An error of the network is none.
+    pub fn receive<'a>(&self, buffer: &'a mut [u8]) -> Option<(SocketAddr, &'a [u8])> {
+        let (length, from) = self.socket.recv_from(buffer).ok()?;
+        Some((SocketAddr::new(from.ip().to_canonical(), from.port()), buffer.get(..length)?))
+    }
+
+    /// Sends, or does not: a packet that can't leave now is as good as lost.
+    pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        let to = match to {
+            SocketAddr::V4(v4) if self.is_v6 => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into(),
+            SocketAddr::V4(_) | SocketAddr::V6(_) => to,
+        };
+        let _ = self.socket.send_to(bytes, to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn receive(socket: &MediaSocket) -> (SocketAddr, Vec<u8>) {
+        // Loopback delivers before send_to returns.
+        let mut buffer = [0; 100];
+        let (from, bytes) = socket.receive(&mut buffer).expect("a datagram");
+        (from, bytes.to_vec())
+    }
+
+    #[test]
+    fn rtp_is_even_and_rtcp_next_to_it() {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let first = Sockets::bind(loopback, 77).unwrap();
+        let second = Sockets::bind(loopback, 77).unwrap();
+        for ports in [first.ports().unwrap(), second.ports().unwrap()] {
+            assert!(ports.rtp % 2 == 0 && ports.rtcp == ports.rtp + 1, "{ports:?}");
+            assert!(PORTS.contains(&ports.rtp));
+        }
+        assert_ne!(first.ports().unwrap(), second.ports().unwrap());
+    }
+
+    #[test]
+    fn a_dual_stack_socket_speaks_both() {
+        let Ok(dual) = Sockets::bind(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 200) else {
+            return; // a machine without IPv6
+        };
+        let four = Sockets::bind(IpAddr::V4(Ipv4Addr::LOCALHOST), 300).unwrap();
+        let four_at = SocketAddr::from((Ipv4Addr::LOCALHOST, four.ports().unwrap().rtp));
+        dual.rtp.send(four_at, b"hello");
+        let (from, bytes) = receive(&four.rtp);
+        assert_eq!(bytes, b"hello");
+        four.rtp.send(from, b"back");
+        assert_eq!(receive(&dual.rtp), (four_at, b"back".to_vec()));
+    }
+
+    #[test]
+    fn an_address_that_is_not_ours_is_an_error() {
+        assert!(Sockets::bind(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 0).is_err());
+    }
+}

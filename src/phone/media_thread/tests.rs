@@ -1,0 +1,227 @@
+//! Two media threads that talk over loopback.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::media::goertzel;
+use crate::sdp::Codec;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const CALL: CallNo = CallNo(1);
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Phone {
+    thread: MediaThread,
+    reports: Receiver<Report>,
+    ports: MediaPorts,
+}
+
+impl Phone {
+    fn new(input: &str, output: &str) -> Phone {
+        let audio = config::Audio {
+            input: input.to_owned(),
+            output: output.to_owned(),
+            ring: "null".to_owned(),
+            ..config::Audio::default()
+        };
+        let (sender, reports) = channel();
+        let thread = MediaThread::spawn(&audio, move |report| drop(sender.send(report))).unwrap();
+        let ports = thread.open(CALL, LOOPBACK).unwrap();
+        Phone { thread, reports, ports }
+    }
+
+    fn talk_to(&self, other: &Phone) {
+        self.configure(other, 20);
+        self.thread.order(Order::OpenMicrophone { call: CALL });
+    }
+
+    fn configure(&self, other: &Phone, ptime_ms: u8) {
+        let media = Negotiated {
+            remote_rtp: SocketAddr::new(LOOPBACK, other.ports.rtp),
+            remote_rtcp: Some(SocketAddr::new(LOOPBACK, other.ports.rtcp)),
+            codec: Codec::Pcmu,
+            send_payload_type: 0,
+            receive: vec![(0, Codec::Pcmu)],
+            send_telephone_event: Some(101),
+            receive_telephone_event: Some(101),
+            ptime_ms,
+            send: true,
+            receive_audio: true,
+            held_by_peer: false,
+        };
+        self.thread.order(Order::Configure { call: CALL, media });
+    }
+
+    /// Waits for a report that `wanted` makes something of.
+    fn expect<T>(&self, what: &str, wanted: impl Fn(&Report) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.reports.recv_timeout(left) {
+                Ok(report) => {
+                    if let Some(found) = wanted(&report) {
+                        return found;
+                    }
+                }
+                Err(_) => panic!("no {what}"),
+            }
+        }
+    }
+
+    fn expect_flowing(&self) {
+        self.expect("RTP", |report| match report {
+            Report::Session { event: session::Event::Flowing { .. }, .. } => Some(()),
+            _ => None,
+        });
+    }
+
+    fn close(&self) -> session::Stats {
+        self.thread.order(Order::Close { call: CALL });
+        self.expect("closing", |report| match report {
+            Report::Closed { stats, .. } => Some(*stats),
+            _ => None,
+        })
+    }
+
+    fn finish(&self) {
+        assert!(self.thread.finish(PATIENCE), "the thread ends");
+    }
+}
+
+/// The level of 440 Hz in the middle of a file, and of everything.
+fn level_of_440(path: &Path) -> (f32, f32) {
+    let clip = wav::load(path).unwrap();
+    assert!(clip.samples.len() > clip.rate as usize, "more than a second");
+    let middle = &clip.samples[clip.samples.len() / 2..][..clip.rate as usize / 4];
+    (goertzel::level(middle, 440.0, clip.rate), crate::media::levels::rms_dbfs(middle))
+}
+
+/// Lets so much time pass as a file of silence takes to be played into a call.
+fn let_time_pass(folder: &Path, speaker: &Phone, milliseconds: usize) {
+    let path = folder.join("silence.wav");
+    let mut writer = wav::Writer::create(path.clone(), 1, 8000);
+    writer.write(&vec![0; 8 * milliseconds]);
+    writer.wait(Instant::now() + PATIENCE);
+    speaker.thread.order(Order::Play { call: CALL, path });
+    speaker.expect("end of the file", |report| matches!(report, Report::PlayEnded { .. }).then_some(()));
+}
+
+#[test]
+fn a_tone_goes_through_two_threads_into_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let heard = folder.path().join("heard.wav");
+    let a = Phone::new("tone:440", "null");
+    let b = Phone::new("null", heard.to_str().unwrap());
+    a.talk_to(&b);
+    b.talk_to(&a);
+    a.expect_flowing();
+    b.expect_flowing();
+    let_time_pass(folder.path(), &b, 1500);
+    assert!(a.thread.levels().input > -16.0);
+    b.finish();
+    let stats = a.close();
+    assert!(stats.sent > 50 && stats.received > 50, "{stats:?}");
+    let (tone, all) = level_of_440(&heard);
+    assert!((tone + 15.0).abs() < 1.0 && (all - tone).abs() < 0.5, "440 Hz at {tone} of {all} dBFS");
+    a.finish();
+}
+
+#[test]
+fn before_the_answer_and_while_muted_silence_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let heard = folder.path().join("heard.wav");
+    let a = Phone::new("tone:440", "null");
+    let b = Phone::new("null", heard.to_str().unwrap());
+    a.configure(&b, 30);
+    b.talk_to(&a);
+    b.expect_flowing();
+    let_time_pass(folder.path(), &b, 300);
+    a.thread.order(Order::Mute(true));
+    a.thread.order(Order::OpenMicrophone { call: CALL });
+    let_time_pass(folder.path(), &b, 300);
+    b.finish();
+    let clip = wav::load(&heard).unwrap();
+    assert!(crate::media::levels::rms_dbfs(&clip.samples) < -60.0);
+    a.finish();
+}
+
+#[test]
+fn a_file_is_played_and_both_sides_are_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spoken, recorded) = (folder.path().join("spoken.wav"), folder.path().join("recorded.wav"));
+    let mut writer = wav::Writer::create(spoken.clone(), 1, 44_100);
+    let tone: Vec<i16> = (0..66_150)
+        .map(|n| (8000.0 * (std::f64::consts::TAU * 440.0 * f64::from(n) / 44_100.0).sin()) as i16)
+        .collect();
+    writer.write(&tone);
+    writer.wait(Instant::now() + PATIENCE);
+    let a = Phone::new("null", "null");
+    let b = Phone::new("null", "null");
+    a.thread.order(Order::Record { call: CALL, path: recorded.clone() });
+    a.thread.order(Order::Play { call: CALL, path: spoken });
+    b.talk_to(&a);
+    a.talk_to(&b);
+    a.expect("end of the file", |report| matches!(report, Report::PlayEnded { .. }).then_some(()));
+    a.close();
+    a.finish();
+    let (tone, _) = level_of_440(&recorded);
+    // Half of it, for the other side is silent, and the peak is not full scale.
+    assert!((tone + 12.2 + 3.0 + 6.0).abs() < 1.5, "{tone} dBFS");
+    b.finish();
+}
+
+#[test]
+fn digits_are_sent_and_told() {
+    let a = Phone::new("null", "null");
+    let b = Phone::new("null", "null");
+    a.talk_to(&b);
+    b.talk_to(&a);
+    for how in [DigitsBy::Inband, DigitsBy::Auto] {
+        a.thread.order(Order::Digits { call: CALL, digits: "1#".into(), how });
+        for wanted in ['1', '#'] {
+            a.expect("digit sent", |report| match report {
+                Report::DigitSent { digit, .. } if *digit == wanted => Some(()),
+                _ => None,
+            });
+        }
+    }
+    b.expect("digit", |report| match report {
+        Report::Session { event: session::Event::Digit { digit: '#', .. }, .. } => Some(()),
+        _ => None,
+    });
+    a.finish();
+    b.finish();
+}
+
+#[test]
+fn what_can_not_be_opened_is_told_and_the_call_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let a = Phone::new(folder.path().join("none.wav").to_str().unwrap(), "tone:440");
+    let b = Phone::new("null", "null");
+    let lost = || {
+        a.expect("loss", |report| match report {
+            Report::Device { role, state: DeviceState::Lost, detail: Some(_), .. } => Some(*role),
+            _ => None,
+        })
+    };
+    let both = [lost(), lost()];
+    assert!(both.contains(&DeviceRole::Input) && both.contains(&DeviceRole::Output), "{both:?}");
+    a.thread.order(Order::Play { call: CALL, path: folder.path().join("none.wav") });
+    a.expect("failure", |report| matches!(report, Report::FileFailed { .. }).then_some(()));
+    a.talk_to(&b);
+    b.talk_to(&a);
+    b.expect_flowing();
+    a.thread.order(Order::Device { role: DeviceRole::Input, name: "tone:300".into() });
+    a.expect("another device", |report| match report {
+        Report::Device { role: DeviceRole::Input, name, state: DeviceState::Open, .. } if name == "tone:300" => {
+            Some(())
+        }
+        _ => None,
+    });
+    a.finish();
+    b.finish();
+}

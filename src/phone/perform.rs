@@ -1,0 +1,506 @@
+//! What each command does. A refused command changes nothing.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use crate::config::Dtmf;
+use crate::net::Resolver;
+use crate::sip::Uri;
+use crate::sip::transport::Transport;
+use crate::ua::command::{MediaPorts, Reply as CoreReply};
+use crate::ua::{self, AccountId, CallNo, CommandError, Resolve};
+
+use super::actor::{Actor, Answer};
+use super::event::CallStage;
+use super::info_digits;
+use super::lines::{Hold, NoLine};
+use super::media_thread::{DigitsBy, Order};
+use super::target::{self, TargetError};
+use super::{Command, Refused, Reply};
+
+/// What `reject` sends unless told.
+const BUSY_HERE: u16 = 486;
+/// What a caller gets whom we can't answer although we want to: Server Internal Error.
+const NO_PORTS: u16 = 500;
+
+/// A call that begins when its host's address is known: it decides which of our addresses hears it.
+pub(super) struct WaitingCall {
+    pub(super) hop: Resolve,
+    pub(super) account: Option<AccountId>,
+    pub(super) target: Uri,
+    pub(super) answer: Answer,
+}
+
+impl From<CommandError> for Refused {
+    fn from(error: CommandError) -> Refused {
+        Refused { message: error.to_string() }
+    }
+}
+
+impl From<NoLine> for Refused {
+    fn from(error: NoLine) -> Refused {
+        Refused { message: error.to_string() }
+    }
+}
+
+impl From<TargetError> for Refused {
+    fn from(error: TargetError) -> Refused {
+        Refused { message: error.to_string() }
+    }
+}
+
+fn refused(message: impl Into<String>) -> Refused {
+    Refused { message: message.into() }
+}
+
+type Outcome = Result<Reply, Refused>;
+
+impl Actor {
+    /// Does what was asked; the answer is given after everything that follows from it.
+    pub(super) fn perform(&mut self, now: Instant, command: Command, answer: Answer) {
+        let outcome = match command {
+            Command::Quit => return self.quit(now, Some(answer)),
+            Command::Call { account, target } => match self.plan(account.as_deref(), &target) {
+                Ok((account, target)) => return self.call(now, account, target, answer),
+                Err(refused) => Err(refused),
+            },
+            other => self.obey(now, other),
+        };
+        self.answers.push((answer, outcome));
+    }
+
+    fn obey(&mut self, now: Instant, command: Command) -> Outcome {
+        let lines = &self.desk.lines;
+        match command {
+            Command::Call { .. } | Command::Quit => Ok(Reply::Done), // taken by `perform`
+            Command::Answer { call } => {
+                let call = call.map_or_else(|| lines.rung_longest(), |call| lines.named(call))?;
+                self.answer(now, call)
+            }
+            Command::Reject { call, code } => {
+                let call = call.map_or_else(|| lines.rung_longest(), |call| lines.named(call))?;
+                self.tell_core(now, ua::Command::Reject { call, code: code.unwrap_or(BUSY_HERE) })
+            }
+            Command::Hangup { call } => {
+                let call = self.meant(call)?;
+                self.hang_up(now, call)
+            }
+            Command::HangupAll => {
+                let calls: Vec<CallNo> = lines.iter().map(|line| line.call.call).collect();
+                for call in calls {
+                    // One that is ending already is no reason to leave the others up.
+                    let _ = self.hang_up(now, call);
+                }
+                Ok(Reply::Done)
+            }
+            Command::Hold { call } => {
+                let call = self.meant(call)?;
+                self.hold(now, call)
+            }
+            Command::Resume { call } => {
+                let call = call.map_or_else(|| lines.held_last(), |call| lines.named(call))?;
+                self.resume(now, call)
+            }
+            Command::Swap => {
+                let call = lines.held_last()?;
+                self.resume(now, call)
+            }
+            Command::Transfer { call, target } => {
+                let call = self.meant(call)?;
+                let account = self.desk.lines.get(call).and_then(|line| line.account);
+                let target = target::parse(&target, self.account_uri(account))?;
+                self.tell_core(now, ua::Command::Transfer { call, target })
+            }
+            Command::AcceptTransfer { call } => {
+                let call = call.map_or_else(|| lines.asked_to_transfer(), |call| lines.named(call))?;
+                self.follow(now, call).map(Reply::Call)
+            }
+            Command::RefuseTransfer { call } => {
+                let call = call.map_or_else(|| lines.asked_to_transfer(), |call| lines.named(call))?;
+                let outcome = self.tell_core(now, ua::Command::RefuseTransfer { call })?;
+                if let Some(line) = self.desk.lines.get_mut(call) {
+                    line.transfer_request = None;
+                }
+                Ok(outcome)
+            }
+            Command::Dtmf { call, digits } => {
+                let call = self.meant(call)?;
+                self.dtmf(now, call, &digits)
+            }
+            Command::Mute => self.done(|actor| actor.desk.set_muted(true)),
+            Command::Unmute => self.done(|actor| actor.desk.set_muted(false)),
+            Command::Volume { side, db } if (-60.0..=20.0).contains(&db) => {
+                self.done(|actor| actor.sound.order(Order::Volume { side, db }))
+            }
+            Command::Volume { .. } => Err(refused("the volume goes from -60 to 20 dB; 0 changes nothing")),
+            Command::Device { role, name } if !name.trim().is_empty() => {
+                self.done(|actor| actor.desk.set_device(role, name))
+            }
+            Command::Device { .. } => {
+                Err(refused("which device? `offhook devices` lists them; \"default\" and \"null\" work too"))
+            }
+            Command::Register { account } => {
+                let account = self.one_account(account.as_deref())?;
+                self.tell_core(now, ua::Command::Register { account })
+            }
+            Command::Unregister { account } => {
+                let account = self.one_account(account.as_deref())?;
+                self.tell_core(now, ua::Command::Unregister { account })
+            }
+            Command::QueryBindings { account } => {
+                let account = self.one_account(account.as_deref())?;
+                self.tell_core(now, ua::Command::Query { account })
+            }
+            Command::AddContact { account, contact } => {
+                let account = self.one_account(account.as_deref())?;
+                let contact = Uri::parse(contact.trim().to_string().into())
+                    .map_err(|error| refused(format!("'{contact}' is no contact URI: {error}")))?;
+                self.tell_core(now, ua::Command::AddContact { account, contact })
+            }
+            Command::ClearContacts { account } => {
+                let account = self.one_account(account.as_deref())?;
+                self.tell_core(now, ua::Command::ClearContacts { account })
+            }
+            Command::Play { call, path } => {
+                let call = lines.named(call)?;
+                self.done(|actor| actor.sound.order(Order::Play { call, path }))
+            }
+            Command::Record { call, path } => {
+                let call = lines.named(call)?;
+                self.done(|actor| actor.sound.order(Order::Record { call, path }))
+            }
+            Command::State => Ok(Reply::State(Box::new(self.desk.snapshot(now)))),
+        }
+    }
+
+    fn done(&mut self, act: impl FnOnce(&mut Actor)) -> Outcome {
+        act(self);
+        Ok(Reply::Done)
+    }
+
+    fn tell_core(&mut self, now: Instant, command: ua::Command) -> Outcome {
+        Ok(match self.core.command(now, command)? {
+            CoreReply::Done => Reply::Done,
+            CoreReply::Call(call) => Reply::Call(call),
+        })
+    }
+
+    /// The call that was named, else the active one, else the only one.
+    fn meant(&self, call: Option<CallNo>) -> Result<CallNo, NoLine> {
+        let lines = &self.desk.lines;
+        call.map_or_else(|| lines.active_or_only(), |call| lines.named(call))
+    }
+
+    // Accounts
+
+    fn account_uri(&self, account: Option<AccountId>) -> Option<&Uri> {
+        account.and_then(|account| self.core_config.accounts.get(account.0)).map(|account| &account.uri)
+    }
+
+    fn account_names(&self) -> String {
+        let names: Vec<&str> = self.core_config.accounts.iter().map(|account| account.name.as_str()).collect();
+        names.join(", ")
+    }
+
+    fn named_account(&self, name: &str) -> Result<AccountId, Refused> {
+        let place = self.core_config.accounts.iter().position(|account| account.name == name);
+        place.map(AccountId).ok_or_else(|| match self.core_config.accounts.is_empty() {
+            true => refused(format!("there is no account '{name}': none is configured")),
+            false => refused(format!("there is no account '{name}', but: {}", self.account_names())),
+        })
+    }
+
+    fn one_account(&self, name: Option<&str>) -> Result<AccountId, Refused> {
+        match (name, self.core_config.accounts.len()) {
+            (Some(name), _) => self.named_account(name),
+            (None, 1) => Ok(AccountId(0)),
+            (None, 0) => Err(refused("no account is configured: `offhook config init` writes a commented file")),
+            (None, _) => Err(refused(format!("which account? say one of: {}", self.account_names()))),
+        }
+    }
+
+    // Calls
+
+    /// Who calls whom. Without a name it is the account at whose host the target is, else the first.
+    fn plan(&self, account: Option<&str>, text: &str) -> Result<(Option<AccountId>, Uri), Refused> {
+        let accounts = &self.core_config.accounts;
+        let first = (!accounts.is_empty()).then_some(AccountId(0));
+        let account = account.map(|name| self.named_account(name)).transpose()?;
+        let target = target::parse(text, self.account_uri(account.or(first)))?;
+        let same_host = |uri: &Uri| match (uri.host(), target.host()) {
+            (Some(ours), Some(theirs)) => ours.equivalent(theirs),
+            (Some(_) | None, _) => false,
+        };
+        let at_host = || accounts.iter().position(|account| same_host(&account.uri)).map(AccountId);
+        Ok((account.or_else(at_host).or(first), target))
+    }
+
+    /// Calls, as soon as it is known from which of our addresses.
+    fn call(&mut self, now: Instant, account: Option<AccountId>, target: Uri, answer: Answer) {
+        let route = account.and_then(|account| self.core_config.accounts.get(account.0)?.route.first());
+        let hop = host_of(route.unwrap_or(&target));
+        let known = hop.as_ref().map(|hop| self.resolver.known(now, hop, &mut self.sockets));
+        match (hop, known) {
+            (Some(hop), Some(None)) if self.quitting.is_none() => {
+                if ask(&mut self.resolver, &self.waiting, &hop) {
+                    self.waiting.push(WaitingCall { hop, account, target, answer });
+                } else {
+                    self.answers
+                        .push((answer, Err(refused("too many names are being looked up: try again in a moment"))));
+                }
+            }
+            (_, known) => {
+                let local = known.flatten().and_then(|flows| flows.first().map(|flow| flow.local.ip()));
+                let outcome = self.dial(now, account, target, local);
+                self.answers.push((answer, outcome));
+            }
+        }
+    }
+
+    /// Holds the active call and calls, with sound at `local`; `None`: the way is not known, and the core will say so.
+    pub(super) fn dial(
+        &mut self,
+        now: Instant,
+        account: Option<AccountId>,
+        target: Uri,
+        local: Option<IpAddr>,
+    ) -> Outcome {
+        self.may_begin()?;
+        let call = self.core.next_call();
+        let media = self.open(call, local)?;
+        let outcome = self.hold_talking(now, None).and_then(|held| {
+            let dialled = self.core.command(now, ua::Command::Dial { account, target: target.clone(), media });
+            match dialled {
+                Ok(CoreReply::Call(call)) => Ok(call),
+                Ok(CoreReply::Done) => Err(refused("the call did not begin")),
+                Err(error) => {
+                    self.take_back(now, held);
+                    Err(error.into())
+                }
+            }
+        });
+        match outcome {
+            Ok(call) => {
+                self.desk.dialled(call, account, target.to_string());
+                Ok(Reply::Call(call))
+            }
+            Err(refused) => {
+                self.sound.order(Order::Close { call });
+                Err(refused)
+            }
+        }
+    }
+
+    /// What would be refused is refused before anything is touched.
+    fn may_begin(&self) -> Result<(), Refused> {
+        if self.quitting.is_some() {
+            return Err(CommandError::ShuttingDown.into());
+        }
+        let up = self.desk.lines.len();
+        if up >= self.core_config.max_calls { Err(CommandError::TooManyCalls(up).into()) } else { Ok(()) }
+    }
+
+    fn open(&mut self, call: CallNo, local: Option<IpAddr>) -> Result<MediaPorts, Refused> {
+        let address = local.unwrap_or(self.listen);
+        self.sound
+            .open(call, address)
+            .map_err(|error| refused(format!("can't open ports for the sound at {address}: {error}")))
+    }
+
+    fn answer(&mut self, now: Instant, call: CallNo) -> Outcome {
+        let Some(line) = self.desk.lines.get(call) else { return Err(NoLine::NoSuchCall(call).into()) };
+        if !line.waits() {
+            return Err(refused(format!("call {call} does not ring here: there is nothing to answer")));
+        }
+        let media = self.open(call, line.arrived_at)?;
+        let outcome = self.hold_talking(now, Some(call)).and_then(|held| {
+            let answered = self.core.command(now, ua::Command::Answer { call, media });
+            if answered.is_err() {
+                self.take_back(now, held);
+            }
+            Ok(answered?)
+        });
+        match outcome {
+            Ok(CoreReply::Done | CoreReply::Call(_)) => {
+                self.desk.answered(call, false);
+                Ok(Reply::Done)
+            }
+            Err(refused) => {
+                self.sound.order(Order::Close { call });
+                Err(refused)
+            }
+        }
+    }
+
+    /// Auto-answer: holds nothing.
+    pub(super) fn answer_by_itself(&mut self, now: Instant, call: CallNo) {
+        let Some(line) = self.desk.lines.get(call).filter(|line| line.waits()) else { return };
+        let local = line.arrived_at;
+        match self.open(call, local) {
+            Ok(media) => match self.core.command(now, ua::Command::Answer { call, media }) {
+                Ok(CoreReply::Done | CoreReply::Call(_)) => self.desk.answered(call, true),
+                Err(error) => {
+                    self.sound.order(Order::Close { call });
+                    self.complain(call, &error.to_string());
+                }
+            },
+            Err(refused) => {
+                self.complain(call, &refused.message);
+                if let Err(error) = self.core.command(now, ua::Command::Reject { call, code: NO_PORTS }) {
+                    tracing::debug!(%call, %error, "not rejected");
+                }
+            }
+        }
+    }
+
+    fn hang_up(&mut self, now: Instant, call: CallNo) -> Outcome {
+        let outcome = self.tell_core(now, ua::Command::Hangup { call })?;
+        self.info.forget(call);
+        self.desk.hanging_up(call);
+        Ok(outcome)
+    }
+
+    fn hold(&mut self, now: Instant, call: CallNo) -> Outcome {
+        let outcome = self.tell_core(now, ua::Command::Hold { call })?;
+        let hold = self.desk.lines.get(call).map(|line| line.hold);
+        if matches!(hold, Some(Hold::No | Hold::ResumeAsked)) {
+            self.desk.lines.set_held(call, Hold::Asked);
+        }
+        Ok(outcome)
+    }
+
+    /// Holds the call that is in the ear, unless it is `except`; the answer is which.
+    fn hold_talking(&mut self, now: Instant, except: Option<CallNo>) -> Result<Option<CallNo>, Refused> {
+        match self.desk.lines.talking() {
+            Some(talking) if Some(talking) != except => {
+                self.hold(now, talking)?;
+                Ok(Some(talking))
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Undoes [`Actor::hold_talking`].
+    fn take_back(&mut self, now: Instant, held: Option<CallNo>) {
+        let Some(call) = held else { return };
+        match self.core.command(now, ua::Command::Resume { call }) {
+            Ok(_) => self.desk.lines.set_held(call, Hold::ResumeAsked),
+            Err(error) => self.complain(call, &error.to_string()),
+        }
+    }
+
+    fn resume(&mut self, now: Instant, call: CallNo) -> Outcome {
+        let Some(line) = self.desk.lines.get(call) else { return Err(NoLine::NoSuchCall(call).into()) };
+        if line.stage != CallStage::Established || line.hold == Hold::No {
+            return Err(refused(format!("call {call} is not held")));
+        }
+        let held = self.hold_talking(now, Some(call))?;
+        if let Err(error) = self.core.command(now, ua::Command::Resume { call }) {
+            self.take_back(now, held);
+            return Err(error.into());
+        }
+        self.desk.lines.set_held(call, Hold::ResumeAsked);
+        self.desk.lines.bring_to_front(call);
+        Ok(Reply::Done)
+    }
+
+    // Transfers that the other side asks for
+
+    /// Calls where the other side sends us.
+    fn follow(&mut self, now: Instant, call: CallNo) -> Result<CallNo, Refused> {
+        let Some(line) = self.desk.lines.get(call) else { return Err(NoLine::NoSuchCall(call).into()) };
+        let (account, local) = (line.account, line.arrived_at);
+        let target = line.transfer_request.clone().unwrap_or_default();
+        let new = self.core.next_call();
+        let media = self.open(new, local)?;
+        match self.core.command(now, ua::Command::AcceptTransfer { call, media }) {
+            Ok(CoreReply::Call(new)) => {
+                self.desk.dialled(new, account, target);
+                if let Some(line) = self.desk.lines.get_mut(call) {
+                    line.transfer_request = None;
+                }
+                Ok(new)
+            }
+            Ok(CoreReply::Done) => {
+                self.sound.order(Order::Close { call: new });
+                Err(refused("the new call did not begin"))
+            }
+            Err(error) => {
+                self.sound.order(Order::Close { call: new });
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The policy is to follow.
+    pub(super) fn follow_by_itself(&mut self, now: Instant, call: CallNo) {
+        if let Err(refused) = self.follow(now, call) {
+            self.complain(call, &refused.message);
+            if let Err(error) = self.core.command(now, ua::Command::RefuseTransfer { call }) {
+                tracing::debug!(%call, %error, "the transfer is not refused");
+            }
+        }
+    }
+
+    // Digits
+
+    fn dtmf(&mut self, now: Instant, call: CallNo, digits: &str) -> Outcome {
+        let digits: String = digits.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
+        if digits.is_empty() {
+            return Err(refused("which digits? 0-9, A-D, * and #; a comma pauses for a second"));
+        }
+        if let Some(bad) = digits.chars().find(|digit| !matches!(digit, '0'..='9' | 'A'..='D' | '*' | '#' | ',')) {
+            return Err(CommandError::BadDigit(bad).into());
+        }
+        let Some(line) = self.desk.lines.get(call) else { return Err(NoLine::NoSuchCall(call).into()) };
+        let Some(media) = &line.media else {
+            return Err(refused(format!("call {call} has no sound yet: digits can be sent once it has been answered")));
+        };
+        let takes_events = media.send_telephone_event.is_some();
+        match self.calls_config.dtmf {
+            Dtmf::Auto => self.sound_digits(call, digits, DigitsBy::Auto),
+            Dtmf::Inband => self.sound_digits(call, digits, DigitsBy::Inband),
+            Dtmf::Rfc4733 if takes_events => self.sound_digits(call, digits, DigitsBy::TelephoneEvent),
+            Dtmf::Rfc4733 => Err(refused(
+                "the other side takes no telephone-event: set calls.dtmf to \"auto\", \"info\" or \"inband\"",
+            )),
+            Dtmf::Info if line.stage != CallStage::Established => {
+                Err(refused(format!("call {call} is not answered: digits by INFO can be sent then")))
+            }
+            Dtmf::Info if self.info.push(now, call, &digits) => Ok(Reply::Done),
+            Dtmf::Info => {
+                Err(refused(format!("more than {} digits wait to be sent in call {call}", info_digits::MAX_WAITING)))
+            }
+        }
+    }
+
+    fn sound_digits(&mut self, call: CallNo, digits: String, how: DigitsBy) -> Outcome {
+        self.sound.order(Order::Digits { call, digits, how });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn send_info_digit(&mut self, now: Instant, call: CallNo, digit: char) {
+        let info = ua::Command::InfoDigit { call, digit, duration_ms: info_digits::LENGTH_MS };
+        match self.core.command(now, info) {
+            Ok(_) => self.desk.digit_sent(call, digit),
+            Err(error) => {
+                self.info.forget(call);
+                self.complain(call, &error.to_string());
+            }
+        }
+    }
+}
+
+/// The host to which a request for this URI goes.
+fn host_of(uri: &Uri) -> Option<Resolve> {
+    let host = match uri.host()? {
+        crate::sip::Host::Ip(ip) => ip.to_string(),
+        name @ crate::sip::Host::Name(_) => name.to_string(),
+    };
+    Some(Resolve { host: host.to_ascii_lowercase(), port: uri.port(), transport: Transport::Udp })
+}
+
+/// Asks for a host's address, unless another call asks for the same.
+fn ask(resolver: &mut Resolver, waiting: &[WaitingCall], hop: &Resolve) -> bool {
+    waiting.iter().any(|call| call.hop == *hop) || resolver.ask(hop.clone())
+}

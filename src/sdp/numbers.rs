@@ -1,0 +1,114 @@
+//! Payload type numbers: what they mean must not change while a dialog lives (RFC 3264 section 8.3.2).
+
+use super::{Capabilities, Codec};
+
+/// The number that this phone offers for `telephone-event`, unless the dialog has another.
+const TELEPHONE_EVENT: u8 = 101;
+
+/// The numbers that may be bound at will (RFC 3551 section 6).
+const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
+
+/// The formats of one audio stream that this phone can use, in the order of the description.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Formats {
+    /// Codecs with their numbers; each codec once.
+    pub codecs: Vec<(u8, Codec)>,
+    /// The number of `telephone-event`.
+    pub telephone_event: Option<u8>,
+}
+
+impl Formats {
+    fn contains(&self, number: u8) -> bool {
+        self.telephone_event == Some(number) || self.codecs.iter().any(|(taken, _)| *taken == number)
+    }
+
+    /// Those of them that `wanted` says yes to; `telephone-event` only if `events`.
+    pub fn only(&self, wanted: impl Fn(Codec) -> bool, events: bool) -> Formats {
+        Formats {
+            codecs: self.codecs.iter().copied().filter(|(_, codec)| wanted(*codec)).collect(),
+            telephone_event: self.telephone_event.filter(|_| events),
+        }
+    }
+}
+
+/// What the numbers of a dialog mean so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Numbers {
+    bound: Formats,
+    /// Numbers that the peer has bound to formats that this phone lacks.
+    foreign: Vec<u8>,
+}
+
+impl Numbers {
+    /// The formats to offer: all that we can, under the numbers in use, else under the customary ones.
+    pub fn formats_to_offer(&self, capabilities: &Capabilities) -> Formats {
+        let mut formats = Formats::default();
+        for &codec in &capabilities.codecs {
+            let known = self.bound.codecs.iter().find(|(_, bound)| *bound == codec).map(|(number, _)| *number);
+            if let Some(number) = self.choose(known, codec.payload_type(), &formats) {
+                formats.codecs.push((number, codec));
+            }
+        }
+        if capabilities.telephone_event {
+            formats.telephone_event = self.choose(self.bound.telephone_event, TELEPHONE_EVENT, &formats);
+        }
+        formats
+    }
+
+    /// Remembers what an offer, or its answer, has bound.
+    pub fn learn(&mut self, formats: &Formats, foreign: &[u8]) {
+        for &(number, codec) in &formats.codecs {
+            self.bound.codecs.retain(|(_, bound)| *bound != codec);
+            self.bound.codecs.push((number, codec));
+        }
+        self.bound.telephone_event = formats.telephone_event.or(self.bound.telephone_event);
+        for &number in foreign {
+            if !self.foreign.contains(&number) {
+                self.foreign.push(number);
+            }
+        }
+        self.foreign.retain(|number| !formats.contains(*number));
+    }
+
+    /// The number in use, else the customary one, else any that means nothing yet.
+    fn choose(&self, known: Option<u8>, customary: u8, chosen: &Formats) -> Option<u8> {
+        let free = |number: &u8| !self.foreign.contains(number) && !chosen.contains(*number);
+        known
+            .filter(free)
+            .or_else(|| Some(customary).filter(|number| free(number) && !self.bound.contains(*number)))
+            .or_else(|| DYNAMIC.rev().find(|number| free(number) && !self.bound.contains(*number)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours() -> Capabilities {
+        Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true }
+    }
+
+    #[test]
+    fn the_customary_numbers_are_offered_first() {
+        let formats = Numbers::default().formats_to_offer(&ours());
+        assert_eq!(formats.codecs, [(0, Codec::Pcmu), (8, Codec::Pcma)]);
+        assert_eq!(formats.telephone_event, Some(101));
+    }
+
+    #[test]
+    fn numbers_in_use_are_kept_and_foreign_ones_avoided() {
+        let mut numbers = Numbers::default();
+        let learnt = Formats { codecs: vec![(97, Codec::Pcma)], telephone_event: None };
+        numbers.learn(&learnt, &[101, 0, 127]);
+        let formats = numbers.formats_to_offer(&ours());
+        assert_eq!(formats.codecs, [(126, Codec::Pcmu), (97, Codec::Pcma)]);
+        assert_eq!(formats.telephone_event, Some(125));
+    }
+
+    #[test]
+    fn with_every_number_taken_nothing_is_offered() {
+        let mut numbers = Numbers::default();
+        numbers.learn(&Formats::default(), &(0..=127).collect::<Vec<_>>());
+        assert_eq!(numbers.formats_to_offer(&ours()), Formats::default());
+    }
+}

@@ -1,0 +1,342 @@
+//! Being called (RFC 3261 section 13.3): ringing, answering, refusing, the 2xx and its ACK.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::sdp::{Intent, LocalMedia};
+use crate::sip::transport::Flow;
+use crate::sip::{CSeq, HeaderName, Request, Response, push, set, text};
+use crate::transaction::ServerId;
+
+use super::super::command::{CommandError, MediaPorts};
+use super::super::config::AutoAnswer;
+use super::super::core::Core;
+use super::super::dialog::Dialog;
+use super::super::event::{EndedBy, Event};
+use super::super::identity;
+use super::super::timer::Timer;
+use super::super::{AccountId, CallNo};
+use super::{Call, Phase};
+
+/// An INVITE that waits for a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ringing {
+    pub(super) invite: ServerId,
+    /// The caller's offer; none: we make one in the 2xx (RFC 3261 section 13.2.1).
+    pub(super) offer: Option<String>,
+}
+
+/// Our 2xx to an INVITE, until its ACK comes (RFC 3261 section 13.3.1.4).
+#[derive(Debug, Clone)]
+pub struct Unacked {
+    invite: ServerId,
+    sequence: u32,
+    response: Response,
+    interval: Duration,
+    /// The ACK is to bring the answer to our offer.
+    awaits_answer: bool,
+}
+
+/// How a call announces itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alerting {
+    /// 180, and a person decides.
+    Ring,
+    /// 180, and it is answered after a while.
+    RingThenAnswer,
+    /// 200 at once, without a 180: two datagrams back to back are reordered by some proxies.
+    AnswerNow,
+}
+
+impl Alerting {
+    /// As configured, with `calls` other calls up.
+    pub fn choose(cx: &Core, calls: usize) -> Alerting {
+        let by_itself = match cx.config.auto_answer {
+            AutoAnswer::Never => false,
+            AutoAnswer::Idle => calls == 0,
+            AutoAnswer::Always => true,
+        };
+        match (by_itself, cx.config.auto_answer_after.is_zero()) {
+            (false, _) => Alerting::Ring,
+            (true, false) => Alerting::RingThenAnswer,
+            (true, true) => Alerting::AnswerNow,
+        }
+    }
+}
+
+/// An INVITE that may ring.
+pub struct Incoming<'a> {
+    pub id: ServerId,
+    pub flow: Flow,
+    pub request: &'a Request,
+    pub offer: Option<String>,
+    pub account: Option<AccountId>,
+    pub alerting: Alerting,
+}
+
+impl Call {
+    /// A call that comes in; `None`: the request makes no dialog (400).
+    pub fn ring(cx: &mut Core, now: Instant, no: CallNo, incoming: Incoming<'_>) -> Option<Call> {
+        let Incoming { id, flow, request, offer, account, alerting } = incoming;
+        let tag = cx.token(8);
+        let dialog = Dialog::from_request(request, &tag)?;
+        let trusted = cx.is_own_server(account, flow.remote.ip());
+        let peer = identity::caller(&request.headers, trusted);
+        let call_id = Bytes::from(text(&request.headers, &HeaderName::CallId));
+        let ringing = Ringing { invite: id, offer };
+        let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
+        call.dialog = Some(dialog);
+        call.local = Some(flow.local);
+        cx.emit(Event::Incoming {
+            call: no,
+            account,
+            from: peer,
+            called: identity::called(&request.headers),
+            diverted_from: identity::diverted_from(&request.headers),
+            referred_by: identity::first_address(&request.headers, &HeaderName::ReferredBy)
+                .map(|address| identity::uri_text(&address.uri)),
+        });
+        cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
+        match alerting {
+            Alerting::AnswerNow => {
+                cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
+                cx.emit(Event::AnswerDue { call: no });
+            }
+            Alerting::Ring | Alerting::RingThenAnswer => {
+                if let Some(mut response) = cx.response(request, 180, "Ringing") {
+                    call.finish_response(cx, &mut response);
+                    cx.tx.respond(now, id, response);
+                }
+                if alerting == Alerting::RingThenAnswer {
+                    cx.timers.set(Timer::AutoAnswer(no), now + cx.config.auto_answer_after);
+                }
+            }
+        }
+        Some(call)
+    }
+
+    /// Our dialog's tag, for a response to its INVITE.
+    fn set_tag(&self, response: &mut Response) {
+        if let Some(dialog) = &self.dialog {
+            super::super::core::set_to_tag(response, &String::from_utf8_lossy(&dialog.local_tag));
+        }
+    }
+
+    /// The INVITE that a person has not answered gets 487.
+    pub(super) fn terminate_invite(&self, cx: &mut Core, now: Instant, invite: ServerId) {
+        if let Some(request) = cx.tx.server_request(invite).cloned()
+            && let Some(mut response) = cx.response(&request, 487, "Request Terminated")
+        {
+            self.set_tag(&mut response);
+            set(&mut response.headers, HeaderName::ContentLength, "0");
+            cx.tx.respond(now, invite, response);
+        }
+    }
+
+    /// To tag, Contact and length of a response that makes our dialog (RFC 3261 section 12.1.1).
+    fn finish_response(&self, cx: &Core, response: &mut Response) {
+        self.set_tag(response);
+        self.add_contact(cx, &mut response.headers);
+        let length = response.body().len().to_string();
+        set(&mut response.headers, HeaderName::ContentLength, length);
+    }
+
+    /// A 2xx to an INVITE of the peer's, with the routes that it recorded.
+    pub(super) fn success(&self, cx: &Core, request: &Request, sdp: String) -> Option<Response> {
+        let mut response = cx.response(request, 200, "OK")?;
+        for route in request.headers.get_all(&HeaderName::RecordRoute) {
+            response.headers.push(route.clone());
+        }
+        push(&mut response.headers, HeaderName::ContentType, "application/sdp");
+        response.set_body(sdp.into());
+        self.finish_response(cx, &mut response);
+        Some(response)
+    }
+
+    pub(super) fn auto_answer_due(&mut self, cx: &mut Core) {
+        if matches!(self.phase, Phase::Ringing(_)) {
+            cx.emit(Event::AnswerDue { call: self.no });
+        }
+    }
+
+    /// Answers.
+    pub fn answer(&mut self, cx: &mut Core, now: Instant, media: MediaPorts) -> Result<(), CommandError> {
+        let Phase::Ringing(ringing) = self.phase.clone() else {
+            return Err(self.wrong_state("only an incoming call that rings can be answered"));
+        };
+        let Some(request) = cx.tx.server_request(ringing.invite).cloned() else {
+            return Err(CommandError::NoSuchCall(self.no));
+        };
+        self.media = Some(media);
+        let Some(local) = self.local_media() else { return Err(CommandError::NoSuchCall(self.no)) };
+        let (body, heard) = match &ringing.offer {
+            Some(offer) => match self.sdp.answer(offer, &local, Intent::Talk) {
+                Ok((body, media)) => (body, Some(media)),
+                Err(_) => {
+                    // The offer was read when it came: this is not expected, and must not hang the caller.
+                    self.refuse(cx, now, 488, EndedBy::Local);
+                    return Ok(());
+                }
+            },
+            None => (self.sdp.offer(&local, Intent::Talk), None),
+        };
+        let Some(response) = self.success(cx, &request, body) else { return Ok(()) };
+        cx.timers.cancel(&Timer::Ring(self.no));
+        cx.timers.cancel(&Timer::AutoAnswer(self.no));
+        self.send_2xx(cx, now, ringing.invite, &request, response, heard.is_none());
+        if let Some(media) = heard {
+            self.set_media(cx, media);
+        }
+        self.establish(cx, now);
+        if self.negotiated.as_ref().is_some_and(|media| media.held_by_peer) {
+            cx.emit(Event::RemoteHeld { call: self.no });
+        }
+        Ok(())
+    }
+
+    /// Sends a 2xx, and again until its ACK comes.
+    pub(super) fn send_2xx(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        invite: ServerId,
+        request: &Request,
+        response: Response,
+        awaits_answer: bool,
+    ) {
+        let timers = cx.tx.timers();
+        let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
+        cx.tx.respond(now, invite, response.clone());
+        self.unacked = Some(Unacked { invite, sequence, response, interval: timers.t1, awaits_answer });
+        cx.timers.set(Timer::Resend2xx(self.no), now + timers.t1);
+        cx.timers.set(Timer::AckMissing(self.no), now + timers.timeout());
+    }
+
+    pub(super) fn resend_2xx(&mut self, cx: &mut Core, now: Instant) {
+        let timers = cx.tx.timers();
+        if let Some(unacked) = &mut self.unacked {
+            cx.tx.respond(now, unacked.invite, unacked.response.clone());
+            unacked.interval = timers.double_capped(unacked.interval);
+            cx.timers.set(Timer::Resend2xx(self.no), now + unacked.interval);
+        }
+    }
+
+    /// RFC 3261 section 13.3.1.4: the session is ended by BYE when no ACK came.
+    pub(super) fn ack_missing(&mut self, cx: &mut Core, now: Instant) {
+        if self.unacked.take().is_some() {
+            self.send_bye(cx, now);
+            self.end(cx, now, EndedBy::Timeout, Some(408), "the other side never acknowledged our answer");
+        }
+    }
+
+    /// The ACK for our 2xx; it may bring the answer to our offer.
+    pub fn handle_ack(&mut self, cx: &mut Core, now: Instant, request: &Request) {
+        let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map(|cseq| cseq.sequence);
+        let Some(unacked) = self.unacked.take_if(|unacked| Some(unacked.sequence) == sequence) else { return };
+        cx.timers.cancel(&Timer::Resend2xx(self.no));
+        cx.timers.cancel(&Timer::AckMissing(self.no));
+        if unacked.awaits_answer {
+            let body = String::from_utf8_lossy(request.body()).into_owned();
+            match self.sdp.handle_answer(&body) {
+                Ok(media) => self.set_media(cx, media),
+                Err(error) if self.negotiated.is_none() => {
+                    self.send_bye(cx, now);
+                    self.end(cx, now, EndedBy::Local, Some(488), error.to_string());
+                    return;
+                }
+                Err(error) => {
+                    self.sdp.rollback();
+                    cx.emit(Event::CallError { call: self.no, message: error.to_string() });
+                }
+            }
+        }
+        self.reconcile(cx, now);
+    }
+
+    /// Refuses an INVITE that rings.
+    pub(super) fn refuse(&mut self, cx: &mut Core, now: Instant, code: u16, by: EndedBy) {
+        let Phase::Ringing(ringing) = &self.phase else { return };
+        let invite = ringing.invite;
+        let reason = super::super::request::default_reason(code);
+        if let Some(request) = cx.tx.server_request(invite).cloned()
+            && let Some(mut response) = cx.response(&request, code, reason)
+        {
+            self.finish_response(cx, &mut response);
+            cx.tx.respond(now, invite, response);
+        }
+        self.end(cx, now, by, Some(code), reason);
+    }
+
+    /// The person refuses.
+    pub fn reject(&mut self, cx: &mut Core, now: Instant, code: u16) -> Result<(), CommandError> {
+        if !(300..700).contains(&code) {
+            return Err(CommandError::BadCode(code));
+        }
+        if !matches!(self.phase, Phase::Ringing(_)) {
+            return Err(self.wrong_state("only an incoming call that rings can be rejected; hang up instead"));
+        }
+        self.refuse(cx, now, code, EndedBy::Local);
+        Ok(())
+    }
+
+    pub(super) fn ring_timeout(&mut self, cx: &mut Core, now: Instant) {
+        self.refuse(cx, now, 480, EndedBy::Timeout);
+    }
+
+    /// The caller gave up (RFC 3261 section 9.2).
+    pub fn cancelled(&mut self, cx: &mut Core, now: Instant, id: ServerId, invite: ServerId, cancel: &Request) {
+        if let Some(mut response) = cx.response(cancel, 200, "OK") {
+            // RFC 3261 section 9.2: the To tag is the one of the INVITE's responses.
+            self.set_tag(&mut response);
+            set(&mut response.headers, HeaderName::ContentLength, "0");
+            cx.tx.respond(now, id, response);
+        }
+        self.terminate_invite(cx, now, invite);
+        let reason =
+            identity::reason(&cancel.headers).map_or_else(|| "the caller gave up".to_owned(), |(_, words)| words);
+        self.end(cx, now, EndedBy::Remote, Some(487), reason);
+    }
+
+    /// Whether this call is the one that a copy of its INVITE, come by another way, belongs to (RFC 3261 section 8.2.2.2).
+    pub fn is_merged(&self, request: &Request) -> bool {
+        let dialog = self.dialog.as_ref();
+        let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map(|cseq| cseq.sequence);
+        let from_tag = request.headers.typed::<crate::sip::From>().and_then(Result::ok);
+        let from_tag = from_tag.and_then(|from| from.tag().map(<[u8]>::to_vec)).unwrap_or_default();
+        self.has_call_id(&request.headers)
+            && dialog.is_some_and(|dialog| dialog.remote_tag.as_ref() == from_tag && dialog.remote_seq == sequence)
+    }
+
+    /// Where our sound is received, for an answer inside the dialog.
+    pub(super) fn media_for_answer(&self) -> Option<LocalMedia> {
+        self.local_media()
+    }
+
+    /// The INVITE that a person has not answered yet.
+    pub fn ringing_invite(&self) -> Option<ServerId> {
+        match &self.phase {
+            Phase::Ringing(ringing) => Some(ringing.invite),
+            Phase::Resolving | Phase::Inviting(_) | Phase::Established | Phase::Over => None,
+        }
+    }
+
+    /// Whether our 2xx to an INVITE waits for its ACK.
+    pub(super) fn awaits_ack(&self) -> bool {
+        self.unacked.is_some()
+    }
+
+    /// Whether an offer of ours in a 2xx waits for the answer that its ACK brings.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.unacked.as_ref().is_some_and(|unacked| unacked.awaits_answer)
+    }
+
+    /// A new offer of the peer's has overtaken the ACK for our 2xx: it has got that one, or it could not ask for more
+    /// (RFC 5407 section 3.1.4).
+    pub(super) fn acknowledged_by_offer(&mut self, cx: &mut Core) {
+        if self.unacked.take().is_some() {
+            cx.timers.cancel(&Timer::Resend2xx(self.no));
+            cx.timers.cancel(&Timer::AckMissing(self.no));
+        }
+    }
+}

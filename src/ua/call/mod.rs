@@ -1,0 +1,383 @@
+//! One call: its dialogs, its offers and answers, its end.
+//!
+//! One verb a file: [`outgoing`] calls, [`incoming`] is called, [`modify`] changes a standing call (hold, resume, the far
+//! side's re-INVITE and UPDATE), [`request`] answers what comes inside the dialog, [`transfer`] hands it on.
+
+mod incoming;
+mod modify;
+mod outgoing;
+mod request;
+mod transfer;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::sdp::{self, Intent, LocalMedia, Negotiated};
+use crate::sip::{HeaderName, Headers, Method, Request, Uri, push, set};
+use crate::transaction::{ClientId, Failure};
+
+use super::command::{CommandError, MediaPorts};
+use super::core::{ALLOW, Core, Owner, Purpose};
+use super::dialog::Dialog;
+use super::event::{EndedBy, Event, Party};
+use super::timer::Timer;
+use super::{AccountId, CallNo, auth};
+
+pub use incoming::{Alerting, Incoming};
+pub use modify::{content_type, refuse_offer};
+pub use outgoing::{Dial, Plan, end_branch};
+
+/// How far a call is.
+#[derive(Debug, Clone, PartialEq)]
+enum Phase {
+    /// We call: the way to the target is being found.
+    Resolving,
+    /// We call: our INVITE is out.
+    Inviting(outgoing::Inviting),
+    /// It rings here.
+    Ringing(incoming::Ringing),
+    /// A 2xx was sent or received.
+    Established,
+    /// Nothing is left of it.
+    Over,
+}
+
+/// A re-INVITE of ours that is under way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Modifying {
+    /// What it asks for.
+    intent: Intent,
+    /// Its CSeq number.
+    sequence: u32,
+}
+
+/// One call.
+pub struct Call {
+    pub no: CallNo,
+    pub account: Option<AccountId>,
+    /// We called: the Call-ID is ours.
+    outgoing: bool,
+    phase: Phase,
+    /// Our address towards the peer, and the ports of the sound.
+    local: Option<SocketAddr>,
+    media: Option<MediaPorts>,
+    peer: Party,
+    call_id: Bytes,
+    /// The confirmed dialog; for an incoming call the early one already.
+    dialog: Option<Dialog>,
+    sdp: sdp::Session,
+    negotiated: Option<Negotiated>,
+    /// What the person wants, and what both sides have agreed on.
+    want: Intent,
+    have: Intent,
+    modifying: Option<Modifying>,
+    /// The last ACK for a 2xx of the peer, to be repeated: its CSeq number and it.
+    last_ack: Option<(u32, Request)>,
+    /// Our 2xx that waits for its ACK.
+    unacked: Option<incoming::Unacked>,
+    attempt: auth::Attempt,
+    established_at: Option<Instant>,
+    end_code: Option<u16>,
+    transfer: Option<transfer::Asking>,
+    asked: Option<transfer::Asked>,
+    /// The call whose peer asked for this one, which is told how it goes.
+    pub referrer: Option<CallNo>,
+}
+
+impl Call {
+    fn new(cx: &mut Core, no: CallNo, account: Option<AccountId>, phase: Phase, call_id: Bytes, peer: Party) -> Call {
+        // The session id is any number (RFC 8866 section 5.2); 31 bits keep old parsers content.
+        let session_id = u64::from(cx.below(1 << 31));
+        Call {
+            no,
+            account,
+            outgoing: phase == Phase::Resolving,
+            phase,
+            local: None,
+            media: None,
+            peer,
+            call_id,
+            dialog: None,
+            sdp: sdp::Session::new(cx.config.capabilities.clone(), session_id),
+            negotiated: None,
+            want: Intent::Talk,
+            have: Intent::Talk,
+            modifying: None,
+            last_ack: None,
+            unacked: None,
+            attempt: auth::Attempt::default(),
+            established_at: None,
+            end_code: None,
+            transfer: None,
+            asked: None,
+            referrer: None,
+        }
+    }
+
+    /// Whether nothing is left of it.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// The status code that tells others how it ended, if it was never answered.
+    pub fn end_code(&self) -> u16 {
+        self.end_code.filter(|code| *code >= 300).unwrap_or(487)
+    }
+
+    /// Whether a message's Call-ID is this call's.
+    pub fn has_call_id(&self, headers: &Headers) -> bool {
+        headers.value(&HeaderName::CallId).is_some_and(|call_id| call_id.as_ref() == self.call_id.as_ref())
+    }
+
+    /// Whether a request belongs to this call's dialog.
+    pub fn has_dialog(&self, headers: &Headers) -> bool {
+        self.dialog.as_ref().is_some_and(|dialog| dialog.matches(headers))
+    }
+
+    /// Its state in the person's words.
+    fn state(&self) -> &'static str {
+        match &self.phase {
+            Phase::Resolving | Phase::Inviting(_) => "not answered yet",
+            Phase::Ringing(_) => "ringing here",
+            Phase::Established => "established",
+            Phase::Over => "over",
+        }
+    }
+
+    fn wrong_state(&self, advice: &'static str) -> CommandError {
+        CommandError::WrongState { call: self.no, state: self.state(), advice }
+    }
+
+    /// Fails unless the call stands.
+    fn established(&self) -> Result<(), CommandError> {
+        match self.phase {
+            Phase::Established => Ok(()),
+            Phase::Resolving | Phase::Inviting(_) => Err(self.wrong_state("wait for the answer, or hang up")),
+            Phase::Ringing(_) => Err(self.wrong_state("answer it first")),
+            Phase::Over => Err(CommandError::NoSuchCall(self.no)),
+        }
+    }
+
+    /// Where our sound is received, once both are known.
+    fn local_media(&self) -> Option<LocalMedia> {
+        let (local, media) = (self.local?, self.media?);
+        Some(LocalMedia { address: local.ip(), rtp_port: media.rtp, rtcp_port: media.rtcp })
+    }
+
+    /// Adds Contact and Allow, as every INVITE and its 2xx have them.
+    fn add_contact(&self, cx: &Core, headers: &mut Headers) {
+        if let Some(local) = self.local {
+            set(headers, HeaderName::Contact, format!("<{}>", cx.contact(self.account, local)));
+        }
+        set(headers, HeaderName::Allow, ALLOW);
+    }
+
+    fn add_sdp(request: &mut Request, sdp: String) {
+        push(&mut request.headers, HeaderName::ContentType, "application/sdp");
+        request.set_body(sdp.into());
+    }
+
+    /// What the media are now.
+    fn set_media(&mut self, cx: &mut Core, media: Negotiated) {
+        let was_held = self.negotiated.as_ref().is_some_and(|media| media.held_by_peer);
+        let is_held = media.held_by_peer;
+        let changed = self.negotiated.as_ref() != Some(&media);
+        self.negotiated = Some(media.clone());
+        if changed {
+            cx.emit(Event::Media { call: self.no, media });
+        }
+        match (self.phase == Phase::Established, was_held, is_held) {
+            (true, false, true) => cx.emit(Event::RemoteHeld { call: self.no }),
+            (true, true, false) => cx.emit(Event::RemoteResumed { call: self.no }),
+            _ => {}
+        }
+    }
+
+    fn establish(&mut self, cx: &mut Core, now: Instant) {
+        tracing::debug!(call = %self.no, "{} -> established", self.state());
+        self.phase = Phase::Established;
+        self.established_at = Some(now);
+        cx.emit(Event::Established { call: self.no });
+    }
+
+    /// P-Asserted-Identity or Remote-Party-ID in a message of the peer's (trusted only from the account's own servers).
+    fn note_identity(&mut self, cx: &mut Core, headers: &Headers, trusted: bool) {
+        let Some(peer) = trusted.then(|| super::identity::asserted(headers)).flatten() else { return };
+        if peer != self.peer {
+            self.peer = peer.clone();
+            cx.emit(Event::PeerChanged { call: self.no, peer });
+        }
+    }
+
+    /// The call is over: says so, takes its timers back.
+    fn end(&mut self, cx: &mut Core, now: Instant, by: EndedBy, code: Option<u16>, reason: impl Into<String>) {
+        if self.is_over() {
+            return;
+        }
+        tracing::debug!(call = %self.no, "{} -> over", self.state());
+        self.transfer_ends_with_call(cx, by);
+        let answered_for = self.established_at.map(|since| now.saturating_duration_since(since));
+        self.phase = Phase::Over;
+        self.end_code = code;
+        cx.emit(Event::Ended { call: self.no, by, code, reason: reason.into(), answered_for });
+        cx.forget_waiting(self.no);
+        cx.give_up_invites(now, self.no);
+        if let (Some(invite), Some(dialog)) = (cx.client_of(Owner::Call(self.no, Purpose::Invite)), &self.dialog) {
+            cx.note_ended(invite, &dialog.remote_tag);
+        }
+        for timer in [
+            Timer::Ring(self.no),
+            Timer::AutoAnswer(self.no),
+            Timer::Resend2xx(self.no),
+            Timer::AckMissing(self.no),
+            Timer::Glare(self.no),
+            Timer::TransferSilent(self.no),
+            Timer::TransferUnanswered(self.no),
+        ] {
+            cx.timers.cancel(&timer);
+        }
+    }
+
+    /// Sends BYE; its answer changes nothing any more.
+    fn send_bye(&mut self, cx: &mut Core, now: Instant) {
+        if let Some(dialog) = &mut self.dialog {
+            let bye = dialog.request(Method::Bye);
+            cx.send(now, Owner::Nobody, bye);
+        }
+    }
+
+    /// The person, or the phone's end, hangs up: CANCEL, BYE or a refusal.
+    pub fn hang_up(&mut self, cx: &mut Core, now: Instant) {
+        match &self.phase {
+            Phase::Resolving => self.end(cx, now, EndedBy::Local, Some(487), "hung up"),
+            Phase::Inviting(_) => self.cancel(cx, now),
+            Phase::Ringing(_) => self.refuse(cx, now, 486, EndedBy::Local),
+            Phase::Established => {
+                self.send_bye(cx, now);
+                self.end(cx, now, EndedBy::Local, None, "hung up");
+            }
+            Phase::Over => {}
+        }
+    }
+
+    /// A deadline of this call's.
+    pub fn handle_timer(&mut self, cx: &mut Core, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Ring(_) => self.ring_timeout(cx, now),
+            Timer::AutoAnswer(_) => self.auto_answer_due(cx),
+            Timer::Resend2xx(_) => self.resend_2xx(cx, now),
+            Timer::AckMissing(_) => self.ack_missing(cx, now),
+            Timer::Glare(_) => self.reconcile(cx, now),
+            Timer::TransferSilent(_) => self.transfer_silent(cx, now),
+            Timer::TransferUnanswered(_) => {
+                self.refuse_transfer(cx, now);
+            }
+            Timer::Transaction(_) | Timer::Registration(_) => {}
+        }
+    }
+
+    /// A response to a request of ours.
+    pub fn handle_response(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        id: ClientId,
+        purpose: Purpose,
+        flow: crate::sip::transport::Flow,
+        response: crate::sip::Response,
+    ) -> Vec<super::FollowUp> {
+        let trusted = cx.is_own_server(self.account, flow.remote.ip());
+        match purpose {
+            Purpose::Invite => {
+                self.note_identity(cx, &response.headers, trusted);
+                self.invite_response(cx, now, id, trusted, response)
+            }
+            Purpose::Modify => {
+                self.note_identity(cx, &response.headers, trusted);
+                self.modify_response(cx, now, id, trusted, response);
+                Vec::new()
+            }
+            Purpose::Refer => {
+                self.refer_response(cx, now, id, trusted, &response);
+                Vec::new()
+            }
+            Purpose::Info => {
+                if response.status.is_final() && !response.status.is_success() {
+                    let message = format!("the digit was refused: {}", status_line(&response));
+                    cx.emit(Event::CallError { call: self.no, message });
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// A request of ours got no answer, or could not leave.
+    pub fn handle_failure(&mut self, cx: &mut Core, now: Instant, purpose: Purpose, failure: Failure) {
+        let (by, code, reason) = match failure {
+            Failure::Timeout => (EndedBy::Timeout, 408, "no answer came from the network"),
+            Failure::Transport => (EndedBy::Transport, 503, "the network can't reach the address"),
+        };
+        match (purpose, &self.phase) {
+            (Purpose::Invite, Phase::Inviting(inviting)) if inviting.is_cancelled() => {
+                self.end(cx, now, EndedBy::Local, Some(487), "hung up");
+            }
+            (Purpose::Invite, Phase::Inviting(_) | Phase::Resolving) => self.end(cx, now, by, Some(code), reason),
+            (Purpose::Modify, Phase::Established) => {
+                // RFC 3261 section 12.2.1.2: a request in the dialog that times out ends it.
+                self.send_bye(cx, now);
+                self.end(cx, now, by, Some(code), reason);
+            }
+            (Purpose::Refer, Phase::Established) => self.transfer_failed(cx, now, Some(code)),
+            (Purpose::Info, Phase::Established) => {
+                cx.emit(Event::CallError { call: self.no, message: format!("the digit was not sent: {reason}") });
+            }
+            (Purpose::Invite | Purpose::Modify | Purpose::Refer | Purpose::Info, _) => {}
+        }
+    }
+
+    /// How long ago the call was answered.
+    pub fn answered_for(&self, now: Instant) -> Option<Duration> {
+        self.established_at.map(|since| now.saturating_duration_since(since))
+    }
+
+    /// Sends a digit by INFO.
+    pub fn info_digit(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        digit: char,
+        duration_ms: u16,
+    ) -> Result<(), CommandError> {
+        self.established()?;
+        if !digit.is_ascii_digit() && !matches!(digit.to_ascii_uppercase(), 'A'..='D' | '*' | '#') {
+            return Err(CommandError::BadDigit(digit));
+        }
+        if let Some(dialog) = &mut self.dialog {
+            let mut info = dialog.request(Method::Info);
+            push(&mut info.headers, HeaderName::ContentType, "application/dtmf-relay");
+            info.set_body(format!("Signal={}\r\nDuration={duration_ms}\r\n", digit.to_ascii_uppercase()).into());
+            cx.send(now, Owner::Call(self.no, Purpose::Info), info);
+        }
+        Ok(())
+    }
+}
+
+/// "486 Busy Here", safe to show.
+fn status_line(response: &crate::sip::Response) -> String {
+    format!("{} {}", response.status.code(), reason_phrase(response))
+}
+
+/// The reason phrase, safe to show.
+fn reason_phrase(response: &crate::sip::Response) -> String {
+    super::identity::printable(&String::from_utf8_lossy(&response.reason))
+}
+
+/// A From or To value with a name and a URI.
+fn name_addr(name: Option<&str>, uri: &Uri) -> String {
+    match name {
+        Some(name) => format!("\"{}\" <{uri}>", name.replace(['"', '\\'], "")),
+        None => format!("<{uri}>"),
+    }
+}

@@ -1,0 +1,237 @@
+//! Changing a standing call: hold and resume by re-INVITE, glare, and the far side's re-INVITE and UPDATE
+//! (RFC 3261 section 14, RFC 3264 section 8, RFC 3311).
+
+use std::time::{Duration, Instant};
+
+use crate::sdp::{HoldStyle, Intent, Refusal};
+use crate::sip::{HeaderName, Method, Request, Response, push, set, text};
+use crate::transaction::{ClientId, ServerId};
+
+use super::super::command::CommandError;
+use super::super::core::{Core, Owner, Purpose};
+use super::super::dialog::Dialog;
+use super::super::event::{EndedBy, Event};
+use super::super::timer::Timer;
+use super::outgoing::{acknowledge, session_description};
+use super::{Call, Modifying, Phase, status_line};
+
+impl Call {
+    /// Holds. A call that is held, or is being held, stays so.
+    pub fn hold(&mut self, cx: &mut Core, now: Instant) -> Result<(), CommandError> {
+        self.established()?;
+        if !matches!(self.want, Intent::Hold(_)) {
+            self.want = Intent::Hold(cx.config.hold);
+            self.reconcile(cx, now);
+        }
+        Ok(())
+    }
+
+    /// Takes a held call back.
+    pub fn resume(&mut self, cx: &mut Core, now: Instant) -> Result<(), CommandError> {
+        self.established()?;
+        self.want = Intent::Talk;
+        self.reconcile(cx, now);
+        Ok(())
+    }
+
+    /// Whether we hold it, or are about to.
+    pub fn is_on_hold(&self) -> bool {
+        matches!(self.want, Intent::Hold(_))
+    }
+
+    /// Sends the re-INVITE that brings what is agreed on to what is wanted, unless another INVITE is under way.
+    pub(super) fn reconcile(&mut self, cx: &mut Core, now: Instant) {
+        if self.phase != Phase::Established || self.modifying.is_some() || self.awaits_ack() {
+            return;
+        }
+        if self.want == self.have {
+            self.intent_reached(cx, now);
+            return;
+        }
+        let (Some(local), Some(dialog)) = (self.local_media(), &mut self.dialog) else { return };
+        let mut request = dialog.request(Method::Invite);
+        let sequence = dialog.local_seq;
+        let sdp = self.sdp.offer(&local, self.want);
+        self.add_contact(cx, &mut request.headers);
+        Call::add_sdp(&mut request, sdp);
+        self.modifying = Some(Modifying { intent: self.want, sequence });
+        self.attempt = Default::default();
+        cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
+    }
+
+    /// What was wanted is agreed on: a transfer that waited for the hold goes on.
+    fn intent_reached(&mut self, cx: &mut Core, now: Instant) {
+        self.transfer_after_hold(cx, now);
+    }
+
+    /// A response to our re-INVITE.
+    pub(super) fn modify_response(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        id: ClientId,
+        trusted: bool,
+        response: Response,
+    ) {
+        let Some(request) = cx.tx.client_request(id).cloned() else { return };
+        match (response.status.class(), response.status.code()) {
+            (1, _) => {}
+            (2, _) => self.modified(cx, now, &request, &response),
+            (_, 401 | 407) => match cx.authorize(id, self.account, trusted, &mut self.attempt, &response) {
+                Ok(mut request) => {
+                    if let (Some(dialog), Some(modifying)) = (&mut self.dialog, &mut self.modifying) {
+                        modifying.sequence = dialog.renumber(&mut request);
+                    }
+                    cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
+                }
+                Err(why) => self.modify_refused(cx, now, &format!("{}: {why}", status_line(&response))),
+            },
+            (_, 408 | 481) => {
+                // RFC 3261 section 12.2.1.2: the peer has lost the dialog.
+                self.send_bye(cx, now);
+                let code = response.status.code();
+                self.end(cx, now, EndedBy::Remote, Some(code), "the other side has lost the call");
+            }
+            (_, 491) => self.glare(cx, now),
+            (_, 488) if self.want == Intent::Hold(HoldStyle::Zero) => {
+                self.sdp.rollback();
+                self.modifying = None;
+                self.want = Intent::Hold(HoldStyle::SendOnly);
+                self.reconcile(cx, now);
+            }
+            _ => self.modify_refused(cx, now, &status_line(&response)),
+        }
+    }
+
+    fn modified(&mut self, cx: &mut Core, now: Instant, request: &Request, response: &Response) {
+        let sequence = request.headers.typed::<crate::sip::CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
+        if self.modifying.is_none_or(|modifying| modifying.sequence != sequence) {
+            self.repeat_ack(cx, now, sequence);
+            return;
+        }
+        let Some(modifying) = self.modifying.take() else { return };
+        let Some(dialog) = &mut self.dialog else { return };
+        dialog.refresh_target(&response.headers);
+        let dialog: Dialog = dialog.clone();
+        let ack = acknowledge(cx, now, request, &dialog, sequence);
+        self.last_ack = Some((sequence, ack));
+        match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(answer)) {
+            Ok(media) => {
+                let was_held = matches!(self.have, Intent::Hold(_));
+                self.have = modifying.intent;
+                self.set_media(cx, media);
+                match (was_held, matches!(self.have, Intent::Hold(_))) {
+                    (false, true) => cx.emit(Event::Held { call: self.no }),
+                    (true, false) => cx.emit(Event::Resumed { call: self.no }),
+                    _ => {}
+                }
+                self.reconcile(cx, now);
+            }
+            Err(error) => self.modify_refused(cx, now, &error.to_string()),
+        }
+    }
+
+    /// A refused re-INVITE changes nothing (RFC 3261 section 14.1).
+    fn modify_refused(&mut self, cx: &mut Core, now: Instant, why: &str) {
+        let what = if self.is_on_hold() { "hold" } else { "resume" };
+        self.sdp.rollback();
+        self.modifying = None;
+        self.want = self.have;
+        cx.emit(Event::CallError { call: self.no, message: format!("{what} was refused: {why}") });
+        self.transfer_after_hold(cx, now);
+    }
+
+    /// RFC 3261 section 14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
+    fn glare(&mut self, cx: &mut Core, now: Instant) {
+        self.sdp.rollback();
+        self.modifying = None;
+        let steps = if self.outgoing { 210 + cx.below(191) } else { cx.below(201) };
+        cx.timers.set(Timer::Glare(self.no), now + Duration::from_millis(u64::from(steps) * 10));
+    }
+
+    /// The far side's re-INVITE.
+    pub(super) fn handle_reinvite(&mut self, cx: &mut Core, now: Instant, id: ServerId, request: &Request) {
+        if self.modifying.is_some() || self.awaits_answer() {
+            return cx.respond(now, id, 491, "Request Pending", &[]);
+        }
+        if self.phase != Phase::Established {
+            let pause = cx.below(11).to_string();
+            return cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
+        }
+        let Some(local) = self.media_for_answer() else { return cx.respond(now, id, 488, "Not Acceptable Here", &[]) };
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let (sdp, media) = if body.trim().is_empty() {
+            // RFC 6337 section 5.3: the offer states what we want, not the last negotiated direction.
+            (self.sdp.offer(&local, self.have), None)
+        } else {
+            match self.sdp.answer(&body, &local, self.have) {
+                Ok((answer, media)) => (answer, Some(media)),
+                Err(refusal) => return refuse_offer(cx, now, id, &refusal),
+            }
+        };
+        if let Some(dialog) = &mut self.dialog {
+            dialog.refresh_target(&request.headers);
+        }
+        if let Some(response) = self.success(cx, request, sdp) {
+            self.acknowledged_by_offer(cx);
+            self.send_2xx(cx, now, id, request, response, media.is_none());
+        }
+        if let Some(media) = media {
+            self.set_media(cx, media);
+        }
+    }
+
+    /// The far side's UPDATE (RFC 3311 section 5.2).
+    pub(super) fn handle_update(&mut self, cx: &mut Core, now: Instant, id: ServerId, request: &Request) {
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let has_offer = !body.trim().is_empty();
+        if has_offer && (self.modifying.is_some() || self.awaits_answer()) {
+            return cx.respond(now, id, 491, "Request Pending", &[]);
+        }
+        if has_offer && self.phase != Phase::Established {
+            let pause = cx.below(11).to_string();
+            return cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
+        }
+        let mut answer = None;
+        if has_offer {
+            let Some(local) = self.media_for_answer() else {
+                return cx.respond(now, id, 488, "Not Acceptable Here", &[]);
+            };
+            match self.sdp.answer(&body, &local, self.have) {
+                Ok(accepted) => answer = Some(accepted),
+                Err(refusal) => return refuse_offer(cx, now, id, &refusal),
+            }
+        }
+        if let Some(dialog) = &mut self.dialog {
+            dialog.refresh_target(&request.headers);
+        }
+        let Some(mut response) = cx.response(request, 200, "OK") else { return };
+        self.add_contact(cx, &mut response.headers);
+        if let Some((sdp, media)) = answer {
+            push(&mut response.headers, HeaderName::ContentType, "application/sdp");
+            response.set_body(sdp.into());
+            self.set_media(cx, media);
+        }
+        let length = response.body().len().to_string();
+        set(&mut response.headers, HeaderName::ContentLength, length);
+        cx.tx.respond(now, id, response);
+    }
+}
+
+/// Refuses an offer: 400 when it can't be read, 488 when it can't be taken; the session stays as it was.
+pub fn refuse_offer(cx: &mut Core, now: Instant, id: ServerId, refusal: &Refusal) {
+    tracing::debug!(%refusal, "an offer is refused");
+    match refusal {
+        Refusal::Malformed(_) => cx.respond(now, id, 400, "Bad Session Description", &[]),
+        Refusal::NoAudio | Refusal::NoCommonCodec { .. } | Refusal::BadAnswer(_) => {
+            let warning = "304 offhook \"no audio stream and codec that this phone can take\"";
+            cx.respond(now, id, 488, "Not Acceptable Here", &[(HeaderName::Warning, warning)]);
+        }
+    }
+}
+
+/// The Content-Type of a request, lower case, without parameters.
+pub fn content_type(request: &Request) -> String {
+    let value = text(&request.headers, &HeaderName::ContentType).to_ascii_lowercase();
+    value.split(';').next().unwrap_or_default().trim().to_owned()
+}

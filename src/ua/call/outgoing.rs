@@ -1,0 +1,383 @@
+//! Calling (RFC 3261 section 13.2): INVITE, its provisional responses, its end, CANCEL.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::sdp::{self, Intent, Negotiated};
+use crate::sip::transport::Flow;
+use crate::sip::{CSeq, HeaderName, Method, Request, Response, Uri, push, text};
+use crate::transaction::ClientId;
+
+use super::super::command::MediaPorts;
+use super::super::core::{Core, Owner, Purpose, Resolve, Waiting};
+use super::super::dialog::{Dialog, to_tag};
+use super::super::event::{EndedBy, Event, Party};
+use super::super::{AccountId, CallNo, FollowUp};
+use super::{Call, Phase, name_addr, reason_phrase};
+
+/// Early dialogs that one call may have.
+const MAX_EARLY: usize = 32;
+/// Challenges that are answered for one INVITE: several proxies may each have one.
+const MAX_CHALLENGES: u32 = 8;
+
+/// An INVITE under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inviting {
+    cancel: Cancel,
+    /// Whether a provisional response came: only then may a CANCEL leave (RFC 3261 section 9.1).
+    provisional: bool,
+    challenges: u32,
+    early: Vec<Early>,
+}
+
+impl Inviting {
+    /// Whether the person has hung up.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel != Cancel::No
+    }
+}
+
+/// How far its CANCEL is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cancel {
+    No,
+    /// Wanted, but no provisional response came yet.
+    Wanted,
+    Sent,
+}
+
+/// What one early dialog has said (the To tag may be missing: real PBXs send 183 without one).
+#[derive(Debug, Clone)]
+struct Early {
+    tag: Bytes,
+    /// The offer and answer as it stands with this one.
+    sdp: Option<(sdp::Session, Negotiated)>,
+}
+
+impl PartialEq for Early {
+    fn eq(&self, other: &Self) -> bool {
+        self.tag == other.tag
+    }
+}
+
+/// Whom to call, and for whom.
+pub struct Dial {
+    pub account: Option<AccountId>,
+    pub target: Uri,
+    pub media: MediaPorts,
+    /// The Referred-By of a transfer that we follow.
+    pub referred_by: Option<String>,
+}
+
+/// The parts of the first INVITE that stay over its repetitions.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    target: Uri,
+    referred_by: Option<String>,
+}
+
+impl Call {
+    /// Begins a call; the INVITE leaves when the way is known.
+    pub fn dial(cx: &mut Core, now: Instant, dial: Dial, no: CallNo) -> (Call, Plan) {
+        let call_id = Bytes::from(cx.token(16));
+        let target = dial.target.to_string();
+        let peer = Party { uri: super::super::identity::uri_text(&dial.target), name: None };
+        let mut call = Call::new(cx, no, dial.account, Phase::Resolving, call_id, peer);
+        call.media = Some(dial.media);
+        cx.emit(Event::Calling { call: no, account: dial.account, to: call.peer.uri.clone() });
+        let plan = Plan { target: dial.target, referred_by: dial.referred_by };
+        tracing::debug!(call = %no, target, "calls");
+        call.start(cx, now, &plan);
+        (call, plan)
+    }
+
+    /// Sends the INVITE, or waits for the way to be found.
+    pub fn start(&mut self, cx: &mut Core, now: Instant, plan: &Plan) {
+        if self.phase != Phase::Resolving {
+            return;
+        }
+        let route = self.account.and_then(|account| cx.config.accounts.get(account.0)?.route.first());
+        let hop = match Resolve::of(route.unwrap_or(&plan.target)) {
+            Ok(hop) => hop,
+            Err(error) => return self.end(cx, now, EndedBy::Local, Some(503), format!("can't be called: {error}")),
+        };
+        match cx.flow_to(now, &hop) {
+            Some(flow) => self.invite(cx, now, plan, flow),
+            None => {
+                if !cx.wait_for(hop, Waiting::Dial(self.no)) {
+                    self.end(cx, now, EndedBy::Local, Some(503), "too many calls wait for an address");
+                }
+            }
+        }
+    }
+
+    /// The way can't be found.
+    pub fn unresolved(&mut self, cx: &mut Core, now: Instant, host: &str) {
+        let reason = format!("no address was found for {}", super::super::identity::printable(host));
+        self.end(cx, now, EndedBy::Transport, Some(503), reason);
+    }
+
+    fn invite(&mut self, cx: &mut Core, now: Instant, plan: &Plan, flow: Flow) {
+        self.local = Some(flow.local);
+        let Some(local) = self.local_media() else { return };
+        let mut request = Request::new(Method::Invite, plan.target.clone());
+        let tag = cx.token(8);
+        let account = self.account.and_then(|account| cx.config.accounts.get(account.0));
+        let from = match account {
+            Some(account) => name_addr(account.display_name.as_deref(), &account.uri),
+            None => format!("<sip:anonymous@{}>", flow.local),
+        };
+        for route in account.map(|account| account.route.as_slice()).unwrap_or_default() {
+            push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
+        }
+        push(&mut request.headers, HeaderName::MaxForwards, "70");
+        push(&mut request.headers, HeaderName::From, format!("{from};tag={tag}"));
+        push(&mut request.headers, HeaderName::To, format!("<{}>", plan.target));
+        push(&mut request.headers, HeaderName::CallId, self.call_id.clone());
+        push(&mut request.headers, HeaderName::CSeq, format!("{} INVITE", cx.below(1 << 15) + 1));
+        if let Some(referred_by) = &plan.referred_by {
+            push(&mut request.headers, HeaderName::ReferredBy, referred_by.clone());
+        }
+        self.add_contact(cx, &mut request.headers);
+        Call::add_sdp(&mut request, self.sdp.offer(&local, Intent::Talk));
+        if let Some(AccountId(place)) = self.account
+            && cx.is_own_server(self.account, flow.remote.ip())
+        {
+            cx.preauthorize(place, &mut request);
+        }
+        self.phase =
+            Phase::Inviting(Inviting { cancel: Cancel::No, provisional: false, challenges: 0, early: Vec::new() });
+        cx.send_by(now, Owner::Call(self.no, Purpose::Invite), request, flow);
+    }
+
+    /// A response to the first INVITE.
+    pub(super) fn invite_response(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        id: ClientId,
+        trusted: bool,
+        response: Response,
+    ) -> Vec<FollowUp> {
+        match response.status.class() {
+            1 => self.provisional(cx, now, &response),
+            2 => self.accepted(cx, now, id, &response),
+            _ => self.refused(cx, now, id, trusted, &response),
+        }
+    }
+
+    fn provisional(&mut self, cx: &mut Core, now: Instant, response: &Response) -> Vec<FollowUp> {
+        let code = response.status.code();
+        let Phase::Inviting(inviting) = &mut self.phase else { return Vec::new() };
+        inviting.provisional = true;
+        if inviting.cancel == Cancel::Wanted {
+            inviting.cancel = Cancel::Sent;
+            cx.send_cancel(now, self.no);
+        }
+        if code == 100 || inviting.is_cancelled() {
+            return Vec::new();
+        }
+        let tag = to_tag(&response.headers).unwrap_or_default();
+        let place = match inviting.early.iter().position(|early| early.tag == tag) {
+            Some(place) => place,
+            None if inviting.early.len() < MAX_EARLY => {
+                inviting.early.push(Early { tag, sdp: None });
+                inviting.early.len() - 1
+            }
+            None => return Vec::new(),
+        };
+        let mut heard = None;
+        if let Some(answer) = session_description(response) {
+            let mut session = self.sdp.clone();
+            match session.handle_answer(answer) {
+                Ok(media) => {
+                    heard = Some(media.clone());
+                    if let Some(early) = inviting.early.get_mut(place) {
+                        early.sdp = Some((session, media));
+                    }
+                }
+                Err(error) => tracing::debug!(call = %self.no, %error, "an early answer is not used"),
+            }
+        }
+        let early_media = inviting.early.iter().any(|early| early.sdp.is_some());
+        if let Some(media) = heard {
+            self.set_media(cx, media);
+        }
+        cx.emit(Event::Ringing { call: self.no, code, early_media });
+        self.referrer
+            .map(|referrer| FollowUp::Notify { referrer, code, reason: reason_phrase(response) })
+            .into_iter()
+            .collect()
+    }
+
+    fn accepted(&mut self, cx: &mut Core, now: Instant, id: ClientId, response: &Response) -> Vec<FollowUp> {
+        let Some(request) = cx.tx.client_request(id).cloned() else { return Vec::new() };
+        let Some(dialog) = Dialog::from_response(&request, response) else {
+            tracing::warn!(call = %self.no, "a 2xx names no dialog");
+            return Vec::new();
+        };
+        let sequence = dialog.local_seq;
+        if let Some(current) = &self.dialog {
+            if current.remote_tag == dialog.remote_tag {
+                self.repeat_ack(cx, now, sequence);
+            } else {
+                end_branch(cx, now, id, &request, response);
+            }
+            return Vec::new();
+        }
+        let ack = acknowledge(cx, now, &request, &dialog, sequence);
+        self.last_ack = Some((sequence, ack));
+        let Phase::Inviting(inviting) = self.phase.clone() else { return Vec::new() };
+        let tag = dialog.remote_tag.clone();
+        self.dialog = Some(dialog);
+        if inviting.is_cancelled() {
+            // The 200 crossed our CANCEL: the call stands for a moment, and ends.
+            self.send_bye(cx, now);
+            self.end(cx, now, EndedBy::Local, Some(487), "hung up");
+            return Vec::new();
+        }
+        let mut early = inviting.early.into_iter().filter(|early| early.sdp.is_some());
+        let early = early.rfind(|early| early.tag == tag || early.tag.is_empty());
+        let answer = match (session_description(response), early.and_then(|early| early.sdp)) {
+            (Some(answer), _) => self.sdp.handle_answer(answer).map_err(|error| error.to_string()),
+            (None, Some((session, media))) => {
+                self.sdp = session;
+                Ok(media)
+            }
+            (None, None) => Err("the answer has no session description".to_owned()),
+        };
+        match answer {
+            Ok(media) => {
+                self.set_media(cx, media);
+                self.establish(cx, now);
+                if self.negotiated.as_ref().is_some_and(|media| media.held_by_peer) {
+                    cx.emit(Event::RemoteHeld { call: self.no });
+                }
+                self.referrer
+                    .map(|referrer| FollowUp::Notify { referrer, code: 200, reason: "OK".to_owned() })
+                    .into_iter()
+                    .collect()
+            }
+            Err(reason) => {
+                self.send_bye(cx, now);
+                self.end(cx, now, EndedBy::Local, Some(488), reason);
+                self.tell_referrer(488, "Not Acceptable Here".to_owned())
+            }
+        }
+    }
+
+    fn refused(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        id: ClientId,
+        trusted: bool,
+        response: &Response,
+    ) -> Vec<FollowUp> {
+        let code = response.status.code();
+        let Phase::Inviting(inviting) = &mut self.phase else { return Vec::new() };
+        if inviting.is_cancelled() {
+            self.end(cx, now, EndedBy::Local, Some(487), "hung up");
+            return Vec::new();
+        }
+        let mut reason = reason_phrase(response);
+        if matches!(code, 401 | 407) && inviting.challenges < MAX_CHALLENGES {
+            inviting.challenges += 1;
+            match self.answer_challenge(cx, now, id, trusted, response) {
+                Ok(()) => return Vec::new(),
+                Err(why) => reason = why,
+            }
+        }
+        if let (3, Some(contact)) = (response.status.class(), super::super::dialog::contact(&response.headers)) {
+            reason = format!("{reason}: now at {}", super::super::identity::uri_text(&contact));
+        }
+        if let Some((_, words)) = super::super::identity::reason(&response.headers) {
+            reason = format!("{reason}: {words}");
+        }
+        let phrase = reason_phrase(response);
+        self.end(cx, now, EndedBy::Remote, Some(code), reason);
+        self.tell_referrer(code, phrase)
+    }
+
+    fn tell_referrer(&self, code: u16, reason: String) -> Vec<FollowUp> {
+        self.referrer.map(|referrer| FollowUp::Notify { referrer, code, reason }).into_iter().collect()
+    }
+
+    /// Sends the INVITE again with credentials; the error says in a person's words why not.
+    fn answer_challenge(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        id: ClientId,
+        trusted: bool,
+        response: &Response,
+    ) -> Result<(), String> {
+        let request = cx.authorize(id, self.account, trusted, &mut self.attempt, response)?;
+        let flow = cx.tx.client_flow(id).ok_or("the request is gone")?;
+        if let Phase::Inviting(inviting) = &mut self.phase {
+            inviting.provisional = false;
+            inviting.early.clear();
+        }
+        cx.send_by(now, Owner::Call(self.no, Purpose::Invite), request, flow);
+        Ok(())
+    }
+
+    /// Repeats the ACK for a 2xx that came again.
+    pub(super) fn repeat_ack(&mut self, cx: &mut Core, now: Instant, sequence: u32) {
+        if let Some((last, ack)) = &self.last_ack
+            && *last == sequence
+        {
+            cx.send_ack(now, ack.clone());
+        }
+    }
+
+    /// A 2xx whose transaction has ended already: its ACK is repeated.
+    pub fn stray_2xx(&mut self, cx: &mut Core, now: Instant, response: &Response) {
+        if let Some(Ok(cseq)) = response.headers.typed::<CSeq>() {
+            self.repeat_ack(cx, now, cseq.sequence);
+        }
+    }
+
+    /// The person hangs up before the answer (RFC 3261 section 9.1).
+    pub(super) fn cancel(&mut self, cx: &mut Core, now: Instant) {
+        let Phase::Inviting(inviting) = &mut self.phase else { return };
+        if inviting.is_cancelled() {
+            return;
+        }
+        let provisional = inviting.provisional;
+        inviting.cancel = if provisional { Cancel::Sent } else { Cancel::Wanted };
+        if provisional {
+            cx.send_cancel(now, self.no);
+        }
+    }
+}
+
+/// Sends the ACK for a 2xx to our INVITE, with the INVITE's credentials (RFC 3261 sections 13.2.2.4 and 22.1).
+pub fn acknowledge(cx: &mut Core, now: Instant, invite: &Request, dialog: &Dialog, sequence: u32) -> Request {
+    let mut ack = dialog.ack(sequence);
+    for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
+        for header in invite.headers.get_all(&name) {
+            ack.headers.push(header.clone());
+        }
+    }
+    cx.send_ack(now, ack.clone());
+    ack
+}
+
+/// A 2xx of a branch that nobody wants (a second one, or one that comes too late): acknowledged, and ended at once (RFC 3261
+/// section 13.2.2.4). When it comes again only the ACK is repeated.
+pub fn end_branch(cx: &mut Core, now: Instant, id: ClientId, invite: &Request, response: &Response) {
+    let Some(mut dialog) = Dialog::from_response(invite, response) else { return };
+    let sequence = dialog.local_seq;
+    acknowledge(cx, now, invite, &dialog, sequence);
+    if cx.note_ended(id, &dialog.remote_tag) {
+        cx.send(now, Owner::Nobody, dialog.request(Method::Bye));
+    }
+}
+
+/// The session description in a response, if it has one.
+pub fn session_description(response: &Response) -> Option<&str> {
+    let is_sdp = text(&response.headers, &HeaderName::ContentType).to_ascii_lowercase().starts_with("application/sdp");
+    std::str::from_utf8(response.body()).ok().filter(|body| is_sdp && !body.trim().is_empty())
+}

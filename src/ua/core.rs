@@ -1,0 +1,497 @@
+//! What all parts of the core share: transactions, the ways to the servers, credentials, timers, randomness, events.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+
+use crate::sdp::{Intent, LocalMedia, Refusal, Session};
+use crate::sip::transport::{Flow, Transport};
+use crate::sip::{
+    CSeq, Header, HeaderName, Host, Message, Request, Response, ResponseBuilder, Route, Scheme, StatusCode, Timers,
+    Uri, push, via,
+};
+use crate::transaction::queue::TimerQueue;
+use crate::transaction::{ClientId, Failure, ServerId, Transactions};
+
+use super::auth::{Attempt, Authenticator, Challenger};
+use super::config::Config;
+use super::event::Event;
+use super::timer::Timer;
+use super::{AccountId, CallNo};
+
+/// The methods that this user agent takes (RFC 3261 section 20.5).
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY";
+
+/// Transactions of either side at a time.
+const MAX_TRANSACTIONS: usize = 20_000;
+/// Hosts whose addresses are remembered.
+const MAX_HOPS: usize = 1_000;
+/// How long a host's addresses are used before they are asked for again.
+const HOP_LIFETIME: Duration = Duration::from_secs(60);
+/// Requests that wait for their host's address.
+const MAX_WAITING: usize = 1_000;
+/// Branches of one INVITE that are remembered as ended.
+const MAX_BRANCHES: usize = 64;
+
+/// A host whose ways must be found: see [`super::UserAgent::poll_resolve`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Resolve {
+    /// A name, or an IP address without brackets.
+    pub host: String,
+    /// The port, where the URI has one.
+    pub port: Option<u16>,
+    /// The transport protocol.
+    pub transport: Transport,
+}
+
+/// Why a URI can't be reached by this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreachable {
+    /// `sips:` or `transport=` other than UDP.
+    #[error("it asks for a transport that this version does not speak: only UDP works")]
+    Transport,
+    /// No host.
+    #[error("it names no host")]
+    NoHost,
+}
+
+impl Resolve {
+    /// The host of a URI, with the transport that it asks for.
+    pub fn of(uri: &Uri) -> Result<Resolve, Unreachable> {
+        let udp = uri.transport().is_none_or(|transport| transport.eq_ignore_ascii_case(b"udp"));
+        if !udp || matches!(uri.scheme(), Scheme::Sips) {
+            return Err(Unreachable::Transport);
+        }
+        let host = match uri.host().ok_or(Unreachable::NoHost)? {
+            Host::Ip(ip) => ip.to_string(),
+            Host::Name(name) => String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase(),
+        };
+        Ok(Resolve { host, port: uri.port(), transport: Transport::Udp })
+    }
+}
+
+/// Whose a client transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// An account's REGISTER.
+    Registration(AccountId),
+    /// A call's request.
+    Call(CallNo, Purpose),
+    /// Nobody waits for the answer: a BYE after the call has ended, a CANCEL, a NOTIFY.
+    Nobody,
+}
+
+/// What a call's request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The first INVITE.
+    Invite,
+    /// A re-INVITE of ours.
+    Modify,
+    /// REFER.
+    Refer,
+    /// INFO.
+    Info,
+}
+
+/// What waits for a host's address.
+#[derive(Debug)]
+pub enum Waiting {
+    /// A call that is to begin.
+    Dial(CallNo),
+    /// A registration that is to begin.
+    Register(AccountId),
+    /// A request inside a dialog.
+    Request(Owner, Request),
+    /// An ACK for a 2xx.
+    Ack(Request),
+}
+
+/// The shared part of the core.
+pub struct Core {
+    pub config: Config,
+    pub tx: Transactions,
+    pub timers: TimerQueue<Timer>,
+    pub auth: Vec<Authenticator>,
+    /// Our random Contact user for each account, and one more for direct calls.
+    contact_users: Vec<String>,
+    rng: ChaCha20Rng,
+    owners: HashMap<ClientId, Owner>,
+    /// The To tags of the branches of an INVITE that have had their BYE: their 2xx may come again.
+    ended: HashMap<ClientId, Vec<bytes::Bytes>>,
+    hops: HashMap<Resolve, (Instant, Vec<Flow>)>,
+    waiting: Vec<(Resolve, Waiting)>,
+    resolves: VecDeque<Resolve>,
+    pub events: VecDeque<Event>,
+    /// Requests that failed before they left.
+    pub failures: VecDeque<(Owner, Failure)>,
+    pub next_call: u32,
+    pub shutting_down: bool,
+}
+
+impl Core {
+    pub fn new(config: Config, seed: [u8; 32]) -> Core {
+        let mut rng = ChaCha20Rng::from_seed(seed);
+        let contact_users = (0..=config.accounts.len()).map(|_| token(&mut rng, 6)).collect();
+        let auth = config.accounts.iter().map(Authenticator::new).collect();
+        Core {
+            auth,
+            config,
+            tx: Transactions::new(Timers::default(), MAX_TRANSACTIONS),
+            timers: TimerQueue::default(),
+            contact_users,
+            rng,
+            owners: HashMap::new(),
+            ended: HashMap::new(),
+            hops: HashMap::new(),
+            waiting: Vec::new(),
+            resolves: VecDeque::new(),
+            events: VecDeque::new(),
+            failures: VecDeque::new(),
+            next_call: 0,
+            shutting_down: false,
+        }
+    }
+
+    /// The random generator.
+    pub fn rng(&mut self) -> &mut ChaCha20Rng {
+        &mut self.rng
+    }
+
+    /// An unpredictable token of `bytes` random bytes, in hex.
+    pub fn token(&mut self, bytes: usize) -> String {
+        token(&mut self.rng, bytes)
+    }
+
+    /// A random number below `limit`.
+    pub fn below(&mut self, limit: u32) -> u32 {
+        ((u64::from(self.rng.next_u32()) * u64::from(limit)) >> 32) as u32
+    }
+
+    /// The next call's number.
+    pub fn new_call_no(&mut self) -> CallNo {
+        self.next_call += 1;
+        CallNo(self.next_call)
+    }
+
+    /// Our Contact for an account (or for direct calls) as seen from `local`.
+    pub fn contact(&self, account: Option<AccountId>, local: SocketAddr) -> String {
+        let place = account.map_or(self.config.accounts.len(), |account| account.0);
+        format!("sip:{}@{local}", self.contact_users.get(place).map_or("offhook", String::as_str))
+    }
+
+    /// The account whose Contact has this user.
+    pub fn account_of_contact(&self, user: &[u8]) -> Option<AccountId> {
+        let accounts = self.contact_users.get(..self.config.accounts.len())?;
+        accounts.iter().position(|ours| ours.as_bytes() == user).map(AccountId)
+    }
+
+    /// Where an account's requests go first: its outbound proxy, else its registrar.
+    pub fn server(&self, account: AccountId) -> Option<Resolve> {
+        let account = self.config.accounts.get(account.0)?;
+        Resolve::of(account.route.first().unwrap_or(&account.registrar)).ok()
+    }
+
+    /// Whether `ip` is the address of this account's proxy or registrar (of any account's for `None`).
+    pub fn is_own_server(&self, account: Option<AccountId>, ip: IpAddr) -> bool {
+        let mut accounts = match account {
+            Some(AccountId(place)) => place..place + 1,
+            None => 0..self.config.accounts.len(),
+        };
+        accounts.any(|place| {
+            let server = self.server(AccountId(place));
+            let flows = server.and_then(|server| self.hops.get(&server));
+            flows.is_some_and(|(_, flows)| flows.iter().any(|flow| flow.remote.ip() == ip))
+        })
+    }
+
+    /// Something that needs an account's credentials and randomness.
+    pub fn with_auth<T>(
+        &mut self,
+        account: AccountId,
+        act: impl FnOnce(&mut Authenticator, &mut ChaCha20Rng) -> T,
+    ) -> Option<T> {
+        self.auth.get_mut(account.0).map(|auth| act(auth, &mut self.rng))
+    }
+
+    /// Sends a REGISTER, by way of the account's outbound proxies.
+    pub fn send_register(&mut self, now: Instant, account: AccountId, mut request: Request) {
+        for route in self.config.accounts.get(account.0).map(|account| account.route.as_slice()).unwrap_or_default() {
+            push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
+        }
+        push(&mut request.headers, HeaderName::MaxForwards, "70");
+        push(&mut request.headers, HeaderName::Allow, ALLOW);
+        self.send(now, Owner::Registration(account), request);
+    }
+
+    /// Puts the credentials on a request that will probably be asked for.
+    pub fn preauthorize(&mut self, account: usize, request: &mut Request) {
+        if let Some(auth) = self.auth.get_mut(account) {
+            auth.preauthorize(&mut self.rng, request);
+        }
+    }
+
+    /// A copy of a call's request with credentials for a 401 or 407, and the next CSeq number of the request (in a dialog
+    /// the caller sets the dialog's, see [`super::dialog::Dialog::renumber`]). `trusted`: the challenge came
+    /// from the account's own registrar or proxy; a peer's is never answered, for that is how passwords are found offline.
+    ///
+    /// # Errors
+    /// Why not, in a person's words.
+    pub fn authorize(
+        &mut self,
+        id: ClientId,
+        account: Option<AccountId>,
+        trusted: bool,
+        attempt: &mut Attempt,
+        response: &Response,
+    ) -> Result<Request, String> {
+        let mut request = self.tx.client_request(id).cloned().ok_or("the request is gone")?;
+        let auth = account.and_then(|account| self.auth.get_mut(account.0)).ok_or("a direct call has no password")?;
+        let challenger = if trusted { Challenger::Proxy } else { Challenger::Peer };
+        auth.answer(&mut self.rng, challenger, attempt, &mut request, response).map_err(|error| error.to_string())?;
+        request.headers.remove_first(&HeaderName::Via);
+        if let Some(Ok(cseq)) = request.headers.typed::<CSeq>() {
+            crate::sip::set(&mut request.headers, HeaderName::CSeq, format!("{} {}", cseq.sequence + 1, cseq.method));
+        }
+        Ok(request)
+    }
+
+    /// Whether an offer could be answered at all.
+    pub fn try_offer(&self, offer: &str, address: IpAddr) -> Result<(), Refusal> {
+        let local = LocalMedia { address, rtp_port: 9, rtcp_port: 10 };
+        Session::new(self.config.capabilities.clone(), 0).answer(offer, &local, Intent::Talk).map(|_| ())
+    }
+
+    // ---- ways ----
+
+    /// The way to a host, if it is known now.
+    pub fn flow_to(&self, now: Instant, hop: &Resolve) -> Option<Flow> {
+        let (since, flows) = self.hops.get(hop)?;
+        let fresh = hop.host.parse::<IpAddr>().is_ok() || now.saturating_duration_since(*since) < HOP_LIFETIME;
+        flows.first().copied().filter(|_| fresh)
+    }
+
+    /// Asks for the way to a host; `what` goes on when it is known. False: too much waits already.
+    pub fn wait_for(&mut self, hop: Resolve, what: Waiting) -> bool {
+        if self.waiting.len() >= MAX_WAITING {
+            return false;
+        }
+        if !self.waiting.iter().any(|(other, _)| *other == hop) {
+            self.resolves.push_back(hop.clone());
+        }
+        self.waiting.push((hop, what));
+        true
+    }
+
+    /// The next host whose ways are to be found.
+    pub fn poll_resolve(&mut self) -> Option<Resolve> {
+        self.resolves.pop_front()
+    }
+
+    /// Takes the ways to a host, and gives back what has waited for them.
+    pub fn resolved(&mut self, now: Instant, hop: &Resolve, flows: Vec<Flow>) -> Vec<Waiting> {
+        if self.hops.len() >= MAX_HOPS {
+            let oldest = self.hops.iter().min_by_key(|(_, (since, _))| *since).map(|(hop, _)| hop.clone());
+            oldest.and_then(|oldest| self.hops.remove(&oldest));
+        }
+        if flows.is_empty() {
+            self.hops.remove(hop);
+        } else {
+            self.hops.insert(hop.clone(), (now, flows));
+        }
+        let (ready, still) = std::mem::take(&mut self.waiting).into_iter().partition(|(other, _)| other == hop);
+        self.waiting = still;
+        let ready: Vec<(Resolve, Waiting)> = ready;
+        ready.into_iter().map(|(_, what)| what).collect()
+    }
+
+    /// Drops what waits for a call that is over.
+    pub fn forget_waiting(&mut self, call: CallNo) {
+        self.waiting.retain(|(_, what)| {
+            !matches!(what, Waiting::Dial(other) | Waiting::Request(Owner::Call(other, _), _) if *other == call)
+        });
+    }
+
+    /// Drops what would register an account as soon as its registrar's address is known.
+    pub fn forget_registering(&mut self, account: AccountId) {
+        self.waiting.retain(|(_, what)| !matches!(what, Waiting::Register(other) if *other == account));
+        self.timers.cancel(&Timer::Registration(account));
+    }
+
+    // ---- requests ----
+
+    /// Sends a request in a transaction of its own: Via, User-Agent and Content-Length are added here. What can't be sent
+    /// comes back through [`Core::failures`].
+    pub fn send(&mut self, now: Instant, owner: Owner, request: Request) {
+        match next_hop(&request).map(|hop| (self.flow_to(now, &hop), hop)) {
+            Ok((Some(flow), _)) => self.send_by(now, owner, request, flow),
+            Ok((None, hop)) => {
+                if !self.wait_for(hop, Waiting::Request(owner, request)) {
+                    self.failures.push_back((owner, Failure::Transport));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(uri = %request.uri, %error, "a request can't leave");
+                self.failures.push_back((owner, Failure::Transport));
+            }
+        }
+    }
+
+    /// Sends a request by a way that is known.
+    pub fn send_by(&mut self, now: Instant, owner: Owner, mut request: Request, flow: Flow) {
+        self.finish(&mut request, &flow);
+        match self.tx.send_request(now, request, flow) {
+            Ok(id) => {
+                self.owners.insert(id, owner);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a request is not sent");
+                self.failures.push_back((owner, Failure::Transport));
+            }
+        }
+    }
+
+    /// Sends an ACK for a 2xx.
+    pub fn send_ack(&mut self, now: Instant, mut ack: Request) {
+        let Ok(hop) = next_hop(&ack) else { return };
+        match self.flow_to(now, &hop) {
+            Some(flow) => {
+                self.finish(&mut ack, &flow);
+                self.tx.send_stateless(&Message::Request(ack), flow);
+            }
+            None => {
+                self.wait_for(hop, Waiting::Ack(ack));
+            }
+        }
+    }
+
+    /// Sends the CANCEL of an INVITE that is under way: same branch, same way (RFC 3261 section 9.1).
+    pub fn send_cancel(&mut self, now: Instant, call: CallNo) {
+        let Some(id) = self.client_of(Owner::Call(call, Purpose::Invite)) else { return };
+        let (Some(invite), Some(flow)) = (self.tx.client_request(id).cloned(), self.tx.client_flow(id)) else { return };
+        let mut cancel = Request::new(crate::sip::Method::Cancel, invite.uri.clone());
+        for name in [HeaderName::Via, HeaderName::Route, HeaderName::From, HeaderName::To, HeaderName::CallId] {
+            for header in invite.headers.get_all(&name) {
+                cancel.headers.push(header.clone());
+            }
+        }
+        let sequence = invite.headers.typed::<crate::sip::CSeq>().and_then(Result::ok).map_or(1, |cseq| cseq.sequence);
+        push(&mut cancel.headers, HeaderName::CSeq, format!("{sequence} CANCEL"));
+        push(&mut cancel.headers, HeaderName::MaxForwards, "70");
+        push(&mut cancel.headers, HeaderName::ContentLength, "0");
+        self.tx.give_up(now, id);
+        if let Ok(id) = self.tx.send_request(now, cancel, flow) {
+            self.owners.insert(id, Owner::Nobody);
+        }
+    }
+
+    /// A call is over: its INVITEs that still wait for an answer are given up after a while.
+    pub fn give_up_invites(&mut self, now: Instant, call: CallNo) {
+        for purpose in [Purpose::Invite, Purpose::Modify] {
+            if let Some(id) = self.client_of(Owner::Call(call, purpose)) {
+                self.tx.give_up(now, id);
+            }
+        }
+    }
+
+    /// Notes that a branch of an INVITE has had its BYE; false: it had it before.
+    pub fn note_ended(&mut self, invite: ClientId, tag: &bytes::Bytes) -> bool {
+        let tags = self.ended.entry(invite).or_default();
+        let new = !tags.contains(tag);
+        if new && tags.len() < MAX_BRANCHES {
+            tags.push(tag.clone());
+        }
+        new
+    }
+
+    fn finish(&mut self, request: &mut Request, flow: &Flow) {
+        let branch = format!("{}{}", via::BRANCH_COOKIE, self.token(12));
+        via::push(&mut request.headers, flow, &branch);
+        if request.headers.get(&HeaderName::UserAgent).is_none() {
+            push(&mut request.headers, HeaderName::UserAgent, self.config.user_agent.clone());
+        }
+        let length = request.body().len().to_string();
+        crate::sip::set(&mut request.headers, HeaderName::ContentLength, length);
+    }
+
+    /// The newest open client transaction of an owner.
+    pub fn client_of(&self, owner: Owner) -> Option<ClientId> {
+        self.owners.iter().filter(|(_, other)| **other == owner).map(|(id, _)| *id).max()
+    }
+
+    /// Whose a client transaction is.
+    pub fn owner(&self, id: ClientId) -> Owner {
+        self.owners.get(&id).copied().unwrap_or(Owner::Nobody)
+    }
+
+    /// A client transaction is over.
+    pub fn forget_client(&mut self, id: ClientId) {
+        self.owners.remove(&id);
+        self.ended.remove(&id);
+    }
+
+    /// Whether a request without an owner still waits for its answer: a BYE, a CANCEL.
+    pub fn awaits_answers(&self) -> bool {
+        self.owners.keys().any(|id| self.tx.client_awaits(*id)) || !self.waiting.is_empty()
+    }
+
+    // ---- responses ----
+
+    /// A response to a request, without To tag.
+    pub fn response(&self, request: &Request, code: u16, reason: &str) -> Option<Response> {
+        let builder =
+            ResponseBuilder::to_request(request, StatusCode::new(code)?, bytes::Bytes::from(reason.to_owned())).ok()?;
+        let mut response = builder.build();
+        push(&mut response.headers, HeaderName::Server, self.config.user_agent.clone());
+        Some(response)
+    }
+
+    /// Answers a request; a final response gets a To tag where none is (RFC 3261 section 8.2.6.2).
+    pub fn respond(&mut self, now: Instant, id: ServerId, code: u16, reason: &str, extra: &[(HeaderName, &str)]) {
+        let Some(request) = self.tx.server_request(id).cloned() else { return };
+        let Some(mut response) = self.response(&request, code, reason) else { return };
+        for (name, value) in extra {
+            push(&mut response.headers, name.clone(), (*value).to_owned());
+        }
+        let tag = self.token(8);
+        set_to_tag(&mut response, &tag);
+        crate::sip::set(&mut response.headers, HeaderName::ContentLength, "0");
+        self.tx.respond(now, id, response);
+    }
+
+    /// Emits an event.
+    pub fn emit(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+}
+
+fn token(rng: &mut ChaCha20Rng, bytes: usize) -> String {
+    let mut buffer = [0; 32];
+    let buffer = buffer.get_mut(..bytes.min(32)).unwrap_or_default();
+    rng.fill_bytes(buffer);
+    buffer.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where a request goes next: its topmost Route, else its Request-URI (RFC 3261 section 8.1.2).
+fn next_hop(request: &Request) -> Result<Resolve, Unreachable> {
+    match request.headers.typed::<Route>() {
+        Some(Ok(route)) => Resolve::of(&route.0.uri),
+        _ => Resolve::of(&request.uri),
+    }
+}
+
+/// Puts a tag on the To of a response that has none.
+pub fn set_to_tag(response: &mut Response, tag: &str) {
+    if super::dialog::to_tag(&response.headers).is_some() {
+        return;
+    }
+    let to = crate::sip::text(&response.headers, &HeaderName::To);
+    if let Ok(header) = Header::build(HeaderName::To, format!("{to};tag={tag}")) {
+        let place = response.headers.iter().position(|header| *header.name() == HeaderName::To).unwrap_or_default();
+        response.headers.remove_all(&HeaderName::To);
+        response.headers.insert(place, header);
+    }
+}

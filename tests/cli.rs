@@ -1,0 +1,129 @@
+//! The program from outside: arguments, configuration, exit codes. No network.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs offhook in a home of its own, with nothing of this machine's environment.
+fn offhook(home: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_offhook"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .output()
+        .expect("the program starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn config_init_writes_once_and_for_the_owner_only() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(".config/offhook/config.toml");
+    let first = offhook(home.path(), &["config", "init"]);
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    assert!(stdout(&first).starts_with(&format!("wrote {}\n", path.display())));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    std::fs::write(&path, "# mine\n").unwrap();
+    let second = offhook(home.path(), &["config", "init"]);
+    assert_eq!(second.status.code(), Some(2));
+    assert_eq!(stderr(&second), format!("offhook: {}: it exists already, and was left as it is\n", path.display()));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "# mine\n");
+}
+
+#[test]
+fn config_check_says_what_is_there() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("c.toml");
+    let text = "[[account]]\nname = \"work\"\nuri = \"sip:alice@pbx.example.com\"\npassword_command = \"echo tiger\"\n\
+                proxies = \"sip:p1.example.com\"\n[[account]]\nuri = \"sip:bob@192.0.2.1\"\nregister = false\n";
+    std::fs::write(&path, text).unwrap();
+    let checked = offhook(home.path(), &["config", "check", "--config", path.to_str().unwrap()]);
+    let expected = format!(
+        "{}: good\n\
+         account work: sip:alice@pbx.example.com\n  registers at sip:pbx.example.com for 3600 s\n  through sip:p1.example.com;lr\n  password: by command\n\
+         account bob: sip:bob@192.0.2.1\n  does not register\n  password: none\n\
+         listens at 0.0.0.0:5060\ninput default, output default, ring default\ncodecs PCMU, PCMA, 20 ms a packet\n\
+         note: audio.codecs: skipped opus, G722, not in this build (it has PCMU, PCMA)\n",
+        path.display()
+    );
+    assert_eq!(stdout(&checked), expected);
+    assert_eq!(checked.status.code(), Some(0));
+    assert_eq!(stderr(&checked), "");
+}
+
+#[test]
+fn the_written_configuration_is_good() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(offhook(home.path(), &["config", "init"]).status.code(), Some(0));
+    let checked = offhook(home.path(), &["config", "check"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    assert!(stdout(&checked).contains("config.toml: good\nno account: direct calls only\n"), "{}", stdout(&checked));
+}
+
+#[test]
+fn mistakes_name_the_place_and_exit_with_2() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("c.toml");
+    std::fs::write(&path, "[audio]\nptimes = 20\n").unwrap();
+    let file = path.to_str().unwrap();
+    for arguments in [
+        &["config", "check", "--config", file][..],
+        &["--config", file, "run"],
+        &["call", "600", "--config", file],
+        &["answer", "--config", file],
+    ] {
+        let output = offhook(home.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(
+            stderr(&output),
+            format!("offhook: {file}:2: unknown key 'ptimes' in audio (did you mean 'ptime'?)\n")
+        );
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+#[test]
+fn usage_is_checked_before_the_phone_starts() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("c.toml");
+    std::fs::write(&path, "[[account]]\nname = \"work\"\nuri = \"sip:a@b\"\n").unwrap();
+    let file = path.to_str().unwrap();
+    let table = [
+        (&["call"][..], "<TARGET>"),
+        (&["call", "600", "--password", "x"], "--password"),
+        (&["--config", "nowhere.toml", "run"], "offhook: nowhere.toml: there is no such file"),
+        (&["--config", file, "--account", "wrok", "run"], "offhook: there is no account 'wrok' (did you mean 'work'?)"),
+        (&["--config", file, "call", "600", "--play", "none.wav"], "offhook: --play none.wav: not a WAV file"),
+        (
+            &["--config", file, "call", "600", "--record", "no/r.wav"],
+            "offhook: --record no/r.wav: there is no such folder",
+        ),
+        (&["register"], "offhook: no account is configured"),
+        (&["--log", "no/such/folder/log", "run"], "offhook: --log no/such/folder/log: can't be written"),
+    ];
+    for (arguments, message) in table {
+        let output = offhook(home.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(message), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let home = tempfile::tempdir().unwrap();
+    for arguments in [&["--help"][..], &["--version"], &["call", "--help"], &["config", "init", "--help"]] {
+        let output = offhook(home.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(stdout(&output).contains("offhook"), "{arguments:?}");
+    }
+}
