@@ -168,7 +168,7 @@ impl Core {
 
     /// A random number below `limit`.
     pub fn below(&mut self, limit: u32) -> u32 {
-        (u64::from(self.rng.next_u32()) * u64::from(limit) >> 32) as u32
+        ((u64::from(self.rng.next_u32()) * u64::from(limit)) >> 32) as u32
     }
 
     /// The next call's number.

@@ -178,7 +178,7 @@ impl Registration {
     /// Registers `contact`, and keeps it registered. With a contact that differs from the last one the old binding is
     /// removed by the same REGISTER. Does nothing while a REGISTER for the same contact is out.
     pub fn start(&mut self, contact: &Uri) {
-        let changed = !self.contact.as_ref().is_some_and(|old| text(old) == text(contact));
+        let changed = self.contact.as_ref().is_none_or(|old| text(old) != text(contact));
         if changed {
             let old = self.contact.replace(contact.clone());
             let registering = self.outstanding.as_ref().is_some_and(|outstanding| outstanding.job == Job::Register);
