@@ -7,6 +7,8 @@
 //! This needs root (`unshare -r` will do) and the Debian packages in [`rig::PROGRAMS`]; `./dev test` installs them.
 //! Where something is missing each test says that it was skipped and why; with `OFFHOOK_REQUIRE_PEERS=1` it fails.
 
+#![allow(clippy::disallowed_methods, reason = "real software runs by the real clock")]
+
 mod calls;
 mod load;
 mod registration;

@@ -13,6 +13,7 @@ pub mod sipp;
 pub mod sound;
 pub mod wire;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -87,7 +88,8 @@ pub fn take() -> Option<MutexGuard<'static, Rig>> {
         Err(reason) => {
             let required = std::env::var_os("OFFHOOK_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
             assert!(!required, "the peer tests can't run here: {reason}");
-            eprintln!("skipped: {reason}");
+            // Past the test harness, which shows what a passed test printed to nobody.
+            let _ = writeln!(std::io::stderr(), "skipped: {reason}");
             None
         }
     }
