@@ -246,8 +246,8 @@ const fn binding(
     Binding { contexts, keys, action, label, help, shown, when }
 }
 
-/// The table. The first line that fits wins; the footer keeps its order.
-pub const TABLE: &[Binding] = &[
+/// The table. The first line that fits wins. The footer keeps its order; where room is short the last key stays.
+pub static TABLE: &[Binding] = &[
     // The pop-ups.
     binding(&[C::Incoming], One(Char('a')), A::Answer, text::ANSWER, Footer, always),
     binding(&[C::Incoming], One(Char('r')), A::Busy, text::BUSY, Footer, always),
@@ -315,9 +315,9 @@ pub const TABLE: &[Binding] = &[
     binding(&[C::Confirm], One(Ctrl('c')), A::QuitNow, text::QUIT_NOW, Help, always),
     binding(&[C::Confirm], One(Char('n')), A::Back, text::STAY, Footer, always),
     // Everywhere.
-    binding(CLOSABLE, One(Key::Esc), A::Back, text::BACK, Footer, always),
-    binding(NO_TEXT, One(Char('?')), A::Help, text::HELP, Footer, always),
     binding(MAIN, One(Char('q')), A::Quit, text::QUIT, Footer, always),
+    binding(NO_TEXT, One(Char('?')), A::Help, text::HELP, Footer, always),
+    binding(CLOSABLE, One(Key::Esc), A::Back, text::BACK, Footer, always),
     binding(&Context::ALL, One(Ctrl('c')), A::Quit, text::INTERRUPT, Help, always),
     binding(&Context::ALL, One(Ctrl('z')), A::Suspend, text::SUSPEND, Help, always),
     binding(&Context::ALL, One(Ctrl('l')), A::Redraw, text::REDRAW, Help, always),

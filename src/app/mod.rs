@@ -318,17 +318,18 @@ impl App {
 
     /// Keeps what is scrolled within its text, after the terminal or the text changed.
     fn clamp_scrolling(&mut self) {
-        let size = self.size;
-        let message = self.trace.selected().map_or(0, |entry| layout::message_rows(&entry.text, size.0));
-        let log = layout::log_rows(&self.log, size.0);
+        let (columns, rows) = self.size;
         for screen in &mut self.screens {
-            let (reader, rows) = match screen {
-                Screen::Message(reader) => (reader, message),
-                Screen::Help(reader) => (reader, layout::help_rows(size.0)),
-                Screen::Log(reader) => (reader, log),
+            let (reader, all) = match screen {
+                Screen::Message(reader) => {
+                    let message = self.trace.selected().map_or("", |entry| &entry.text);
+                    (reader, layout::message_rows(message, columns))
+                }
+                Screen::Help(reader) => (reader, layout::help_rows(columns)),
+                Screen::Log(reader) => (reader, layout::log_rows(&self.log, columns)),
                 Screen::Line(_) | Screen::Pad(_) | Screen::Trace | Screen::Confirm => continue,
             };
-            reader.top = reader.top.min(rows.saturating_sub(layout::page_rows(size.1)));
+            reader.top = reader.top.min(all.saturating_sub(layout::page_rows(rows)));
         }
     }
 

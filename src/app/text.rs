@@ -20,23 +20,23 @@ type Label = (&'static str, &'static str);
 #[allow(missing_docs)]
 mod labels {
     use super::Label;
-    pub const ANSWER: Label = ("answer", "answer; an active call is held first");
+    pub const ANSWER: Label = ("answer", "answer, hold the others");
     pub const BUSY: Label = ("busy", "reject as busy (486)");
-    pub const DECLINE: Label = ("decline", "decline for all phones (603)");
-    pub const LATER: Label = ("later", "let it ring, close the pop-up");
+    pub const DECLINE: Label = ("decline", "decline everywhere (603)");
+    pub const LATER: Label = ("later", "let it ring, close this");
     pub const ACCEPT_TRANSFER: Label = ("call them", "follow the transfer");
     pub const REFUSE_TRANSFER: Label = ("refuse", "refuse the transfer");
-    pub const LATER_TRANSFER: Label = ("later", "close the pop-up, decide later");
+    pub const LATER_TRANSFER: Label = ("later", "decide later");
     pub const DIAL: Label = ("call", "call someone");
     pub const HANGUP: Label = ("hang up", "hang up");
     pub const HOLD: Label = ("hold", "hold");
     pub const RESUME: Label = ("resume", "resume a held call");
-    pub const SWAP: Label = ("swap", "swap the active and the held call");
-    pub const TRANSFER: Label = ("transfer", "transfer to someone else");
+    pub const SWAP: Label = ("swap", "swap active and held");
+    pub const TRANSFER: Label = ("transfer", "transfer to someone");
     pub const PAD: Label = ("keypad", "keypad");
     pub const MUTE: Label = ("mute", "close the microphone");
     pub const UNMUTE: Label = ("unmute", "open the microphone");
-    pub const DIGIT: Label = ("send", "send a DTMF digit in the active call");
+    pub const DIGIT: Label = ("send", "send a DTMF digit");
     pub const LOUDER: Label = ("louder", "speaker louder");
     pub const SOFTER: Label = ("softer", "speaker softer");
     pub const DIAL_DIGIT: Label = ("number", "type a number to call");
@@ -44,18 +44,18 @@ mod labels {
     pub const NEXT: Label = ("next", "select the call below");
     pub const TRACE: Label = ("SIP trace", "SIP messages");
     pub const LOG: Label = ("log", "what happened so far");
-    pub const COMMAND: Label = ("command", "command line, as in 'offhook run'");
+    pub const COMMAND: Label = ("command", "a command, as in 'run'");
     pub const SUBMIT_CALL: Label = ("call", "carry it out");
     pub const SUBMIT_TRANSFER: Label = ("transfer", "carry it out");
     pub const SUBMIT_COMMAND: Label = ("do it", "carry it out");
-    pub const NEXT_ACCOUNT: Label = ("account", "call from another account");
+    pub const NEXT_ACCOUNT: Label = ("account", "another account");
     pub const OLDER: Label = ("history", "earlier entry");
     pub const NEWER: Label = ("newer", "later entry");
     pub const LEAVE: Label = ("leave", "leave the line");
     pub const EDIT: Label = ("type", "edit, as in a shell");
     pub const OPEN: Label = ("open", "the message in full");
-    pub const FILTER: Label = ("only this Call-ID", "only this Call-ID, or all");
-    pub const UNFILTER: Label = ("show all", "only this Call-ID, or all");
+    pub const FILTER: Label = ("one Call-ID", "one Call-ID, or all");
+    pub const UNFILTER: Label = ("show all", "one Call-ID, or all");
     pub const UP: Label = ("up", "up");
     pub const DOWN: Label = ("down", "down");
     pub const PAGE_UP: Label = ("page up", "a page up");
@@ -70,9 +70,9 @@ mod labels {
     pub const STAY: Label = ("stay", "stay");
     pub const BACK: Label = ("back", "back");
     pub const HELP: Label = ("help", "this help");
-    pub const QUIT: Label = ("quit", "quit; asks while a call is up");
-    pub const INTERRUPT: Label = ("quit", "quit; twice while a call is up");
-    pub const SUSPEND: Label = ("suspend", "suspend, while no call is up");
+    pub const QUIT: Label = ("quit", "quit (asks in a call)");
+    pub const INTERRUPT: Label = ("quit", "quit (twice in a call)");
+    pub const SUSPEND: Label = ("suspend", "suspend, without a call");
     pub const REDRAW: Label = ("redraw", "draw the screen anew");
 }
 pub use labels::*;
@@ -143,6 +143,7 @@ mod fixed {
     pub const SRTP: &str = "encrypted";
     pub const ASKS_TRANSFER: &str = "asks for a transfer: y or n";
     pub const PHONE_STOPPED: &str = "the phone has stopped";
+    pub const CRASHED: &str = "a part of the phone failed: see the message above";
     pub const NO_TERMINAL: &str =
         "the terminal UI needs a terminal on stdin and stdout; for scripts there is 'offhook run'";
 }
@@ -255,6 +256,19 @@ pub fn call_state(call: &Call) -> &'static str {
             (true, true) => "both hold",
         },
         CallStage::Ending => "hanging up",
+    }
+}
+
+/// What stands in place of the meters while a call has no sound.
+pub fn without_sound(call: &Call) -> &'static str {
+    match call.stage {
+        CallStage::Calling if call.incoming => "it rings here",
+        CallStage::Calling => "no reply yet",
+        CallStage::Ringing | CallStage::Early if call.incoming => "it rings here",
+        CallStage::Ringing => "it rings at their side",
+        CallStage::Early => "sound before the answer",
+        CallStage::Established => "you hold them: no sound flows",
+        CallStage::Ending => "saying goodbye",
     }
 }
 
@@ -392,12 +406,17 @@ pub fn hang_up_again(call: CallNo) -> String {
 pub fn outcome(by: EndedBy, code: Option<u16>, reason: &str, answered: bool) -> String {
     match (by, code, answered) {
         (EndedBy::Local, _, true) => "you hung up".into(),
+        (EndedBy::Local, _, false) => "you ended it".into(),
         (EndedBy::Remote, None | Some(200), true) => "they hung up".into(),
         (EndedBy::Transport, _, _) => format!("network: {reason}"),
-        (EndedBy::Local | EndedBy::Remote | EndedBy::Timeout, Some(code), _) => {
-            if reason.starts_with(&code.to_string()) { reason.to_owned() } else { format!("{code} {reason}") }
+        (EndedBy::Remote | EndedBy::Timeout, Some(code), _) => {
+            if reason.starts_with(&code.to_string()) {
+                reason.to_owned()
+            } else {
+                format!("{code} {reason}")
+            }
         }
-        (EndedBy::Local | EndedBy::Remote | EndedBy::Timeout, None, _) => reason.to_owned(),
+        (EndedBy::Remote | EndedBy::Timeout, None, _) => reason.to_owned(),
     }
 }
 

@@ -34,10 +34,14 @@ pub fn state_style(call: &Call, theme: Theme) -> Style {
 /// Draws the list.
 pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     let columns = usize::from(area.width);
-    let rows = usize::from(area.height).saturating_sub(1);
+    let has_heading = area.height > 2 || usize::from(area.height) > app.calls.len();
+    let rows = usize::from(area.height).saturating_sub(usize::from(has_heading));
     let selected = app.calls.iter().position(|call| Some(call.no) == app.selected).unwrap_or(0);
     let first = (selected + 1).saturating_sub(rows.max(1));
-    let mut lines = vec![heading(text::CALLS, theme)];
+    let mut lines = Vec::new();
+    if has_heading {
+        lines.push(heading(text::CALLS, theme));
+    }
     for (place, call) in app.calls.iter().enumerate().skip(first).take(rows) {
         lines.push(row(app, call, place == selected, columns, theme));
     }
@@ -89,18 +93,36 @@ pub fn draw_idle(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     let columns = usize::from(area.width);
     let rows = usize::from(area.height);
     let mut lines = Vec::new();
-    let recent = app.recent.len().min(rows.saturating_sub(6));
+    // Rows of the hint, the heading and air.
+    let recent = app.recent.len().min(rows.saturating_sub(7));
     let above = (rows.saturating_sub(recent + if recent > 0 { 4 } else { 2 }) / 2).min(6);
     lines.extend(std::iter::repeat_n(Line::default(), above));
     lines.push(Line::styled(text::NO_CALLS, theme.strong()).centered());
     lines.push(Line::styled(text::NO_CALLS_HINT, theme.dim()).centered());
     if recent > 0 {
-        lines.extend(std::iter::repeat_n(Line::default(), rows.saturating_sub(above + 2 + 1 + recent)));
-        lines.push(heading(text::RECENT, theme));
-        lines
-            .extend(app.recent.iter().take(recent).map(|past| past_row(past, columns, app.settings.utc_offset, theme)));
+        lines.extend(std::iter::repeat_n(Line::default(), rows.saturating_sub(above + 2 + 2 + recent)));
+        lines.extend(recent_rows(app, recent, columns, theme));
     }
     frame.render_widget(Text::from(lines), area);
+}
+
+/// Draws the calls that are over, as many as there is room for, at the bottom.
+pub fn draw_recent(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
+    let rows = usize::from(area.height);
+    let recent = app.recent.len().min(rows.saturating_sub(2));
+    if recent == 0 {
+        return;
+    }
+    let mut lines = vec![Line::default(); rows.saturating_sub(recent + 2)];
+    lines.extend(recent_rows(app, recent, usize::from(area.width), theme));
+    frame.render_widget(Text::from(lines), area);
+}
+
+/// A heading and `count` rows.
+fn recent_rows(app: &App, count: usize, columns: usize, theme: Theme) -> Vec<Line<'static>> {
+    let mut rows = vec![heading(text::RECENT, theme)];
+    rows.extend(app.recent.iter().take(count).map(|past| past_row(past, columns, app.settings.utc_offset, theme)));
+    rows
 }
 
 fn past_row(past: &Past, columns: usize, utc_offset: i32, theme: Theme) -> Line<'static> {

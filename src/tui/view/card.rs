@@ -17,8 +17,10 @@ use super::theme::Theme;
 pub const ROWS: u16 = 9;
 /// Rows of the card on a small screen.
 pub const COMPACT_ROWS: u16 = 6;
+/// Rows of the card on the smallest.
+pub const SMALLEST_ROWS: u16 = 4;
 
-/// Draws it in [`ROWS`] or [`COMPACT_ROWS`].
+/// Draws it in [`ROWS`], [`COMPACT_ROWS`] or [`SMALLEST_ROWS`].
 pub fn draw(frame: &mut Frame, area: Rect, app: &App, call: &Call, theme: Theme) {
     let style = state_style(call, theme);
     let state = format!(" {} {} {} ", call.no, arrow(call.incoming), text::call_state(call));
@@ -33,7 +35,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, call: &Call, theme: Theme)
     let lines = if area.height >= ROWS {
         vec![
             name(call, columns, theme),
-            address(call, columns, theme),
+            address(app, call, columns, theme),
             notes(app, call, columns, theme),
             Line::from(microphone(app, call, columns, theme)),
             Line::from(speaker(app, call, columns, theme)),
@@ -42,15 +44,17 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, call: &Call, theme: Theme)
         ]
     } else {
         let (half, gap) = (columns.saturating_sub(3) / 2, Span::raw("   "));
+        // What stands in place of the meters takes the whole row.
+        let half = if has_sound(call) { half } else { columns };
         let mut meters = microphone(app, call, half, theme);
         meters.push(gap);
         meters.extend(speaker(app, call, half, theme));
-        vec![
-            both_names(call, columns, theme),
-            notes(app, call, columns, theme),
-            Line::from(meters),
-            figures(call, columns, theme),
-        ]
+        let name = both_names(call, columns, theme);
+        if area.height >= COMPACT_ROWS {
+            vec![name, notes(app, call, columns, theme), Line::from(meters), figures(call, columns, theme)]
+        } else {
+            vec![name, Line::from(meters)]
+        }
     };
     frame.render_widget(Text::from(lines), inner);
 }
@@ -60,9 +64,10 @@ fn name(call: &Call, columns: usize, theme: Theme) -> Line<'static> {
     both_ends(Span::styled(call.who().to_owned(), theme.strong()), Span::styled(codec, theme.dim()), columns)
 }
 
-fn address(call: &Call, columns: usize, theme: Theme) -> Line<'static> {
+fn address(app: &App, call: &Call, columns: usize, theme: Theme) -> Line<'static> {
     let address = if call.name.is_some() { call.peer.clone() } else { String::new() };
-    let account = call.account.as_deref().map(text::via_account).unwrap_or_default();
+    let account = call.account.as_deref().filter(|_| app.accounts.len() > 1);
+    let account = account.map(text::via_account).unwrap_or_default();
     both_ends(Span::raw(address), Span::styled(account, theme.dim()), columns)
 }
 
@@ -121,7 +126,7 @@ fn has_sound(call: &Call) -> bool {
 fn microphone(app: &App, call: &Call, columns: usize, theme: Theme) -> Vec<Span<'static>> {
     // Before the answer the microphone is closed.
     if !has_sound(call) || call.stage == CallStage::Early {
-        return vec![Span::raw(left("", columns))];
+        return vec![Span::styled(left(text::without_sound(call), columns), theme.dim())];
     }
     meter(text::MICROPHONE, app.levels.input, app.muted.then_some(text::MUTED), columns, theme)
 }

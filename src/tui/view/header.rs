@@ -57,8 +57,10 @@ fn row(account: &Account, names: usize, columns: usize, utc_offset: i32, theme: 
     let state = text::registration(account.registration);
     let used = 2 + 2 + names + 2 + 14 + 2;
     let rest = columns.saturating_sub(used + 1);
-    let messages = fit(&messages, rest / 2);
-    let detail = left(&text::account_detail(account, utc_offset), rest.saturating_sub(width(&messages)));
+    let messages = fit(&messages, rest.saturating_sub(10));
+    let gap = if messages.is_empty() { 0 } else { 2 };
+    let detail = rest.saturating_sub(width(&messages) + gap);
+    let detail = left(&text::account_detail(account, utc_offset), detail) + &" ".repeat(gap);
     let detail_style = if account.reason.is_some() { style } else { theme.dim() };
     Line::from(vec![
         Span::styled(format!("  {mark} "), style),

@@ -34,6 +34,8 @@ const TALL: u16 = 20;
 const WIDE: u16 = 150;
 /// Columns of the calls on a wide screen.
 const WIDE_LEFT: u16 = 84;
+/// Below the calls, the recent ones show from this many rows on.
+const RECENT_ROWS: u16 = 8;
 /// Columns inside a pop-up, where there is room.
 const POP_UP: u16 = 58;
 
@@ -107,12 +109,26 @@ fn calls_pane(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     let Some(call) = app.shown_call() else {
         return calls::draw_idle(frame, area, app, theme);
     };
-    let card = if area.height >= card::ROWS + 4 { card::ROWS } else { card::COMPACT_ROWS };
+    let card = match area.height {
+        height if height >= card::ROWS + 4 => card::ROWS,
+        height if height >= card::COMPACT_ROWS + 2 => card::COMPACT_ROWS,
+        _ => card::SMALLEST_ROWS,
+    };
     let air = u16::from(area.height >= card + 5);
-    let [front, _, list] =
-        Layout::vertical([Constraint::Length(card), Constraint::Length(air), Constraint::Fill(1)]).areas(area);
+    // A heading, and a row for each call.
+    let list = u16::try_from(app.calls.len() + 1).unwrap_or(u16::MAX);
+    let [front, _, list, rest] = Layout::vertical([
+        Constraint::Length(card),
+        Constraint::Length(air),
+        Constraint::Max(list),
+        Constraint::Fill(1),
+    ])
+    .areas(area);
     card::draw(frame, front, app, call, theme);
     calls::draw(frame, list, app, theme);
+    if rest.height >= RECENT_ROWS {
+        calls::draw_recent(frame, rest, app, theme);
+    }
 }
 
 /// What lies over all else. The question whether to quit comes first, then calls that come in.

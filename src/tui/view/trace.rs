@@ -38,10 +38,11 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     let shown = visible.into_iter().skip(first).take(rows);
     let shown: Vec<(bool, &TraceEntry)> = shown.map(|(place, entry)| (Some(place) == selected, entry)).collect();
     let remote = shown.iter().map(|(_, entry)| width(&entry.remote.to_string())).max().unwrap_or(0).min(REMOTE);
+    let cseq = shown.iter().map(|(_, entry)| width(&entry.cseq)).max().unwrap_or(0).min(CSEQ);
     let columns = usize::from(inner.width);
     let lines: Vec<Line> = shown
         .into_iter()
-        .map(|(is_selected, entry)| row(entry, is_selected, (columns, remote), app.settings.utc_offset, theme))
+        .map(|(is_selected, entry)| row(entry, is_selected, (columns, remote, cseq), app.settings.utc_offset, theme))
         .collect();
     frame.render_widget(Text::from(lines), inner);
 }
@@ -49,7 +50,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
 fn row(
     entry: &TraceEntry,
     is_selected: bool,
-    (columns, remote): (usize, usize),
+    (columns, remote, cseq): (usize, usize, usize),
     utc_offset: i32,
     theme: Theme,
 ) -> Line<'static> {
@@ -57,7 +58,7 @@ fn row(
     let time = if is_roomy { text::clock_ms(entry.time, utc_offset) } else { text::clock(entry.time, utc_offset) };
     let remote = if is_roomy { left(&entry.remote.to_string(), remote) + "  " } else { String::new() };
     let used = 2 + width(&time) + 1 + 3 + 1 + width(&remote);
-    let summary = columns.saturating_sub(used + 1 + CSEQ);
+    let summary = columns.saturating_sub(used + 1 + cseq);
     let style = summary_style(entry, theme);
     Line::from(vec![
         Span::styled(if is_selected { "▸ " } else { "  " }, theme.accent()),
@@ -68,7 +69,7 @@ fn row(
             left(short(&entry.summary), summary),
             if is_selected { style.patch(theme.strong()) } else { style },
         ),
-        Span::styled(format!(" {}", left(&entry.cseq, CSEQ)), theme.dim()),
+        Span::styled(format!(" {}", left(&entry.cseq, cseq)), theme.dim()),
     ])
 }
 

@@ -105,6 +105,7 @@ impl Call {
             }
             Alerting::Ring | Alerting::RingThenAnswer => {
                 if let Some(mut response) = cx.response(request, 180, "Ringing") {
+                    copy_record_route(request, &mut response);
                     call.finish_response(cx, &mut response);
                     cx.tx.respond(now, id, response);
                 }
@@ -145,9 +146,7 @@ impl Call {
     /// A 2xx to an INVITE of the peer's, with the routes that it recorded.
     pub(super) fn success(&self, cx: &Core, request: &Request, sdp: String) -> Option<Response> {
         let mut response = cx.response(request, 200, "OK")?;
-        for route in request.headers.get_all(&HeaderName::RecordRoute) {
-            response.headers.push(route.clone());
-        }
+        copy_record_route(request, &mut response);
         push(&mut response.headers, HeaderName::ContentType, "application/sdp");
         response.set_body(sdp.into());
         self.finish_response(cx, &mut response);
@@ -338,5 +337,12 @@ impl Call {
             cx.timers.cancel(&Timer::Resend2xx(self.no));
             cx.timers.cancel(&Timer::AckMissing(self.no));
         }
+    }
+}
+
+/// RFC 3261 section 12.1.1: a response that makes a dialog, an early one too, copies the routes that the request recorded.
+fn copy_record_route(request: &Request, response: &mut Response) {
+    for route in request.headers.get_all(&HeaderName::RecordRoute) {
+        response.headers.push(route.clone());
     }
 }
