@@ -1,5 +1,8 @@
 //! The user agent on simulated time, against a scripted other side: each scenario reads like the ladder in its document.
 
+// The clock that is simulated begins at some real instant.
+#![allow(clippy::disallowed_methods)]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 
