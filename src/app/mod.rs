@@ -1,1 +1,343 @@
-//! The terminal UI`s state, without I/O.
+//! The terminal UI's state, without I/O: [`App::update`] takes what happened and the time, and gives what is to be done.
+//!
+//! - `keymap.rs`: the table of all keys, from which dispatch, footer and help are made
+//! - `act.rs`: what each key's action does
+//! - `calls.rs`: accounts and calls, as the phone's events tell
+//! - `line.rs`: the line in which targets and commands are typed, and its history
+//! - `trace.rs`, `log.rs`: bounded lists of SIP messages and of what happened
+//! - `layout.rs`: wrapping of texts, which scrolling has to know
+//! - `text.rs`: every word on the screen
+
+mod act;
+pub mod calls;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod keymap;
+pub mod layout;
+pub mod line;
+pub mod log;
+pub mod text;
+pub mod trace;
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use crate::phone::command::ParseError;
+use crate::phone::media_thread::Levels;
+use crate::phone::{Command, Event, Reply, TraceEntry};
+use crate::ua::CallNo;
+
+use calls::{Account, Call, Past};
+use keymap::{Context, Key};
+use line::{History, Line, Purpose};
+use log::{Level, Log};
+use trace::Trace;
+
+/// Calls that are remembered after their end.
+const RECENT: usize = 50;
+
+/// What the outside gives the UI at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the phone listens, to be shown.
+    pub listen: String,
+    /// What is added to UTC to get the person's time of day, in seconds.
+    pub utc_offset: i32,
+    /// Reads a line of the command line, with the words of `run`.
+    pub parse: fn(&str) -> Result<Command, ParseError>,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has this many columns and rows.
+    Resized(u16, u16),
+    /// The phone spoke.
+    Phone(Event),
+    /// A SIP message crossed the wire.
+    Trace(TraceEntry),
+    /// A command was carried out or refused; the text is for a person.
+    Replied(Result<Reply, String>),
+    /// The sound's levels, ten times a second while a call is up.
+    Tick(Levels),
+    /// A signal, or the terminal is gone: end without asking.
+    Terminate,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Give the phone a command.
+    Command(Command),
+    /// Ring the terminal's bell.
+    Bell,
+    /// Give the terminal back and stop, as Ctrl-Z does.
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    /// Hang up, unregister, end.
+    Quit,
+    /// End at once.
+    Abort,
+}
+
+/// What lies over the main screen.
+#[derive(Debug, Clone)]
+pub enum Screen {
+    /// A line is being typed.
+    Line(Line),
+    /// The keypad of a call.
+    Pad(CallNo),
+    /// The ladder of SIP messages.
+    Trace,
+    /// One SIP message in full.
+    Message(Reader),
+    /// All keys.
+    Help(Reader),
+    /// What happened so far.
+    Log(Reader),
+    /// Whether to quit although a call is up.
+    Confirm,
+}
+
+/// How far a text is scrolled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// The first row that shows; for the log, rows up from the end.
+    pub top: usize,
+}
+
+/// Everything that the screen shows.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// What was given at the start.
+    pub settings: Settings,
+    /// The time of the last message.
+    pub now: SystemTime,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The accounts, as configured.
+    pub accounts: Vec<Account>,
+    /// The calls that are up, by number.
+    pub calls: Vec<Call>,
+    /// The call that keys act on.
+    pub selected: Option<CallNo>,
+    /// When the selection last moved because a call ended.
+    pub selection_moved: Option<SystemTime>,
+    /// Calls that are over, the latest first.
+    pub recent: VecDeque<Past>,
+    /// The microphone is closed.
+    pub muted: bool,
+    /// The speaker's gain in dB, as far as keys changed it.
+    pub volume: f32,
+    /// The sound's levels.
+    pub levels: Levels,
+    /// What happened.
+    pub log: Log,
+    /// The SIP messages.
+    pub trace: Trace,
+    /// What lies over the main screen, the topmost last.
+    pub screens: Vec<Screen>,
+    /// Targets that were called.
+    pub dialled: History,
+    /// Commands that were typed.
+    pub commands: History,
+    /// The phone is hanging up and unregistering.
+    pub quitting: bool,
+}
+
+/// Levels of silence.
+const SILENCE: Levels = Levels { input: -100.0, output: -100.0 };
+
+impl App {
+    /// The idle screen. The caller asks the phone for its state ([`Command::State`]) and reports the reply.
+    pub fn new(settings: Settings, now: SystemTime, size: (u16, u16)) -> App {
+        App {
+            settings,
+            now,
+            size,
+            accounts: Vec::new(),
+            calls: Vec::new(),
+            selected: None,
+            selection_moved: None,
+            recent: VecDeque::new(),
+            muted: false,
+            volume: 0.0,
+            levels: SILENCE,
+            log: Log::default(),
+            trace: Trace::default(),
+            screens: Vec::new(),
+            dialled: History::default(),
+            commands: History::default(),
+            quitting: false,
+        }
+    }
+
+    /// Takes what happened at `now`, and says what is to be done.
+    pub fn update(&mut self, now: SystemTime, msg: Msg) -> Vec<Effect> {
+        self.now = now;
+        match msg {
+            Msg::Key(key) => self.on_key(key),
+            Msg::Paste(text) => {
+                self.on_paste(&text);
+                Vec::new()
+            }
+            Msg::Resized(columns, rows) => {
+                self.size = (columns, rows);
+                self.clamp_scrolling();
+                Vec::new()
+            }
+            Msg::Phone(event) => self.on_event(event),
+            Msg::Trace(entry) => {
+                self.trace.push(entry);
+                Vec::new()
+            }
+            Msg::Replied(result) => {
+                self.on_reply(result);
+                Vec::new()
+            }
+            Msg::Tick(levels) => {
+                self.levels = levels;
+                Vec::new()
+            }
+            Msg::Terminate => self.quit(),
+        }
+    }
+
+    /// Whether levels and durations move, so that ten ticks a second are wanted.
+    pub fn wants_ticks(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// The terminal's title.
+    pub fn title(&self) -> String {
+        if let Some(call) = self.ringing_call() {
+            return text::title_incoming(call.who());
+        }
+        match self.shown_call() {
+            Some(call) => text::title_call(call.who()),
+            None => text::NAME.into(),
+        }
+    }
+
+    /// Where keys go now.
+    pub fn context(&self) -> Context {
+        match self.screens.last() {
+            Some(Screen::Confirm) => Context::Confirm,
+            Some(Screen::Line(line)) => match line.purpose {
+                Purpose::Call => Context::Dial,
+                Purpose::Transfer(_) => Context::TransferTo,
+                Purpose::Command => Context::CommandLine,
+            },
+            top => {
+                if self.pop_up_call().is_some() {
+                    return Context::Incoming;
+                }
+                if self.pop_up_request().is_some() {
+                    return Context::TransferRequest;
+                }
+                match top {
+                    Some(Screen::Pad(_)) => Context::Pad,
+                    Some(Screen::Trace) => Context::Trace,
+                    Some(Screen::Message(_)) => Context::Message,
+                    Some(Screen::Help(_)) => Context::Help,
+                    Some(Screen::Log(_)) => Context::Log,
+                    Some(Screen::Line(_) | Screen::Confirm) | None => Context::Main,
+                }
+            }
+        }
+    }
+
+    /// The line that is being typed, if any.
+    pub fn line(&self) -> Option<&Line> {
+        self.screens.iter().rev().find_map(|screen| match screen {
+            Screen::Line(line) => Some(line),
+            Screen::Pad(_)
+            | Screen::Trace
+            | Screen::Message(_)
+            | Screen::Help(_)
+            | Screen::Log(_)
+            | Screen::Confirm => None,
+        })
+    }
+
+    /// Whether the trace lies over the main screen.
+    pub fn trace_is_open(&self) -> bool {
+        self.screens.iter().any(|screen| matches!(screen, Screen::Trace))
+    }
+
+    fn on_key(&mut self, key: Key) -> Vec<Effect> {
+        if self.quitting {
+            return if key == Key::Ctrl('c') { vec![Effect::Abort] } else { Vec::new() };
+        }
+        match keymap::find(self, key) {
+            Some(binding) => self.act(binding.action, key),
+            None => Vec::new(),
+        }
+    }
+
+    /// Pasted text goes into the line; where none is open it is taken for a target.
+    fn on_paste(&mut self, text: &str) {
+        if self.quitting {
+            return;
+        }
+        let Some(first) = text.lines().map(str::trim).find(|line| !line.is_empty()) else { return };
+        if self.context() == Context::Main {
+            self.screens.push(Screen::Line(Line::new(Purpose::Call)));
+        }
+        if let Some(Screen::Line(line)) = self.screens.last_mut() {
+            line.insert(&layout::clean(first));
+        }
+    }
+
+    fn on_reply(&mut self, result: Result<Reply, String>) {
+        match result {
+            Ok(Reply::Done) => {}
+            Ok(Reply::Call(call)) => {
+                if self.call(call).is_some() {
+                    self.selected = Some(call);
+                }
+            }
+            Ok(Reply::State(snapshot)) => self.take_snapshot(*snapshot),
+            Err(message) => self.log.push(self.now, Level::Error, layout::clean(&message)),
+        }
+    }
+
+    fn quit(&mut self) -> Vec<Effect> {
+        if self.quitting {
+            return Vec::new();
+        }
+        self.quitting = true;
+        self.screens.clear();
+        vec![Effect::Quit]
+    }
+
+    /// Keeps what is scrolled within its text, after the terminal or the text changed.
+    fn clamp_scrolling(&mut self) {
+        let (columns, rows) = self.size;
+        for screen in &mut self.screens {
+            let (reader, all) = match screen {
+                Screen::Message(reader) => {
+                    let message = self.trace.selected().map_or("", |entry| &entry.text);
+                    (reader, layout::message_rows(message, columns))
+                }
+                Screen::Help(reader) => (reader, layout::help_rows(columns)),
+                Screen::Log(reader) => (reader, layout::log_rows(&self.log, columns)),
+                Screen::Line(_) | Screen::Pad(_) | Screen::Trace | Screen::Confirm => continue,
+            };
+            reader.top = reader.top.min(all.saturating_sub(layout::page_rows(rows)));
+        }
+    }
+
+    /// How long ago that was, in whole seconds.
+    pub fn since(&self, time: SystemTime) -> u64 {
+        self.now.duration_since(time).unwrap_or(Duration::ZERO).as_secs()
+    }
+}
+
+#[cfg(test)]
+mod tests;

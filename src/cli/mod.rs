@@ -7,7 +7,7 @@
 //! | [`session`] | a started phone with its events, output and signals; the end within two seconds |
 //! | [`out`], [`text`] | standard output; events as JSON or as lines for a person |
 //! | [`watch`] | one call from its first event to its exit code |
-//! | [`call`], [`register`], [`run`], [`demo`], [`devices`], [`config`] | the commands |
+//! | [`call`], [`register`], [`run`], [`demo`], [`devices`], [`exchange`], [`config`] | the commands |
 //! | [`log`] | the log file |
 
 pub mod args;
@@ -15,6 +15,7 @@ pub mod call;
 pub mod config;
 pub mod demo;
 pub mod devices;
+pub mod exchange;
 pub mod exit;
 pub mod log;
 pub mod out;
@@ -22,6 +23,7 @@ pub mod register;
 pub mod run;
 pub mod session;
 pub mod text;
+mod ui;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -65,10 +67,31 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
     let flags = overrides(&global);
     let context = || Context::load(&global, &flags, &environment);
     match arguments.command {
-        None | Some(Command::Demo(_) | Command::Exchange) => Err(Failure::new(
-            Exit::Usage,
-            "this build has neither terminal UI nor exchange yet; try offhook run --help",
-        )),
+        None => {
+            let Context { config, .. } = context()?;
+            async_main(ui::run(config))
+        }
+        Some(Command::Demo(args::Demo { headless: false })) => {
+            let Context { config, .. } = context()?;
+            async_main(async {
+                // It ends with this block, after the phone.
+                let (exchange, password) = start_demo()?;
+                ui::run(demo::config(config, exchange.address(), crate::exchange::demo::USER, &password)).await
+            })
+        }
+        Some(Command::Demo(args::Demo { headless: true })) => {
+            let Context { config, style, .. } = context()?;
+            async_main(async {
+                let (exchange, password) = start_demo()?;
+                let config = demo::headless_config(config, exchange.address(), crate::exchange::demo::USER, &password);
+                let session = Session::start(config, stdout(style)?)?;
+                demo::headless(session).await.map(|()| Exit::Done)
+            })
+        }
+        Some(Command::Exchange) => {
+            let Context { config, style, .. } = context()?;
+            async_main(exchange::run(&config, style))
+        }
         Some(Command::Run) => {
             let Context { config, account, style } = context()?;
             async_main(async {
@@ -114,6 +137,12 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
     }
+}
+
+/// The demo's exchange, and the password of its users.
+fn start_demo() -> Result<(crate::exchange::Exchange, String), Failure> {
+    let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    crate::exchange::demo::start().map_err(|error| exchange::failed(loopback, &error))
 }
 
 /// What a command starts from.

@@ -41,6 +41,13 @@ pub fn set(headers: &mut Headers, name: HeaderName, value: impl Into<bytes::Byte
     push(headers, name, value);
 }
 
+/// Whether a request has what its response must repeat (RFC 3261 section 8.2.6.2): without it no answer can be made.
+pub fn is_answerable(request: &Request) -> bool {
+    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
+        .iter()
+        .all(|name| request.headers.get(name).is_some())
+}
+
 /// The tokens of a comma-separated list, over all of its rows, lower case.
 pub fn tokens(headers: &Headers, name: &HeaderName) -> Vec<String> {
     headers

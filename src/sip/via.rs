@@ -26,7 +26,9 @@ pub fn stamp(request: &mut Request, source: SocketAddr) {
     let Some(Ok(via)) = request.headers.typed::<Via>() else { return };
     let asks_rport = matches!(via.rport(), Some(None));
     let same_host = matches!(via.host, Host::Ip(ip) if ip == source.ip());
-    if same_host && !asks_rport {
+    // Only we may say where it came from: with a `received` of its own a request could aim our answer at anybody.
+    let forged = via.received().is_some();
+    if same_host && !asks_rport && !forged {
         return;
     }
     let Some(row) = request.headers.remove_first(&HeaderName::Via) else { return };
@@ -36,11 +38,18 @@ pub fn stamp(request: &mut Request, source: SocketAddr) {
     if asks_rport {
         stamped = replace_flag(&stamped, "rport", &format!("rport={}", source.port()));
     }
-    if via.received().is_none() {
-        stamped.push_str(&format!(";received={}", source.ip()));
+    if forged {
+        stamped = without(&stamped, "received");
     }
+    stamped.push_str(&format!(";received={}", source.ip()));
     stamped.push_str(&String::from_utf8_lossy(rest));
     request.headers.push_front(Header::build(HeaderName::Via, stamped).unwrap_or(row));
+}
+
+/// Leaves out every parameter `name`.
+fn without(via: &str, name: &str) -> String {
+    let is_another = |part: &&str| !part.split('=').next().unwrap_or_default().trim().eq_ignore_ascii_case(name);
+    via.split(';').filter(is_another).collect::<Vec<_>>().join(";")
 }
 
 /// Writes `with` in place of the valueless parameter `name`.
@@ -117,6 +126,14 @@ mod tests {
         let (via, to) = stamped("Via: SIP/2.0/UDP pc.example.com;branch=z9hG4bKa", "[2001:db8::1]:40000");
         assert!(via.ends_with(";received=2001:db8::1"), "{via}");
         assert_eq!(to, "[2001:db8::1]:5060".parse().unwrap());
+    }
+
+    #[test]
+    fn nobody_aims_the_answer_at_someone_else() {
+        let (via, to) =
+            stamped("Via: SIP/2.0/UDP 192.0.2.9:5070;received=198.51.100.1;branch=z9hG4bKa", "192.0.2.9:40000");
+        assert_eq!(via, "SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bKa;received=192.0.2.9");
+        assert_eq!(to, "192.0.2.9:5070".parse().unwrap());
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use crate::sip::transport::{Flow, Transmit};
 use crate::sip::{
-    ClientTransaction, Message, Method, Output, Reliability, Request, Response, ServerTransaction, Timer, Timers,
-    TransactionKey, TuEvent, via,
+    ClientState, ClientTransaction, Message, Method, Output, Reliability, Request, Response, ServerTransaction, Timer,
+    Timers, TransactionKey, TuEvent, via,
 };
 
 use queue::TimerQueue;
@@ -153,6 +153,14 @@ impl Transactions {
         self.clients.get(&id).map(|client| client.machine.request())
     }
 
+    /// Gives an INVITE that was cancelled, or whose call is over, 64*T1 for its final response; then it fails as if it had
+    /// timed out (RFC 3261 section 9.1). Without this one that has rung waits for ever.
+    pub fn give_up(&mut self, now: Instant, id: ClientId) {
+        if self.clients.get(&id).is_some_and(|client| client.machine.state() == ClientState::Proceeding) {
+            self.queue.set((Id::Client(id), Timer::B), now + self.timers.timeout());
+        }
+    }
+
     /// The way of an open client transaction.
     pub fn client_flow(&self, id: ClientId) -> Option<Flow> {
         self.clients.get(&id).map(|client| client.flow)
@@ -160,7 +168,7 @@ impl Transactions {
 
     /// Whether a client transaction still waits for its final response.
     pub fn client_awaits(&self, id: ClientId) -> bool {
-        use crate::sip::ClientState::{Calling, Proceeding, Trying};
+        use ClientState::{Calling, Proceeding, Trying};
         self.clients.get(&id).is_some_and(|client| matches!(client.machine.state(), Calling | Trying | Proceeding))
     }
 
@@ -204,6 +212,10 @@ impl Transactions {
     }
 
     fn handle_request(&mut self, now: Instant, flow: Flow, mut request: Request) {
+        if !crate::sip::is_answerable(&request) {
+            tracing::debug!(from = %flow.remote, "a request that can't be answered is dropped");
+            return;
+        }
         via::stamp(&mut request, flow.remote);
         let Some(key) = TransactionKey::from_request(&request) else { return };
         if let Some((id, server)) =
@@ -247,7 +259,13 @@ impl Transactions {
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some((id, timer)) = self.queue.pop(now) {
             let (flow, outputs) = match id {
-                Id::Client(client) => match self.clients.get_mut(&client) {
+                Id::Client(id) => match self.clients.get_mut(&id) {
+                    // RFC 3261 section 17.1.1.2 knows no Timer B here: it is ours, see `give_up`.
+                    Some(client) if timer == Timer::B && client.machine.state() == ClientState::Proceeding => {
+                        self.events.push_back(Event::Failed { id, failure: Failure::Timeout });
+                        self.remove(Id::Client(id));
+                        continue;
+                    }
                     Some(client) => (client.flow, client.machine.on_timer(timer)),
                     None => continue,
                 },
@@ -274,6 +292,20 @@ impl Transactions {
                 let outputs = client.machine.on_transport_error();
                 self.apply(now, Id::Client(id), way, outputs);
             }
+        }
+    }
+
+    /// Drops a client transaction that nobody waits for any more: an INVITE that was answered by 180 and then never again.
+    pub fn abandon_client(&mut self, id: ClientId) {
+        if self.clients.contains_key(&id) {
+            self.remove(Id::Client(id));
+        }
+    }
+
+    /// Drops a server transaction that shall not be answered (RFC 4320 section 4.2) or can't be.
+    pub fn abandon_server(&mut self, id: ServerId) {
+        if self.servers.contains_key(&id) {
+            self.remove(Id::Server(id));
         }
     }
 

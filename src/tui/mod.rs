@@ -1,1 +1,297 @@
-//! The terminal: its lifecycle and its widgets.
+//! The terminal: what happens goes into [`App`], what it wants is done, and the screen shows it.
+//!
+//! - `terminal.rs`: takes the terminal and gives it back, whatever happens
+//! - `input.rs`: the terminal's events as the app's messages
+//! - `history.rs`: what was dialled, from one run to the next
+//! - `view/`: the widgets
+
+mod history;
+mod input;
+mod terminal;
+mod view;
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use crossterm::event::EventStream;
+use futures_util::StreamExt as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use crate::app::{App, Effect, Msg, Settings, text};
+use crate::phone::command::{ParseError, Reply};
+use crate::phone::media_thread::Levels;
+use crate::phone::{Command, Event, PhoneHandle, Refused, TraceEntry};
+
+use terminal::Terminal;
+use view::Theme;
+
+/// How often levels and durations are drawn while a call is up.
+const TICK: Duration = Duration::from_millis(100);
+/// How long hanging up and unregistering may take at the end.
+const GOODBYE: Duration = Duration::from_millis(1_800);
+/// Messages that are taken at once before the screen is drawn.
+const BATCH: usize = 256;
+
+/// What can be chosen about the UI.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether colours are used.
+    pub colour: bool,
+    /// The file in which the targets that were dialled are kept; `None`: they are forgotten at the end.
+    pub history: Option<PathBuf>,
+    /// Reads a line of the command line.
+    pub parse: fn(&str) -> Result<Command, ParseError>,
+}
+
+impl Options {
+    /// Colours unless `NO_COLOR` is set (no-color.org) or the terminal is a dumb one; no history file.
+    pub fn from_environment(parse: fn(&str) -> Result<Command, ParseError>) -> Options {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Options { colour: !is_set("NO_COLOR") && !is_dumb, history: None, parse }
+    }
+}
+
+/// What the UI needs of the phone.
+trait Phone {
+    fn command(&self, command: Command) -> impl Future<Output = Result<Reply, Refused>>;
+    fn levels(&self) -> Levels;
+}
+
+impl Phone for PhoneHandle {
+    fn command(&self, command: Command) -> impl Future<Output = Result<Reply, Refused>> {
+        PhoneHandle::command(self, command)
+    }
+
+    fn levels(&self) -> Levels {
+        PhoneHandle::levels(self)
+    }
+}
+
+/// What the phone says by itself.
+struct Channels {
+    events: UnboundedReceiver<Event>,
+    trace: UnboundedReceiver<TraceEntry>,
+    /// False once the phone no longer traces.
+    trace_is_open: bool,
+}
+
+/// Runs the terminal UI until the person quits, a signal comes or the phone stops. Calls are hung up and accounts
+/// unregistered by then. Needs a tokio runtime with time and I/O.
+///
+/// # Errors
+///
+/// When there is no terminal, or it can't be drawn on, or the phone stopped by itself.
+pub async fn run(mut phone: PhoneHandle, options: Options) -> anyhow::Result<()> {
+    let channels = Channels { events: phone.events(), trace: phone.trace(), trace_is_open: true };
+    let listen = phone.listen().to_string();
+    drive(&phone, channels, listen, options).await
+}
+
+async fn drive(phone: &impl Phone, channels: Channels, listen: String, options: Options) -> anyhow::Result<()> {
+    anyhow::ensure!(terminal::is_there(), text::NO_TERMINAL);
+    let theme = Theme { colour: options.colour };
+    let settings = Settings { listen, utc_offset: terminal::utc_offset(), parse: options.parse };
+    let signals = Signals::new().context("can't listen for signals")?;
+    let mut terminal = Terminal::take().context("can't take the terminal")?;
+    let size = terminal.size().unwrap_or((80, 24));
+    let mut app = App::new(settings, SystemTime::now(), size);
+    app.dialled = history::read(options.history.as_deref());
+    let ui = Ui { phone, app, theme, pending: Vec::new(), goodbye: None };
+    let result = ui.run(&mut terminal, channels, signals, &options).await;
+    // The terminal is given back before the error shows.
+    drop(terminal);
+    result
+}
+
+/// How a command ended; `None`: the phone has quit.
+type Replied = Option<Result<Reply, String>>;
+
+struct Ui<'a, P> {
+    phone: &'a P,
+    app: App,
+    theme: Theme,
+    /// The commands that are under way: a slow one holds up nothing.
+    pending: Vec<Pin<Box<dyn Future<Output = Replied> + 'a>>>,
+    /// When the UI ends at the latest, once it is to end.
+    goodbye: Option<Instant>,
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    On,
+    End,
+}
+
+impl<'a, P: Phone> Ui<'a, P> {
+    async fn run(
+        mut self,
+        terminal: &mut Terminal,
+        mut channels: Channels,
+        mut signals: Signals,
+        options: &Options,
+    ) -> anyhow::Result<()> {
+        let mut keys = EventStream::new();
+        let mut keys_are_open = true;
+        let mut ticks = ticks();
+        let mut was_ticking = false;
+        self.start(Command::State);
+        loop {
+            self.draw(terminal)?;
+            let is_ticking = self.app.wants_ticks();
+            if is_ticking && !was_ticking {
+                ticks.reset();
+            }
+            was_ticking = is_ticking;
+            let goodbye = self.goodbye;
+            let msg = tokio::select! {
+                key = keys.next(), if keys_are_open => match key {
+                    Some(Ok(event)) => input::message(event),
+                    // The terminal is gone.
+                    Some(Err(_)) | None => {
+                        keys_are_open = false;
+                        Some(Msg::Terminate)
+                    }
+                },
+                event = channels.events.recv() => match event {
+                    Some(event) => Some(Msg::Phone(event)),
+                    None if goodbye.is_some() => break,
+                    None => anyhow::bail!(text::PHONE_STOPPED),
+                },
+                entry = channels.trace.recv(), if channels.trace_is_open => {
+                    channels.trace_is_open = entry.is_some();
+                    entry.map(Msg::Trace)
+                }
+                _ = ticks.tick(), if is_ticking => Some(Msg::Tick(self.phone.levels())),
+                replied = next(&mut self.pending), if !self.pending.is_empty() => match replied {
+                    Some(result) => Some(Msg::Replied(result)),
+                    None => break,
+                },
+                () = signals.next() => Some(Msg::Terminate),
+                () = terminal::crash() => Some(Msg::Terminate),
+                () = at(goodbye), if goodbye.is_some() => break,
+            };
+            let Some(msg) = msg else { continue };
+            if self.take(msg, terminal)? == Flow::End || self.take_waiting(&mut channels, terminal)? == Flow::End {
+                break;
+            }
+        }
+        history::write(options.history.as_deref(), &self.app.dialled);
+        anyhow::ensure!(!terminal::has_crashed(), text::CRASHED);
+        Ok(())
+    }
+
+    /// What has come meanwhile is drawn once.
+    fn take_waiting(&mut self, channels: &mut Channels, terminal: &mut Terminal) -> anyhow::Result<Flow> {
+        for _ in 0..BATCH {
+            let msg = match channels.events.try_recv() {
+                Ok(event) => Msg::Phone(event),
+                Err(_) => match channels.trace.try_recv() {
+                    Ok(entry) => Msg::Trace(entry),
+                    Err(_) => break,
+                },
+            };
+            if self.take(msg, terminal)? == Flow::End {
+                return Ok(Flow::End);
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn take(&mut self, msg: Msg, terminal: &mut Terminal) -> anyhow::Result<Flow> {
+        for effect in self.app.update(SystemTime::now(), msg) {
+            match effect {
+                Effect::Command(command) => self.start(command),
+                Effect::Bell => terminal.bell(),
+                Effect::Suspend => {
+                    terminal.suspend().context("can't take the terminal back")?;
+                    if let Ok((columns, rows)) = terminal.size() {
+                        self.app.update(SystemTime::now(), Msg::Resized(columns, rows));
+                    }
+                }
+                Effect::Redraw => terminal.clear().context("can't draw")?,
+                Effect::Quit => {
+                    self.goodbye = Some(Instant::now() + GOODBYE);
+                    self.start(Command::Quit);
+                }
+                Effect::Abort => return Ok(Flow::End),
+            }
+        }
+        Ok(Flow::On)
+    }
+
+    fn start(&mut self, command: Command) {
+        let phone = self.phone;
+        self.pending.push(Box::pin(async move {
+            let is_quit = command == Command::Quit;
+            let result = phone.command(command).await.map_err(|refused| refused.message);
+            if is_quit { None } else { Some(result) }
+        }));
+    }
+
+    /// A terminal that is gone ends the UI, but calls are hung up first.
+    fn draw(&mut self, terminal: &mut Terminal) -> anyhow::Result<()> {
+        let (app, theme) = (&self.app, self.theme);
+        if let Err(error) = terminal.draw(&app.title(), |frame| view::draw(frame, app, theme)) {
+            tracing::warn!("can't draw: {error}");
+            self.take(Msg::Terminate, terminal)?;
+        }
+        Ok(())
+    }
+}
+
+fn ticks() -> Interval {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn at(time: Option<Instant>) {
+    if let Some(time) = time {
+        sleep_until(time).await;
+    }
+}
+
+/// The first of these futures that is ready; it is taken out.
+async fn next<T>(pending: &mut Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> T {
+    poll_fn(|context| {
+        for place in 0..pending.len() {
+            if let Poll::Ready(value) = pending[place].as_mut().poll(context) {
+                drop(pending.swap_remove(place));
+                return Poll::Ready(value);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Signals that ask to end.
+struct Signals {
+    signals: [Signal; 3],
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        let signals =
+            [signal(SignalKind::terminate())?, signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?];
+        Ok(Signals { signals })
+    }
+
+    async fn next(&mut self) {
+        let [terminate, hangup, interrupt] = &mut self.signals;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+}

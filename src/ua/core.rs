@@ -33,6 +33,8 @@ const MAX_HOPS: usize = 1_000;
 const HOP_LIFETIME: Duration = Duration::from_secs(60);
 /// Requests that wait for their host's address.
 const MAX_WAITING: usize = 1_000;
+/// Branches of one INVITE that are remembered as ended.
+const MAX_BRANCHES: usize = 64;
 
 /// A host whose ways must be found: see [`super::UserAgent::poll_resolve`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -118,6 +120,8 @@ pub struct Core {
     contact_users: Vec<String>,
     rng: ChaCha20Rng,
     owners: HashMap<ClientId, Owner>,
+    /// The To tags of the branches of an INVITE that have had their BYE: their 2xx may come again.
+    ended: HashMap<ClientId, Vec<bytes::Bytes>>,
     hops: HashMap<Resolve, (Instant, Vec<Flow>)>,
     waiting: Vec<(Resolve, Waiting)>,
     resolves: VecDeque<Resolve>,
@@ -141,6 +145,7 @@ impl Core {
             contact_users,
             rng,
             owners: HashMap::new(),
+            ended: HashMap::new(),
             hops: HashMap::new(),
             waiting: Vec::new(),
             resolves: VecDeque::new(),
@@ -229,7 +234,8 @@ impl Core {
         }
     }
 
-    /// A copy of a call's request with credentials for a 401 or 407, and the next CSeq number. `trusted`: the challenge came
+    /// A copy of a call's request with credentials for a 401 or 407, and the next CSeq number of the request (in a dialog
+    /// the caller sets the dialog's, see [`super::dialog::Dialog::renumber`]). `trusted`: the challenge came
     /// from the account's own registrar or proxy; a peer's is never answered, for that is how passwords are found offline.
     ///
     /// # Errors
@@ -304,7 +310,15 @@ impl Core {
 
     /// Drops what waits for a call that is over.
     pub fn forget_waiting(&mut self, call: CallNo) {
-        self.waiting.retain(|(_, what)| !matches!(what, Waiting::Dial(other) if *other == call));
+        self.waiting.retain(|(_, what)| {
+            !matches!(what, Waiting::Dial(other) | Waiting::Request(Owner::Call(other, _), _) if *other == call)
+        });
+    }
+
+    /// Drops what would register an account as soon as its registrar's address is known.
+    pub fn forget_registering(&mut self, account: AccountId) {
+        self.waiting.retain(|(_, what)| !matches!(what, Waiting::Register(other) if *other == account));
+        self.timers.cancel(&Timer::Registration(account));
     }
 
     // ---- requests ----
@@ -368,9 +382,29 @@ impl Core {
         push(&mut cancel.headers, HeaderName::CSeq, format!("{sequence} CANCEL"));
         push(&mut cancel.headers, HeaderName::MaxForwards, "70");
         push(&mut cancel.headers, HeaderName::ContentLength, "0");
+        self.tx.give_up(now, id);
         if let Ok(id) = self.tx.send_request(now, cancel, flow) {
             self.owners.insert(id, Owner::Nobody);
         }
+    }
+
+    /// A call is over: its INVITEs that still wait for an answer are given up after a while.
+    pub fn give_up_invites(&mut self, now: Instant, call: CallNo) {
+        for purpose in [Purpose::Invite, Purpose::Modify] {
+            if let Some(id) = self.client_of(Owner::Call(call, purpose)) {
+                self.tx.give_up(now, id);
+            }
+        }
+    }
+
+    /// Notes that a branch of an INVITE has had its BYE; false: it had it before.
+    pub fn note_ended(&mut self, invite: ClientId, tag: &bytes::Bytes) -> bool {
+        let tags = self.ended.entry(invite).or_default();
+        let new = !tags.contains(tag);
+        if new && tags.len() < MAX_BRANCHES {
+            tags.push(tag.clone());
+        }
+        new
     }
 
     fn finish(&mut self, request: &mut Request, flow: &Flow) {
@@ -396,6 +430,7 @@ impl Core {
     /// A client transaction is over.
     pub fn forget_client(&mut self, id: ClientId) {
         self.owners.remove(&id);
+        self.ended.remove(&id);
     }
 
     /// Whether a request without an owner still waits for its answer: a BYE, a CANCEL.

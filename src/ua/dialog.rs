@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::sip::{
-    Address, CSeq, Contact, From, HeaderName, Headers, Method, RecordRoute, Request, Response, To, Uri, push, text,
+    Address, CSeq, Contact, From, HeaderName, Headers, Method, RecordRoute, Request, Response, To, Uri, push, set, text,
 };
 
 /// One dialog, early or confirmed.
@@ -100,6 +100,13 @@ impl Dialog {
     pub fn request(&mut self, method: Method) -> Request {
         self.local_seq += 1;
         self.build(method, self.local_seq)
+    }
+
+    /// Gives a request that is sent again the next CSeq number of ours, and says which that is.
+    pub fn renumber(&mut self, request: &mut Request) -> u32 {
+        self.local_seq += 1;
+        set(&mut request.headers, HeaderName::CSeq, format!("{} {}", self.local_seq, request.method));
+        self.local_seq
     }
 
     /// The ACK for a 2xx to our INVITE with this CSeq number (RFC 3261 section 13.2.2.4).

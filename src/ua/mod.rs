@@ -30,7 +30,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::sip::transport::{Flow, Transmit};
-use crate::sip::{HeaderName, Limits, Method, Request, Response, Scheme, Uri, parse_datagram, text};
+use crate::sip::{
+    HeaderName, Limits, Message, Method, Request, Response, Scheme, Uri, is_answerable, parse_datagram, text,
+};
 use crate::transaction::{self, ClientId, Failure, ServerId};
 
 use call::{Alerting, Call, Dial, Incoming, Plan};
@@ -125,6 +127,14 @@ impl UserAgent {
     /// A datagram came. What is no SIP message is dropped and counted.
     pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
         match parse_datagram(Bytes::copy_from_slice(bytes), &Limits::datagram()) {
+            Ok(_) if has_nul(bytes) => {
+                self.counters.malformed += 1;
+                tracing::debug!(from = %flow.remote, "a datagram with a NUL in its header fields is dropped");
+            }
+            Ok(Message::Request(request)) if !is_answerable(&request) => {
+                self.counters.malformed += 1;
+                tracing::debug!(from = %flow.remote, "a request that can't be answered is dropped");
+            }
             Ok(message) => self.core.tx.handle_message(now, flow, message),
             Err(error) => {
                 self.counters.malformed += 1;
@@ -146,7 +156,6 @@ impl UserAgent {
                 | Timer::AutoAnswer(call)
                 | Timer::Resend2xx(call)
                 | Timer::AckMissing(call)
-                | Timer::CancelUnanswered(call)
                 | Timer::Glare(call)
                 | Timer::TransferSilent(call)
                 | Timer::TransferUnanswered(call) => {
@@ -171,6 +180,7 @@ impl UserAgent {
                         None => call.unresolved(&mut self.core, now, &query.host),
                     }
                 }
+                Waiting::Register(_) if self.core.shutting_down => {}
                 Waiting::Register(account) if found => self.register(account, now),
                 Waiting::Register(account) => self.registrar_unknown(account, now, &query.host),
                 Waiting::Request(owner, request) if found => self.core.send(now, owner, request),
@@ -230,7 +240,7 @@ impl UserAgent {
             }
             Command::Unregister { account } => {
                 self.known(account)?;
-                self.with_registration(account, Registration::unregister);
+                self.unregister(account);
             }
             Command::Query { account } => {
                 self.known(account)?;
@@ -255,6 +265,9 @@ impl UserAgent {
             call.hang_up(&mut self.core, now);
         }
         // An account that never registered has nothing to take back, and nothing to say.
+        for place in 0..self.registrations.len() {
+            self.core.forget_registering(AccountId(place));
+        }
         for registration in self.registrations.iter_mut().filter(|registration| registration.contact().is_some()) {
             registration.unregister();
         }
@@ -301,6 +314,11 @@ impl UserAgent {
         self.calls.len()
     }
 
+    /// How many client and server transactions are open.
+    pub fn transactions(&self) -> (usize, usize) {
+        self.core.tx.len()
+    }
+
     /// Whether nothing is left over: no call, no transaction, no timer, nothing that waits. Registrations' refreshes count.
     pub fn is_quiescent(&self) -> bool {
         self.calls.is_empty() && self.core.tx.is_empty() && self.core.timers.is_empty() && !self.core.awaits_answers()
@@ -326,9 +344,9 @@ impl UserAgent {
         for no in over {
             let call = self.calls.remove(&no);
             self.plans.remove(&no);
-            if let Some(referrer) = call.and_then(|call| call.referrer) {
+            if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
                 // If the target's answer was told, nobody asks any more, and this does nothing.
-                self.follow_up(now, FollowUp::Notify { referrer, code: 487, reason: String::new() });
+                self.follow_up(now, FollowUp::Notify { referrer, code, reason: String::new() });
             }
         }
         if self.core.shutting_down && !self.quiet_told && self.is_shut_down() {
@@ -390,14 +408,11 @@ impl UserAgent {
     /// A 2xx to an INVITE whose call is gone: acknowledged, and ended (RFC 3261 section 13.2.2.4).
     fn end_late_answer(&mut self, now: Instant, id: ClientId, response: &Response) {
         let Some(request) = self.core.tx.client_request(id).cloned() else { return };
-        if request.method != Method::Invite || !response.status.is_success() {
-            return;
+        if response.status.is_provisional() {
+            self.core.tx.give_up(now, id);
         }
-        if let Some(mut dialog) = dialog::Dialog::from_response(&request, response) {
-            let sequence = dialog.local_seq;
-            call::acknowledge(&mut self.core, now, &request, &dialog, sequence);
-            let bye = dialog.request(Method::Bye);
-            self.core.send(now, Owner::Nobody, bye);
+        if request.method == Method::Invite && response.status.is_success() {
+            call::end_branch(&mut self.core, now, id, &request, response);
         }
     }
 
@@ -463,6 +478,12 @@ impl UserAgent {
                 self.core.wait_for(server, Waiting::Register(account));
             }
         }
+    }
+
+    fn unregister(&mut self, account: AccountId) {
+        // While the registrar's name is being looked up the registration itself knows of nothing yet.
+        self.core.forget_registering(account);
+        self.with_registration(account, Registration::unregister);
     }
 
     fn registration_due(&mut self, account: AccountId, now: Instant) {
@@ -584,11 +605,11 @@ impl UserAgent {
         let Some(invite) = invite else {
             return self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]);
         };
-        let cancel = self.core.tx.server_request(id).cloned();
-        self.core.respond(now, id, 200, "OK", &[]);
         let call = self.calls.values_mut().find(|call| call.ringing_invite() == Some(invite));
-        if let (Some(call), Some(cancel)) = (call, cancel) {
-            call.cancelled(&mut self.core, now, invite, &cancel);
+        match (call, self.core.tx.server_request(id).cloned()) {
+            (Some(call), Some(cancel)) => call.cancelled(&mut self.core, now, id, invite, &cancel),
+            // It has its final response already: the CANCEL changes nothing (RFC 3261 section 9.2).
+            _ => self.core.respond(now, id, 200, "OK", &[]),
         }
     }
 
@@ -673,6 +694,12 @@ impl UserAgent {
             None => self.core.respond(now, id, 400, "Bad Contact", &[]),
         }
     }
+}
+
+/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
+fn has_nul(message: &[u8]) -> bool {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
+    message.iter().take(end).any(|byte| *byte == 0)
 }
 
 /// Whether an address can be called at all: sip, sips and tel only.

@@ -17,8 +17,6 @@ pub enum Timer {
     Resend2xx(CallNo),
     /// When the ACK for it is given up, after 64*T1: BYE.
     AckMissing(CallNo),
-    /// When a cancelled INVITE that never got its final response is given up, after 64*T1 (RFC 3261 section 9.1).
-    CancelUnanswered(CallNo),
     /// When a re-INVITE that met another one (491) is tried again (RFC 3261 section 14.1).
     Glare(CallNo),
     /// When a transfer of ours brought no final NOTIFY for 60 s: failed.

@@ -36,6 +36,8 @@ pub struct Unacked {
     interval: Duration,
     /// The ACK is to bring the answer to our offer.
     awaits_answer: bool,
+    /// It answered the call, rather than a re-INVITE.
+    first: bool,
 }
 
 /// How a call announces itself.
@@ -99,9 +101,13 @@ impl Call {
         });
         cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
         match alerting {
-            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no }),
+            Alerting::AnswerNow => {
+                cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
+                cx.emit(Event::AnswerDue { call: no });
+            }
             Alerting::Ring | Alerting::RingThenAnswer => {
                 if let Some(mut response) = cx.response(request, 180, "Ringing") {
+                    copy_record_route(request, &mut response);
                     call.finish_response(cx, &mut response);
                     cx.tx.respond(now, id, response);
                 }
@@ -113,11 +119,27 @@ impl Call {
         Some(call)
     }
 
-    /// To tag, Contact, Record-Route and length of a response that makes our dialog (RFC 3261 section 12.1.1).
-    fn finish_response(&self, cx: &Core, response: &mut Response) {
+    /// Our dialog's tag, for a response to its INVITE.
+    fn set_tag(&self, response: &mut Response) {
         if let Some(dialog) = &self.dialog {
             super::super::core::set_to_tag(response, &String::from_utf8_lossy(&dialog.local_tag));
         }
+    }
+
+    /// The INVITE that a person has not answered gets 487.
+    pub(super) fn terminate_invite(&self, cx: &mut Core, now: Instant, invite: ServerId) {
+        if let Some(request) = cx.tx.server_request(invite).cloned()
+            && let Some(mut response) = cx.response(&request, 487, "Request Terminated")
+        {
+            self.set_tag(&mut response);
+            set(&mut response.headers, HeaderName::ContentLength, "0");
+            cx.tx.respond(now, invite, response);
+        }
+    }
+
+    /// To tag, Contact and length of a response that makes our dialog (RFC 3261 section 12.1.1).
+    fn finish_response(&self, cx: &Core, response: &mut Response) {
+        self.set_tag(response);
         self.add_contact(cx, &mut response.headers);
         let length = response.body().len().to_string();
         set(&mut response.headers, HeaderName::ContentLength, length);
@@ -126,9 +148,7 @@ impl Call {
     /// A 2xx to an INVITE of the peer's, with the routes that it recorded.
     pub(super) fn success(&self, cx: &Core, request: &Request, sdp: String) -> Option<Response> {
         let mut response = cx.response(request, 200, "OK")?;
-        for route in request.headers.get_all(&HeaderName::RecordRoute) {
-            response.headers.push(route.clone());
-        }
+        copy_record_route(request, &mut response);
         push(&mut response.headers, HeaderName::ContentType, "application/sdp");
         response.set_body(sdp.into());
         self.finish_response(cx, &mut response);
@@ -189,7 +209,8 @@ impl Call {
         let timers = cx.tx.timers();
         let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
         cx.tx.respond(now, invite, response.clone());
-        self.unacked = Some(Unacked { invite, sequence, response, interval: timers.t1, awaits_answer });
+        let first = self.phase != Phase::Established;
+        self.unacked = Some(Unacked { invite, sequence, response, interval: timers.t1, awaits_answer, first });
         cx.timers.set(Timer::Resend2xx(self.no), now + timers.t1);
         cx.timers.set(Timer::AckMissing(self.no), now + timers.timeout());
     }
@@ -205,10 +226,22 @@ impl Call {
 
     /// RFC 3261 section 13.3.1.4: the session is ended by BYE when no ACK came.
     pub(super) fn ack_missing(&mut self, cx: &mut Core, now: Instant) {
-        if self.unacked.take().is_some() {
-            self.send_bye(cx, now);
+        if self.unacked.take().is_none() {
+            return;
+        }
+        self.send_bye(cx, now);
+        if self.leaving {
+            self.end(cx, now, EndedBy::Local, None, "hung up");
+        } else {
             self.end(cx, now, EndedBy::Timeout, Some(408), "the other side never acknowledged our answer");
         }
+    }
+
+    /// RFC 3261 section 15.1.1: a callee sends no BYE before the ACK for its 2xx has come, or is given up: the BYE could
+    /// overtake the 2xx. True: the call is left as soon as that is so.
+    pub(super) fn leave_after_ack(&mut self) -> bool {
+        self.leaving |= self.unacked.as_ref().is_some_and(|unacked| unacked.first);
+        self.leaving
     }
 
     /// The ACK for our 2xx; it may bring the answer to our offer.
@@ -217,6 +250,10 @@ impl Call {
         let Some(unacked) = self.unacked.take_if(|unacked| Some(unacked.sequence) == sequence) else { return };
         cx.timers.cancel(&Timer::Resend2xx(self.no));
         cx.timers.cancel(&Timer::AckMissing(self.no));
+        if self.leaving {
+            self.send_bye(cx, now);
+            return self.end(cx, now, EndedBy::Local, None, "hung up");
+        }
         if unacked.awaits_answer {
             let body = String::from_utf8_lossy(request.body()).into_owned();
             match self.sdp.handle_answer(&body) {
@@ -265,17 +302,15 @@ impl Call {
         self.refuse(cx, now, 480, EndedBy::Timeout);
     }
 
-    /// The caller gave up (RFC 3261 section 9.2); the CANCEL itself is answered by the user agent.
-    pub fn cancelled(&mut self, cx: &mut Core, now: Instant, invite: ServerId, cancel: &Request) {
-        if !matches!(&self.phase, Phase::Ringing(ringing) if ringing.invite == invite) {
-            return;
+    /// The caller gave up (RFC 3261 section 9.2).
+    pub fn cancelled(&mut self, cx: &mut Core, now: Instant, id: ServerId, invite: ServerId, cancel: &Request) {
+        if let Some(mut response) = cx.response(cancel, 200, "OK") {
+            // RFC 3261 section 9.2: the To tag is the one of the INVITE's responses.
+            self.set_tag(&mut response);
+            set(&mut response.headers, HeaderName::ContentLength, "0");
+            cx.tx.respond(now, id, response);
         }
-        if let Some(request) = cx.tx.server_request(invite).cloned()
-            && let Some(mut response) = cx.response(&request, 487, "Request Terminated")
-        {
-            self.finish_response(cx, &mut response);
-            cx.tx.respond(now, invite, response);
-        }
+        self.terminate_invite(cx, now, invite);
         let reason =
             identity::reason(&cancel.headers).map_or_else(|| "the caller gave up".to_owned(), |(_, words)| words);
         self.end(cx, now, EndedBy::Remote, Some(487), reason);
@@ -307,5 +342,26 @@ impl Call {
     /// Whether our 2xx to an INVITE waits for its ACK.
     pub(super) fn awaits_ack(&self) -> bool {
         self.unacked.is_some()
+    }
+
+    /// Whether an offer of ours in a 2xx waits for the answer that its ACK brings.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.unacked.as_ref().is_some_and(|unacked| unacked.awaits_answer)
+    }
+
+    /// A new offer of the peer's has overtaken the ACK for our 2xx: it has got that one, or it could not ask for more
+    /// (RFC 5407 section 3.1.4).
+    pub(super) fn acknowledged_by_offer(&mut self, cx: &mut Core) {
+        if self.unacked.take().is_some() {
+            cx.timers.cancel(&Timer::Resend2xx(self.no));
+            cx.timers.cancel(&Timer::AckMissing(self.no));
+        }
+    }
+}
+
+/// RFC 3261 section 12.1.1: a response that makes a dialog, an early one too, copies the routes that the request recorded.
+fn copy_record_route(request: &Request, response: &mut Response) {
+    for route in request.headers.get_all(&HeaderName::RecordRoute) {
+        response.headers.push(route.clone());
     }
 }

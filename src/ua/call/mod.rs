@@ -27,7 +27,7 @@ use super::{AccountId, CallNo, auth};
 
 pub use incoming::{Alerting, Incoming};
 pub use modify::{content_type, refuse_offer};
-pub use outgoing::{Dial, Plan, acknowledge};
+pub use outgoing::{Dial, Plan, end_branch};
 
 /// How far a call is.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +79,9 @@ pub struct Call {
     unacked: Option<incoming::Unacked>,
     attempt: auth::Attempt,
     established_at: Option<Instant>,
+    end_code: Option<u16>,
+    /// The person has hung up, and our 2xx waits for its ACK.
+    leaving: bool,
     transfer: Option<transfer::Asking>,
     asked: Option<transfer::Asked>,
     /// The call whose peer asked for this one, which is told how it goes.
@@ -108,6 +111,8 @@ impl Call {
             unacked: None,
             attempt: auth::Attempt::default(),
             established_at: None,
+            end_code: None,
+            leaving: false,
             transfer: None,
             asked: None,
             referrer: None,
@@ -117,6 +122,11 @@ impl Call {
     /// Whether nothing is left of it.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
+    }
+
+    /// The status code that tells others how it ended, if it was never answered.
+    pub fn end_code(&self) -> u16 {
+        self.end_code.filter(|code| *code >= 300).unwrap_or(487)
     }
 
     /// Whether a message's Call-ID is this call's.
@@ -213,14 +223,18 @@ impl Call {
         self.transfer_ends_with_call(cx, by);
         let answered_for = self.established_at.map(|since| now.saturating_duration_since(since));
         self.phase = Phase::Over;
+        self.end_code = code;
         cx.emit(Event::Ended { call: self.no, by, code, reason: reason.into(), answered_for });
         cx.forget_waiting(self.no);
+        cx.give_up_invites(now, self.no);
+        if let (Some(invite), Some(dialog)) = (cx.client_of(Owner::Call(self.no, Purpose::Invite)), &self.dialog) {
+            cx.note_ended(invite, &dialog.remote_tag);
+        }
         for timer in [
             Timer::Ring(self.no),
             Timer::AutoAnswer(self.no),
             Timer::Resend2xx(self.no),
             Timer::AckMissing(self.no),
-            Timer::CancelUnanswered(self.no),
             Timer::Glare(self.no),
             Timer::TransferSilent(self.no),
             Timer::TransferUnanswered(self.no),
@@ -244,8 +258,10 @@ impl Call {
             Phase::Inviting(_) => self.cancel(cx, now),
             Phase::Ringing(_) => self.refuse(cx, now, 486, EndedBy::Local),
             Phase::Established => {
-                self.send_bye(cx, now);
-                self.end(cx, now, EndedBy::Local, None, "hung up");
+                if !self.leave_after_ack() {
+                    self.send_bye(cx, now);
+                    self.end(cx, now, EndedBy::Local, None, "hung up");
+                }
             }
             Phase::Over => {}
         }
@@ -258,7 +274,6 @@ impl Call {
             Timer::AutoAnswer(_) => self.auto_answer_due(cx),
             Timer::Resend2xx(_) => self.resend_2xx(cx, now),
             Timer::AckMissing(_) => self.ack_missing(cx, now),
-            Timer::CancelUnanswered(_) => self.cancel_unanswered(cx, now),
             Timer::Glare(_) => self.reconcile(cx, now),
             Timer::TransferSilent(_) => self.transfer_silent(cx, now),
             Timer::TransferUnanswered(_) => {

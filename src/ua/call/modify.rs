@@ -78,10 +78,9 @@ impl Call {
             (1, _) => {}
             (2, _) => self.modified(cx, now, &request, &response),
             (_, 401 | 407) => match cx.authorize(id, self.account, trusted, &mut self.attempt, &response) {
-                Ok(request) => {
+                Ok(mut request) => {
                     if let (Some(dialog), Some(modifying)) = (&mut self.dialog, &mut self.modifying) {
-                        dialog.local_seq += 1;
-                        modifying.sequence = dialog.local_seq;
+                        modifying.sequence = dialog.renumber(&mut request);
                     }
                     cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
                 }
@@ -152,10 +151,10 @@ impl Call {
 
     /// The far side's re-INVITE.
     pub(super) fn handle_reinvite(&mut self, cx: &mut Core, now: Instant, id: ServerId, request: &Request) {
-        if self.modifying.is_some() {
+        if self.modifying.is_some() || self.awaits_answer() {
             return cx.respond(now, id, 491, "Request Pending", &[]);
         }
-        if self.awaits_ack() || self.phase != Phase::Established {
+        if self.phase != Phase::Established {
             let pause = cx.below(11).to_string();
             return cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
         }
@@ -174,6 +173,7 @@ impl Call {
             dialog.refresh_target(&request.headers);
         }
         if let Some(response) = self.success(cx, request, sdp) {
+            self.acknowledged_by_offer(cx);
             self.send_2xx(cx, now, id, request, response, media.is_none());
         }
         if let Some(media) = media {
@@ -185,10 +185,10 @@ impl Call {
     pub(super) fn handle_update(&mut self, cx: &mut Core, now: Instant, id: ServerId, request: &Request) {
         let body = String::from_utf8_lossy(request.body()).into_owned();
         let has_offer = !body.trim().is_empty();
-        if has_offer && self.modifying.is_some() {
+        if has_offer && (self.modifying.is_some() || self.awaits_answer()) {
             return cx.respond(now, id, 491, "Request Pending", &[]);
         }
-        if has_offer && (self.awaits_ack() || self.phase != Phase::Established) {
+        if has_offer && self.phase != Phase::Established {
             let pause = cx.below(11).to_string();
             return cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
         }

@@ -1,6 +1,6 @@
 //! Calling (RFC 3261 section 13.2): INVITE, its provisional responses, its end, CANCEL.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -13,7 +13,6 @@ use super::super::command::MediaPorts;
 use super::super::core::{Core, Owner, Purpose, Resolve, Waiting};
 use super::super::dialog::{Dialog, to_tag};
 use super::super::event::{EndedBy, Event, Party};
-use super::super::timer::Timer;
 use super::super::{AccountId, CallNo, FollowUp};
 use super::{Call, Phase, name_addr, reason_phrase};
 
@@ -214,7 +213,7 @@ impl Call {
 
     fn accepted(&mut self, cx: &mut Core, now: Instant, id: ClientId, response: &Response) -> Vec<FollowUp> {
         let Some(request) = cx.tx.client_request(id).cloned() else { return Vec::new() };
-        let Some(mut dialog) = Dialog::from_response(&request, response) else {
+        let Some(dialog) = Dialog::from_response(&request, response) else {
             tracing::warn!(call = %self.no, "a 2xx names no dialog");
             return Vec::new();
         };
@@ -223,9 +222,7 @@ impl Call {
             if current.remote_tag == dialog.remote_tag {
                 self.repeat_ack(cx, now, sequence);
             } else {
-                // A second branch answered too: RFC 3261 section 13.2.2.4 lets us end it at once.
-                acknowledge(cx, now, &request, &dialog, sequence);
-                cx.send(now, Owner::Nobody, dialog.request(Method::Bye));
+                end_branch(cx, now, id, &request, response);
             }
             return Vec::new();
         }
@@ -240,8 +237,10 @@ impl Call {
             self.end(cx, now, EndedBy::Local, Some(487), "hung up");
             return Vec::new();
         }
-        let mut early = inviting.early.into_iter().filter(|early| early.sdp.is_some());
-        let early = early.rfind(|early| early.tag == tag || early.tag.is_empty());
+        let early: Vec<Early> = inviting.early.into_iter().filter(|early| early.sdp.is_some()).collect();
+        let same = early.iter().find(|early| early.tag == tag);
+        // Some send their 183 without a To tag.
+        let early = same.or_else(|| early.iter().rfind(|early| early.tag.is_empty())).cloned();
         let answer = match (session_description(response), early.and_then(|early| early.sdp)) {
             (Some(answer), _) => self.sdp.handle_answer(answer).map_err(|error| error.to_string()),
             (None, Some((session, media))) => {
@@ -353,13 +352,6 @@ impl Call {
         if provisional {
             cx.send_cancel(now, self.no);
         }
-        cx.timers.set(Timer::CancelUnanswered(self.no), now + Duration::from_secs(32));
-    }
-
-    pub(super) fn cancel_unanswered(&mut self, cx: &mut Core, now: Instant) {
-        if matches!(&self.phase, Phase::Inviting(inviting) if inviting.is_cancelled()) {
-            self.end(cx, now, EndedBy::Local, Some(487), "hung up");
-        }
     }
 }
 
@@ -373,6 +365,17 @@ pub fn acknowledge(cx: &mut Core, now: Instant, invite: &Request, dialog: &Dialo
     }
     cx.send_ack(now, ack.clone());
     ack
+}
+
+/// A 2xx of a branch that nobody wants (a second one, or one that comes too late): acknowledged, and ended at once (RFC 3261
+/// section 13.2.2.4). When it comes again only the ACK is repeated.
+pub fn end_branch(cx: &mut Core, now: Instant, id: ClientId, invite: &Request, response: &Response) {
+    let Some(mut dialog) = Dialog::from_response(invite, response) else { return };
+    let sequence = dialog.local_seq;
+    acknowledge(cx, now, invite, &dialog, sequence);
+    if cx.note_ended(id, &dialog.remote_tag) {
+        cx.send(now, Owner::Nobody, dialog.request(Method::Bye));
+    }
 }
 
 /// The session description in a response, if it has one.

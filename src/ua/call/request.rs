@@ -41,7 +41,7 @@ impl Call {
         cx.respond(now, id, 200, "OK", &[]);
         if let Some(invite) = self.ringing_invite() {
             // RFC 3261 section 15.1.2: what is still unanswered gets 487.
-            cx.respond(now, invite, 487, "Request Terminated", &[]);
+            self.terminate_invite(cx, now, invite);
         }
         let (code, words) = match identity::reason(&request.headers) {
             Some((code, words)) => (code, words),

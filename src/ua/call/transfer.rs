@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::sdp::Intent;
-use crate::sip::{CSeq, HeaderName, Method, Param, Request, Response, Scheme, Uri, push, text};
+use crate::sip::{CSeq, HeaderName, Method, Param, Request, Response, Scheme, Uri, push, set, text};
 use crate::transaction::{ClientId, ServerId};
 
 use super::super::command::CommandError;
@@ -101,12 +101,10 @@ impl Call {
             2 => self.refer_accepted(cx, now),
             _ if matches!(code, 401 | 407) => {
                 match cx.authorize(id, self.account, trusted, &mut self.attempt, response) {
-                    Ok(request) => {
-                        if let Some(dialog) = &mut self.dialog {
-                            dialog.local_seq += 1;
-                            if let Some(asking) = &mut self.transfer {
-                                asking.progress = Progress::Referred { sequence: dialog.local_seq, accepted: false };
-                            }
+                    Ok(mut request) => {
+                        if let (Some(dialog), Some(asking)) = (&mut self.dialog, &mut self.transfer) {
+                            let sequence = dialog.renumber(&mut request);
+                            asking.progress = Progress::Referred { sequence, accepted: false };
                         }
                         cx.send(now, Owner::Call(self.no, Purpose::Refer), request);
                     }
@@ -223,7 +221,7 @@ impl Call {
         let referred_by = Some(text(&request.headers, &HeaderName::ReferredBy)).filter(|by| !by.is_empty());
         if let Some(mut response) = cx.response(request, 202, "Accepted") {
             self.add_contact(cx, &mut response.headers);
-            push(&mut response.headers, HeaderName::ContentLength, "0");
+            set(&mut response.headers, HeaderName::ContentLength, "0");
             cx.tx.respond(now, id, response);
         }
         let by = identity::first_address(&request.headers, &HeaderName::ReferredBy)

@@ -1,0 +1,284 @@
+//! What each action of the keymap does.
+
+use std::time::Duration;
+
+use crate::phone::Command;
+use crate::phone::command::Side;
+use crate::ua::CallNo;
+
+use super::calls::Call;
+use super::keymap::{Action, Key};
+use super::line::{Line, Purpose};
+use super::log::Level;
+use super::trace::Step;
+use super::{App, Effect, Reader, Screen, layout, text};
+
+/// After a call ended by itself, "hang up" would hit another one: so it waits this long.
+const GRACE: Duration = Duration::from_millis(800);
+/// A step of the speaker's gain in dB.
+const VOLUME_STEP: f32 = 2.0;
+/// The range of a gain in dB, as [`Command::Volume`] has it.
+const VOLUME: std::ops::RangeInclusive<f32> = -60.0..=20.0;
+/// Messages that a page of the trace holds, about.
+const TRACE_PAGE: usize = 10;
+/// Screens over the main one, help over a message over the trace being the deepest that keys make.
+const SCREENS: usize = 8;
+
+impl App {
+    pub(super) fn act(&mut self, action: Action, key: Key) -> Vec<Effect> {
+        let selected = self.selected;
+        match action {
+            Action::Dial => self.open(Screen::Line(Line::new(Purpose::Call))),
+            Action::DialDigit => {
+                let mut line = Line::new(Purpose::Call);
+                line.edit(key);
+                self.open(Screen::Line(line))
+            }
+            Action::Answer => self.to_incoming(|call| Command::Answer { call }),
+            Action::Busy => self.to_incoming(|call| Command::Reject { call, code: None }),
+            Action::Decline => self.to_incoming(|call| Command::Reject { call, code: Some(603) }),
+            Action::Later => {
+                self.put_off();
+                Vec::new()
+            }
+            Action::Hangup => self.hang_up(),
+            Action::Hold => vec![Effect::Command(Command::Hold { call: selected })],
+            Action::Resume => vec![Effect::Command(Command::Resume { call: selected })],
+            Action::Swap => vec![Effect::Command(Command::Swap)],
+            Action::Transfer => self.with_selected(|call| Screen::Line(Line::new(Purpose::Transfer(call)))),
+            Action::AcceptTransfer => self.to_requester(|call| Command::AcceptTransfer { call }),
+            Action::RefuseTransfer => self.to_requester(|call| Command::RefuseTransfer { call }),
+            Action::Pad => self.with_selected(Screen::Pad),
+            Action::Digit => self.digit(key),
+            Action::Mute => vec![Effect::Command(Command::Mute)],
+            Action::Unmute => vec![Effect::Command(Command::Unmute)],
+            Action::Louder => self.volume(VOLUME_STEP),
+            Action::Softer => self.volume(-VOLUME_STEP),
+            Action::Previous => self.previous(),
+            Action::Next => self.next(),
+            Action::Trace => self.open(Screen::Trace),
+            Action::Log => self.open(Screen::Log(Reader::default())),
+            Action::CommandLine => self.open(Screen::Line(Line::new(Purpose::Command))),
+            Action::Help => self.open(Screen::Help(Reader::default())),
+            Action::Quit if self.calls.is_empty() => self.quit(),
+            Action::Quit => self.open(Screen::Confirm),
+            Action::QuitNow => self.quit(),
+            Action::Suspend => self.suspend(),
+            Action::Redraw => vec![Effect::Redraw],
+            Action::Back => self.back(),
+            Action::Submit => self.submit(),
+            Action::Edit => self.edit(|line, _| line.edit(key)),
+            Action::Older => self.edit(|line, history| line.older(history)),
+            Action::Newer => self.edit(|line, history| line.newer(history)),
+            Action::NextAccount => self.next_account(),
+            Action::Up => self.scroll(Step::Up(1)),
+            Action::Down => self.scroll(Step::Down(1)),
+            Action::PageUp => self.scroll(Step::Up(self.page())),
+            Action::PageDown => self.scroll(Step::Down(self.page())),
+            Action::Top => self.scroll(Step::Up(usize::MAX / 2)),
+            Action::Bottom => self.scroll(Step::Down(usize::MAX / 2)),
+            Action::Open => {
+                self.trace.pin();
+                self.open(Screen::Message(Reader::default()))
+            }
+            Action::Filter => {
+                self.trace.toggle_filter();
+                Vec::new()
+            }
+        }
+    }
+
+    fn open(&mut self, screen: Screen) -> Vec<Effect> {
+        if self.screens.len() < SCREENS {
+            self.screens.push(screen);
+        }
+        Vec::new()
+    }
+
+    fn back(&mut self) -> Vec<Effect> {
+        if let Some(Screen::Message(_)) = self.screens.pop() {
+            self.trace.unpin();
+        }
+        Vec::new()
+    }
+
+    fn with_selected(&mut self, screen: impl FnOnce(CallNo) -> Screen) -> Vec<Effect> {
+        match self.selected {
+            Some(call) => self.open(screen(call)),
+            None => Vec::new(),
+        }
+    }
+
+    /// To the call of the pop-up, else to the one that rings.
+    fn to_incoming(&mut self, command: impl FnOnce(Option<CallNo>) -> Command) -> Vec<Effect> {
+        match self.pop_up_call().or(self.ringing_call()).map(|call| call.no) {
+            Some(call) => vec![Effect::Command(command(Some(call)))],
+            None => Vec::new(),
+        }
+    }
+
+    /// To the call of the pop-up, else to the selected one; what it asked is settled by that.
+    fn to_requester(&mut self, command: impl FnOnce(Option<CallNo>) -> Command) -> Vec<Effect> {
+        let asked = self.pop_up_request().map(|(call, _)| call.no).or(self.selected);
+        let Some(call) = self.calls.iter_mut().find(|call| Some(call.no) == asked) else { return Vec::new() };
+        call.request = None;
+        vec![Effect::Command(command(Some(call.no)))]
+    }
+
+    /// Someone who presses the key just as the other side hangs up does not mean the next call.
+    fn hang_up(&mut self) -> Vec<Effect> {
+        let Some(call) = self.selected else { return Vec::new() };
+        let moved = self.selection_moved.take();
+        let is_fresh = moved.and_then(|at| self.now.duration_since(at).ok()).is_some_and(|ago| ago < GRACE);
+        if is_fresh {
+            self.log.push(self.now, Level::Warning, text::hang_up_again(call));
+            return Vec::new();
+        }
+        vec![Effect::Command(Command::Hangup { call: Some(call) })]
+    }
+
+    fn digit(&mut self, key: Key) -> Vec<Effect> {
+        let call = match self.screens.last() {
+            Some(Screen::Pad(call)) => Some(*call),
+            _ => self.selected,
+        };
+        match (call, key) {
+            (Some(call), Key::Char(digit)) if self.call(call).is_some_and(Call::is_active) => {
+                vec![Effect::Command(Command::Dtmf { call: Some(call), digits: digit.to_string() })]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn volume(&mut self, step: f32) -> Vec<Effect> {
+        self.volume = (self.volume + step).clamp(*VOLUME.start(), *VOLUME.end());
+        vec![Effect::Command(Command::Volume { side: Side::Output, db: self.volume })]
+    }
+
+    fn previous(&mut self) -> Vec<Effect> {
+        if let Some(Screen::Message(reader)) = self.screens.last_mut() {
+            *reader = Reader::default();
+            self.trace.step(Step::Up(1));
+            self.trace.pin();
+        } else if let Some(place) = self.selected_place() {
+            self.selected = self.calls.get(place.saturating_sub(1)).map(|call| call.no);
+        }
+        Vec::new()
+    }
+
+    fn next(&mut self) -> Vec<Effect> {
+        if let Some(Screen::Message(reader)) = self.screens.last_mut() {
+            *reader = Reader::default();
+            self.trace.step(Step::Down(1));
+            self.trace.pin();
+        } else if let Some(place) = self.selected_place() {
+            self.selected = self.calls.get(place + 1).or(self.calls.last()).map(|call| call.no);
+        }
+        Vec::new()
+    }
+
+    fn selected_place(&self) -> Option<usize> {
+        self.calls.iter().position(|call| Some(call.no) == self.selected)
+    }
+
+    /// A stopped process carries no sound and answers nobody.
+    fn suspend(&mut self) -> Vec<Effect> {
+        if self.calls.is_empty() {
+            return vec![Effect::Suspend];
+        }
+        self.log.push(self.now, Level::Warning, text::NO_SUSPEND.into());
+        Vec::new()
+    }
+
+    fn edit(&mut self, change: impl FnOnce(&mut Line, &super::History)) -> Vec<Effect> {
+        if let Some(Screen::Line(line)) = self.screens.last_mut() {
+            let history = match line.purpose {
+                Purpose::Call | Purpose::Transfer(_) => &self.dialled,
+                Purpose::Command => &self.commands,
+            };
+            change(line, history);
+        }
+        Vec::new()
+    }
+
+    /// The default account, then each by name.
+    fn next_account(&mut self) -> Vec<Effect> {
+        let names: Vec<&String> = self.accounts.iter().map(|account| &account.name).collect();
+        if let Some(Screen::Line(line)) = self.screens.last_mut() {
+            let next = match &line.account {
+                None => 0,
+                Some(chosen) => names.iter().position(|name| *name == chosen).map_or(0, |place| place + 1),
+            };
+            line.account = names.get(next).map(|name| name.to_string());
+        }
+        Vec::new()
+    }
+
+    /// Carries the line out. A line that can't be read stays open and says why.
+    fn submit(&mut self) -> Vec<Effect> {
+        let Some(Screen::Line(line)) = self.screens.last_mut() else { return Vec::new() };
+        let typed = line.input.value().trim().to_owned();
+        if typed.is_empty() {
+            self.screens.pop();
+            return Vec::new();
+        }
+        let command = match line.purpose {
+            Purpose::Call => {
+                self.dialled.push(&typed);
+                Command::Call { account: line.account.take(), target: typed }
+            }
+            Purpose::Transfer(call) => {
+                self.dialled.push(&typed);
+                Command::Transfer { call: Some(call), target: typed }
+            }
+            Purpose::Command => match (self.settings.parse)(&typed) {
+                Ok(command) => {
+                    self.commands.push(&typed);
+                    command
+                }
+                Err(error) => {
+                    line.error = Some(layout::clean(&error.to_string()));
+                    return Vec::new();
+                }
+            },
+        };
+        self.screens.pop();
+        match command {
+            Command::Quit => self.quit(),
+            Command::Volume { side: Side::Output, db } => {
+                self.volume = db;
+                vec![Effect::Command(command)]
+            }
+            command => vec![Effect::Command(command)],
+        }
+    }
+
+    fn page(&self) -> usize {
+        match self.screens.last() {
+            Some(Screen::Trace) => TRACE_PAGE,
+            _ => layout::page_rows(self.size.1),
+        }
+    }
+
+    fn scroll(&mut self, step: Step) -> Vec<Effect> {
+        match self.screens.last_mut() {
+            Some(Screen::Trace) => self.trace.step(step),
+            Some(Screen::Message(reader) | Screen::Help(reader)) => {
+                reader.top = match step {
+                    Step::Up(rows) => reader.top.saturating_sub(rows),
+                    Step::Down(rows) => reader.top.saturating_add(rows),
+                };
+            }
+            // The log counts from its end.
+            Some(Screen::Log(reader)) => {
+                reader.top = match step {
+                    Step::Up(rows) => reader.top.saturating_add(rows),
+                    Step::Down(rows) => reader.top.saturating_sub(rows),
+                };
+            }
+            Some(Screen::Line(_) | Screen::Pad(_) | Screen::Confirm) | None => {}
+        }
+        self.clamp_scrolling();
+        Vec::new()
+    }
+}

@@ -1,0 +1,423 @@
+//! Accounts and calls, as the phone's events tell.
+
+use std::time::{Duration, SystemTime};
+
+use crate::media::session::Stats;
+use crate::phone::event::{
+    AccountState, CallRef, CallStage, CallState, Direction, Event, Kind, Registration, Snapshot,
+};
+use crate::ua::CallNo;
+use crate::ua::event::TransferStage;
+
+use super::layout::clean;
+use super::{App, Effect, RECENT, text};
+
+/// Digits of a call that are remembered.
+const DIGITS: usize = 24;
+
+/// An account in the header.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub uri: String,
+    /// How its registration stands.
+    pub registration: Registration,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// When it is tried again.
+    pub retry_at: Option<SystemTime>,
+    /// New and old voice messages.
+    pub messages: Option<(u32, u32)>,
+}
+
+/// A call that is up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// Its number.
+    pub no: CallNo,
+    /// The account's name.
+    pub account: Option<String>,
+    /// The other side's URI.
+    pub peer: String,
+    /// The other side's name.
+    pub name: Option<String>,
+    /// They called us.
+    pub incoming: bool,
+    /// How far it is.
+    pub stage: CallStage,
+    /// We hold them.
+    pub held: bool,
+    /// They hold us.
+    pub remote_held: bool,
+    /// The codec's name.
+    pub codec: Option<String>,
+    /// The sound is encrypted.
+    pub srtp: bool,
+    /// When it began.
+    pub began: SystemTime,
+    /// When it was answered.
+    pub answered: Option<SystemTime>,
+    /// A transfer of ours, and the target's status code.
+    pub transfer: Option<(TransferStage, Option<u16>)>,
+    /// Where they ask us to call instead.
+    pub request: Option<TransferRequest>,
+    /// Figures of the sound.
+    pub stats: Option<Stats>,
+    /// Seconds since sound last came, when it should.
+    pub media_lost: Option<u32>,
+    /// Whom an incoming caller called.
+    pub called: Option<String>,
+    /// Who forwarded it to us.
+    pub diverted_from: Option<String>,
+    /// Who referred the caller to us.
+    pub referred_by: Option<String>,
+    /// Digits that we sent, the latest last.
+    pub digits_sent: String,
+    /// Digits that came.
+    pub digits_received: String,
+    /// The person closed the pop-up of this incoming call.
+    pub later: bool,
+}
+
+/// The other side asks us to call someone else instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRequest {
+    /// Whom.
+    pub to: String,
+    /// On whose behalf.
+    pub by: Option<String>,
+    /// The person closed its pop-up.
+    pub later: bool,
+}
+
+/// A call that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// When it ended.
+    pub ended: SystemTime,
+    /// They called us.
+    pub incoming: bool,
+    /// Their name, else their URI.
+    pub who: String,
+    /// How it ended.
+    pub outcome: String,
+    /// How long it stood.
+    pub talked: Option<Duration>,
+}
+
+impl Call {
+    fn new(reference: &CallRef, incoming: bool, stage: CallStage, time: SystemTime) -> Call {
+        Call {
+            no: reference.call,
+            account: reference.account.as_deref().map(clean),
+            peer: clean(&reference.peer),
+            name: None,
+            incoming,
+            stage,
+            held: false,
+            remote_held: false,
+            codec: None,
+            srtp: false,
+            began: time,
+            answered: None,
+            transfer: None,
+            request: None,
+            stats: None,
+            media_lost: None,
+            called: None,
+            diverted_from: None,
+            referred_by: None,
+            digits_sent: String::new(),
+            digits_received: String::new(),
+            later: false,
+        }
+    }
+
+    /// Their name, else their URI.
+    pub fn who(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.peer)
+    }
+
+    /// It stands and we do not hold it: what we say is heard.
+    pub fn is_active(&self) -> bool {
+        self.stage == CallStage::Established && !self.held
+    }
+
+    /// It rings here.
+    pub fn rings_here(&self) -> bool {
+        self.incoming && matches!(self.stage, CallStage::Ringing | CallStage::Calling | CallStage::Early)
+    }
+}
+
+impl App {
+    /// The call of a number.
+    pub fn call(&self, no: CallNo) -> Option<&Call> {
+        self.calls.iter().find(|call| call.no == no)
+    }
+
+    fn call_mut(&mut self, no: CallNo) -> Option<&mut Call> {
+        self.calls.iter_mut().find(|call| call.no == no)
+    }
+
+    /// The call in front: the selected one.
+    pub fn shown_call(&self) -> Option<&Call> {
+        self.selected.and_then(|no| self.call(no))
+    }
+
+    /// The incoming call that answer and reject mean: the selected one, else the one that has rung longest.
+    pub fn ringing_call(&self) -> Option<&Call> {
+        let selected = self.shown_call().filter(|call| call.rings_here());
+        selected.or_else(|| self.calls.iter().find(|call| call.rings_here()))
+    }
+
+    /// The incoming call that has a pop-up.
+    pub fn pop_up_call(&self) -> Option<&Call> {
+        self.calls.iter().find(|call| call.rings_here() && !call.later)
+    }
+
+    /// The call whose transfer request has a pop-up.
+    pub fn pop_up_request(&self) -> Option<(&Call, &TransferRequest)> {
+        let mut requests = self.calls.iter().filter_map(|call| call.request.as_ref().map(|request| (call, request)));
+        requests.find(|(_, request)| !request.later)
+    }
+
+    /// The person looks at this pop-up later.
+    pub(super) fn put_off(&mut self) {
+        if let Some(no) = self.pop_up_call().map(|call| call.no) {
+            if let Some(call) = self.call_mut(no) {
+                call.later = true;
+            }
+            self.selected = Some(no);
+        } else if let Some(no) = self.pop_up_request().map(|(call, _)| call.no)
+            && let Some(request) = self.call_mut(no).and_then(|call| call.request.as_mut())
+        {
+            request.later = true;
+        }
+    }
+
+    /// Takes the phone's state for the truth.
+    pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) {
+        self.accounts = snapshot.accounts.into_iter().map(account_from).collect();
+        self.muted = snapshot.muted;
+        let before = std::mem::take(&mut self.calls);
+        for state in snapshot.calls {
+            let known = before.iter().find(|call| call.no == state.call.call);
+            self.calls.push(call_from(state, known, self.now));
+        }
+        self.calls.sort_by_key(|call| call.no);
+        self.reselect();
+    }
+
+    /// Moves the selection to a call that exists: the active one first.
+    fn reselect(&mut self) {
+        if self.shown_call().is_some() {
+            return;
+        }
+        let active = self.calls.iter().find(|call| call.is_active()).or(self.calls.first());
+        self.selected = active.map(|call| call.no);
+    }
+
+    pub(super) fn on_event(&mut self, event: Event) -> Vec<Effect> {
+        if let Some((level, line)) = text::event(self, &event.kind) {
+            self.log.push(event.time, level, clean(&line));
+            self.clamp_scrolling();
+        }
+        let mut effects = Vec::new();
+        let time = event.time;
+        match event.kind {
+            Kind::Registering { account } => self.account(&account).registration = Registration::Registering,
+            Kind::Registered { account, .. } => self.registration(&account, Registration::Registered),
+            Kind::Bindings { .. } => {}
+            Kind::RegistrationFailed { account, code, reason, retry_in } => {
+                self.registration(&account, Registration::Failed);
+                let account = self.account(&account);
+                account.reason = Some(clean(&format!("{code} {reason}")));
+                account.retry_at = retry_in.and_then(|seconds| time.checked_add(Duration::from_secs(seconds)));
+            }
+            Kind::Unregistered { account } => self.registration(&account, Registration::Off),
+            Kind::Incoming { call, from, name, called, diverted_from, referred_by } => {
+                effects.push(Effect::Bell);
+                let is_first = self.calls.is_empty();
+                let new = self.upsert(&call, true, CallStage::Ringing, time);
+                new.peer = clean(&from);
+                new.name = name.as_deref().map(clean);
+                new.called = Some(clean(&called));
+                new.diverted_from = diverted_from.as_deref().map(clean);
+                new.referred_by = referred_by.as_deref().map(clean);
+                if is_first {
+                    self.selected = Some(call.call);
+                }
+            }
+            Kind::Calling { call } => {
+                self.upsert(&call, false, CallStage::Calling, time);
+                self.selected = Some(call.call);
+            }
+            // Early sound goes on when a further provisional response comes without any.
+            Kind::Ringing { call, .. } => {
+                self.change(&call, |call| {
+                    if call.stage == CallStage::Calling {
+                        call.stage = CallStage::Ringing;
+                    }
+                });
+            }
+            Kind::EarlyMedia { call } => self.change(&call, |call| {
+                if matches!(call.stage, CallStage::Calling | CallStage::Ringing) {
+                    call.stage = CallStage::Early;
+                }
+            }),
+            Kind::Established { call, codec, srtp, .. } => {
+                self.change(&call, |call| {
+                    call.stage = CallStage::Established;
+                    call.answered.get_or_insert(time);
+                    call.codec = Some(clean(&codec));
+                    call.srtp = srtp;
+                });
+                self.select(call.call);
+            }
+            Kind::PeerChanged { call, from, name } => self.change(&call, |call| {
+                call.peer = clean(&from);
+                call.name = name.as_deref().map(clean);
+            }),
+            Kind::Held { call } => self.change(&call, |call| call.held = true),
+            Kind::Resumed { call } => {
+                self.change(&call, |call| call.held = false);
+                self.select(call.call);
+            }
+            Kind::RemoteHeld { call } => self.change(&call, |call| call.remote_held = true),
+            Kind::RemoteResumed { call } => self.change(&call, |call| call.remote_held = false),
+            Kind::Muted => self.muted = true,
+            Kind::Unmuted => self.muted = false,
+            Kind::Transfer { call, stage, code } => self.change(&call, |call| call.transfer = Some((stage, code))),
+            Kind::TransferRequest { call, to, by } => {
+                effects.push(Effect::Bell);
+                let request = TransferRequest { to: clean(&to), by: by.as_deref().map(clean), later: false };
+                self.change(&call, |call| call.request = Some(request));
+            }
+            Kind::Dtmf { call, digit, direction } => self.change(&call, |call| {
+                let digits = match direction {
+                    Direction::Sent => &mut call.digits_sent,
+                    Direction::Received => &mut call.digits_received,
+                };
+                digits.push(if digit.is_control() { '?' } else { digit });
+                let extra = digits.chars().count().saturating_sub(DIGITS);
+                *digits = digits.chars().skip(extra).collect();
+            }),
+            Kind::Stats { call, stats } => self.change(&call, |call| call.stats = Some(stats)),
+            Kind::MediaLost { call, seconds } => self.change(&call, |call| call.media_lost = Some(seconds)),
+            Kind::MediaBack { call } => self.change(&call, |call| call.media_lost = None),
+            Kind::Ended { call, by, code, reason, duration_s, .. } => {
+                let outcome = clean(&text::outcome(by, code, &reason, duration_s > 0.0));
+                self.end(call.call, time, outcome, duration_s);
+            }
+            Kind::MessageWaiting { account, new, old } => match account {
+                Some(name) => self.account(&name).messages = Some((new, old)),
+                None => {
+                    if let Some(account) = self.accounts.first_mut() {
+                        account.messages = Some((new, old));
+                    }
+                }
+            },
+            Kind::Device { .. } | Kind::Ok { .. } | Kind::Error { .. } => {}
+            Kind::State(snapshot) => self.take_snapshot(*snapshot),
+        }
+        effects
+    }
+
+    /// The account of a name; it begins to exist when it did not.
+    fn account(&mut self, name: &str) -> &mut Account {
+        let name = clean(name);
+        let place = match self.accounts.iter().position(|account| account.name == name) {
+            Some(place) => place,
+            None => {
+                let uri = String::new();
+                let registration = Registration::Off;
+                self.accounts.push(Account { name, uri, registration, reason: None, retry_at: None, messages: None });
+                self.accounts.len() - 1
+            }
+        };
+        &mut self.accounts[place]
+    }
+
+    fn registration(&mut self, name: &str, registration: Registration) {
+        let account = self.account(name);
+        account.registration = registration;
+        account.reason = None;
+        account.retry_at = None;
+    }
+
+    /// The call of a reference; it begins to exist when it did not.
+    fn upsert(&mut self, reference: &CallRef, incoming: bool, stage: CallStage, time: SystemTime) -> &mut Call {
+        let place = match self.calls.binary_search_by_key(&reference.call, |call| call.no) {
+            Ok(place) => place,
+            Err(place) => {
+                self.calls.insert(place, Call::new(reference, incoming, stage, time));
+                place
+            }
+        };
+        &mut self.calls[place]
+    }
+
+    /// Changes a call that exists. An event of an unknown call is older than the snapshot that no longer has it.
+    fn change(&mut self, reference: &CallRef, change: impl FnOnce(&mut Call)) {
+        if let Some(call) = self.call_mut(reference.call) {
+            change(call);
+        }
+    }
+
+    fn select(&mut self, no: CallNo) {
+        if self.call(no).is_some() {
+            self.selected = Some(no);
+        }
+    }
+
+    fn end(&mut self, no: CallNo, time: SystemTime, outcome: String, duration_s: f64) {
+        let Some(place) = self.calls.iter().position(|call| call.no == no) else { return };
+        let call = self.calls.remove(place);
+        let talked = (duration_s > 0.0).then(|| Duration::try_from_secs_f64(duration_s).unwrap_or_default());
+        let who = call.who().to_owned();
+        self.recent.push_front(Past { ended: time, incoming: call.incoming, who, outcome, talked });
+        self.recent.truncate(RECENT);
+        if self.selected == Some(no) {
+            self.reselect();
+            self.selection_moved = Some(self.now);
+        }
+        if self.calls.is_empty() {
+            self.levels = super::SILENCE;
+        }
+    }
+}
+
+fn account_from(state: AccountState) -> Account {
+    Account {
+        name: clean(&state.name),
+        uri: clean(&state.uri),
+        registration: state.registration,
+        reason: state.reason.as_deref().map(clean),
+        retry_at: None,
+        messages: state.messages,
+    }
+}
+
+/// A call of a snapshot, with what only events tell from the call that we know.
+fn call_from(state: CallState, known: Option<&Call>, now: SystemTime) -> Call {
+    let mut call = known.cloned().unwrap_or_else(|| Call::new(&state.call, state.incoming, state.state, now));
+    call.peer = clean(&state.call.peer);
+    call.name = state.name.as_deref().map(clean);
+    call.stage = state.state;
+    call.held = state.held;
+    call.remote_held = state.remote_held;
+    call.codec = state.codec.as_deref().map(clean);
+    let ago = state.duration_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    call.answered = call.answered.or_else(|| ago.and_then(|ago| now.checked_sub(ago)));
+    call.transfer = state.transfer.map(|stage| (stage, None));
+    let known = call.request.take();
+    call.request = state.transfer_request.map(|to| {
+        let to = clean(&to);
+        let same = known.filter(|known| known.to == to);
+        same.unwrap_or(TransferRequest { to, by: None, later: false })
+    });
+    call.stats = state.stats.or(call.stats);
+    call
+}

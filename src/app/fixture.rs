@@ -1,0 +1,287 @@
+//! Screens for tests, built as they come to be: by events.
+
+use std::time::{Duration, SystemTime};
+
+use crate::media::session::Stats;
+use crate::phone::command::{DeviceRole, ParseError};
+use crate::phone::event::{
+    AccountState, CallRef, DeviceState, Devices, Direction, Kind, Registration, RtpCount, Snapshot,
+};
+use crate::phone::media_thread::Levels;
+use crate::phone::{Command, Event, Reply, TraceEntry};
+use crate::ua::CallNo;
+use crate::ua::event::{EndedBy, TransferStage};
+
+use super::keymap::Key;
+use super::{App, Effect, Msg, Settings};
+
+/// An app and its time.
+pub(crate) struct Scene {
+    pub app: App,
+    pub now: SystemTime,
+}
+
+/// Knows two commands: enough for the line.
+fn parse(line: &str) -> Result<Command, ParseError> {
+    match line {
+        "quit" => Ok(Command::Quit),
+        "swap" => Ok(Command::Swap),
+        "hold" => Ok(Command::Hold { call: None }),
+        word => Err(ParseError::Unknown { word: word.into(), nearest: word.starts_with("ho").then_some("hold") }),
+    }
+}
+
+impl Scene {
+    /// Nothing is configured.
+    pub fn new(columns: u16, rows: u16) -> Scene {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000 / 86_400 * 86_400 + 12 * 3600);
+        let settings = Settings { listen: "192.0.2.7:5060".into(), utc_offset: 0, parse };
+        Scene { app: App::new(settings, now, (columns, rows)), now }
+    }
+
+    /// Two accounts: one registers well, the other is refused.
+    pub fn registered(columns: u16, rows: u16) -> Scene {
+        let mut scene = Scene::new(columns, rows);
+        let account = |name: &str, uri: &str| AccountState {
+            name: name.into(),
+            uri: uri.into(),
+            registration: Registration::Registering,
+            reason: None,
+            messages: None,
+        };
+        let accounts = vec![account("work", "sip:alice@pbx.example.com"), account("home", "sip:alic@home.example.org")];
+        let snapshot = Snapshot { accounts, calls: Vec::new(), devices: Devices::default(), muted: false };
+        scene.send(Msg::Replied(Ok(Reply::State(Box::new(snapshot)))));
+        scene.phone(Kind::Registered {
+            account: "work".into(),
+            expires: 600,
+            contact: "sip:x7f3@192.0.2.7:5060".into(),
+            contacts: Vec::new(),
+        });
+        scene.phone(Kind::MessageWaiting { account: Some("work".into()), new: 2, old: 1 });
+        scene.phone(Kind::RegistrationFailed {
+            account: "home".into(),
+            code: 403,
+            reason: "Forbidden".into(),
+            retry_in: None,
+        });
+        scene
+    }
+
+    /// A call to Bob that has stood for a while, with its figures.
+    pub fn established(columns: u16, rows: u16) -> Scene {
+        let mut scene = Scene::registered(columns, rows);
+        scene.calling(1, "sip:bob@example.com");
+        scene.answered(1, "sip:bob@example.com", Some("Bob Builder"));
+        scene.wait(83);
+        scene.phone(Kind::Stats { call: bob(), stats: stats() });
+        scene.send(Msg::Tick(Levels { input: -18.4, output: -31.0 }));
+        scene
+    }
+
+    /// Bob is held, Carol was called meanwhile.
+    pub fn two_calls(columns: u16, rows: u16) -> Scene {
+        let mut scene = Scene::established(columns, rows);
+        scene.phone(Kind::Held { call: bob() });
+        scene.calling(2, "sip:carol@example.com");
+        scene.answered(2, "sip:carol@example.com", Some("Carol Danvers"));
+        scene.wait(5);
+        scene.send(Msg::Tick(Levels { input: -9.0, output: -47.5 }));
+        scene
+    }
+
+    pub fn send(&mut self, msg: Msg) -> Vec<Effect> {
+        self.app.update(self.now, msg)
+    }
+
+    pub fn phone(&mut self, kind: Kind) -> Vec<Effect> {
+        self.send(Msg::Phone(Event { time: self.now, kind }))
+    }
+
+    pub fn wait(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        let levels = self.app.levels;
+        self.send(Msg::Tick(levels));
+    }
+
+    pub fn keys(&mut self, keys: &str) -> Vec<Effect> {
+        keys.chars().flat_map(|key| self.key(Key::Char(key))).collect()
+    }
+
+    pub fn key(&mut self, key: Key) -> Vec<Effect> {
+        self.send(Msg::Key(key))
+    }
+
+    pub fn calling(&mut self, no: u32, peer: &str) {
+        self.phone(Kind::Calling { call: reference(no, peer) });
+    }
+
+    pub fn answered(&mut self, no: u32, peer: &str, name: Option<&str>) {
+        let call = reference(no, peer);
+        self.phone(Kind::Ringing { call: call.clone(), code: 180 });
+        self.wait(4);
+        if name.is_some() {
+            self.phone(Kind::PeerChanged { call: call.clone(), from: peer.into(), name: name.map(Into::into) });
+        }
+        self.phone(established(call));
+    }
+
+    pub fn incoming(&mut self, no: u32) -> Vec<Effect> {
+        self.phone(Kind::Incoming {
+            call: reference(no, "sip:dave@example.net"),
+            from: "sip:+4930123456@example.net;user=phone".into(),
+            name: Some("Dave Böhm 山田".into()),
+            called: "sip:alice@pbx.example.com".into(),
+            diverted_from: Some("sip:reception@pbx.example.com".into()),
+            referred_by: None,
+        })
+    }
+
+    /// A registration with its challenge, and the beginning of a call.
+    pub fn with_trace(mut self) -> Scene {
+        let messages = [
+            (true, "REGISTER sip:pbx.example.com SIP/2.0", "a1@x", "1 REGISTER"),
+            (false, "SIP/2.0 401 Unauthorized", "a1@x", "1 REGISTER"),
+            (true, "REGISTER sip:pbx.example.com SIP/2.0", "a1@x", "2 REGISTER"),
+            (false, "SIP/2.0 200 OK", "a1@x", "2 REGISTER"),
+            (true, "INVITE sip:bob@example.com SIP/2.0", "b2@x", "1 INVITE"),
+            (false, "SIP/2.0 100 Trying", "b2@x", "1 INVITE"),
+            (false, "SIP/2.0 183 Session Progress", "b2@x", "1 INVITE"),
+            (false, "SIP/2.0 486 Busy Here", "b2@x", "1 INVITE"),
+            (true, "ACK sip:bob@example.com SIP/2.0", "b2@x", "1 ACK"),
+            (false, "OPTIONS sip:x7f3@192.0.2.7:5060 SIP/2.0", "c3@x", "7 OPTIONS"),
+            (true, "SIP/2.0 200 OK", "c3@x", "7 OPTIONS"),
+        ];
+        for (sent, summary, call_id, cseq) in messages {
+            self.now += Duration::from_millis(37);
+            self.send(Msg::Trace(entry(self.now, sent, summary, call_id, cseq)));
+        }
+        self
+    }
+}
+
+pub(crate) fn bob() -> CallRef {
+    reference(1, "sip:bob@example.com")
+}
+
+pub(crate) fn reference(no: u32, peer: &str) -> CallRef {
+    CallRef { call: CallNo(no), account: Some("work".into()), peer: peer.into() }
+}
+
+pub(crate) fn established(call: CallRef) -> Kind {
+    Kind::Established { call, codec: "PCMU".into(), srtp: false, remote_rtp: "198.51.100.4:16384".into() }
+}
+
+pub(crate) fn ended(call: CallRef, by: EndedBy, code: Option<u16>, reason: &str, duration_s: f64) -> Kind {
+    let advice = (code == Some(486)).then(|| "they are on another call: try again later".to_owned());
+    Kind::Ended { call, by, code, reason: reason.into(), duration_s, rtp: RtpCount::default(), advice }
+}
+
+pub(crate) fn stats() -> Stats {
+    Stats {
+        sent: 4_150,
+        received: 4_149,
+        lost: 1,
+        rtt_ms: Some(12.4),
+        jitter_ms: 2.13,
+        loss: 0.002,
+        buffer_ms: 40.0,
+        mos: Some(4.36),
+        ..Stats::default()
+    }
+}
+
+fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str) -> TraceEntry {
+    let text = format!(
+        "{summary}\r\nVia: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bK-524287-1---91f7a0b1c2d3e4f5a6b7c8d9;rport\r\n\
+         Max-Forwards: 70\r\nFrom: \"Alice\" <sip:alice@pbx.example.com>;tag=8a7b\r\nTo: <sip:bob@example.com>\r\n\
+         Call-ID: {call_id}\r\nCSeq: {cseq}\r\nContact: <sip:x7f3@192.0.2.7:5060>\r\n\
+         Authorization: Digest username=\"alice\", realm=\"pbx.example.com\", nonce=\"f84f1cec41e6cbe5aea9c8e88d359\", \
+         uri=\"sip:pbx.example.com\", response=\"********\", algorithm=MD5\r\nUser-Agent: offhook/0.1.0\r\n\
+         Content-Type: application/sdp\r\nContent-Length: 159\r\n\r\nv=0\r\no=- 3724394400 1 IN IP4 192.0.2.7\r\n\
+         s=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 16384 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n\
+         a=ptime:20\r\na=sendrecv\r\n"
+    );
+    let remote = ([198, 51, 100, 1], 5060).into();
+    TraceEntry { time, sent, remote, summary: summary.into(), call_id: call_id.into(), cseq: cseq.into(), text }
+}
+
+/// Every kind of event about calls 1 to 3, for tests that try them in any order.
+pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
+    let call = reference(no % 3 + 1, "sip:bob@example.com");
+    let kinds: [fn(CallRef) -> Kind; 27] = [
+        |call| Kind::Calling { call },
+        |call| Kind::Ringing { call, code: 180 },
+        |call| Kind::EarlyMedia { call },
+        established,
+        |call| Kind::Held { call },
+        |call| Kind::Resumed { call },
+        |call| Kind::RemoteHeld { call },
+        |call| Kind::RemoteResumed { call },
+        |_| Kind::Muted,
+        |_| Kind::Unmuted,
+        |call| Kind::Transfer { call, stage: TransferStage::Ringing, code: Some(180) },
+        |call| Kind::TransferRequest { call, to: "sip:eve@example.org".into(), by: Some("sip:bob@example.com".into()) },
+        |call| Kind::Dtmf { call, digit: '5', direction: Direction::Received },
+        |call| Kind::Dtmf { call, digit: '7', direction: Direction::Sent },
+        |call| Kind::Stats { call, stats: stats() },
+        |call| Kind::MediaLost { call, seconds: 5 },
+        |call| Kind::MediaBack { call },
+        |call| ended(call, EndedBy::Remote, None, "", 12.0),
+        |call| ended(call, EndedBy::Timeout, Some(408), "Request Timeout", f64::NAN),
+        |call| Kind::PeerChanged {
+            call,
+            from: "sip:\u{202e}eve\u{1b}@example.org".into(),
+            name: Some("👩‍👩‍👧 山".repeat(40)),
+        },
+        |call| Kind::Incoming {
+            call,
+            from: "sip:dave@example.net".into(),
+            name: None,
+            called: "sip:alice@pbx.example.com".into(),
+            diverted_from: None,
+            referred_by: Some("sip:eve@example.org".into()),
+        },
+        |_| Kind::Registering { account: "work".into() },
+        |_| Kind::Unregistered { account: "work".into() },
+        |_| Kind::RegistrationFailed {
+            account: "new".into(),
+            code: 503,
+            reason: "down".into(),
+            retry_in: Some(u64::MAX),
+        },
+        |_| Kind::MessageWaiting { account: None, new: 1, old: 0 },
+        |_| Kind::Device {
+            role: DeviceRole::Output,
+            name: "USB".into(),
+            state: DeviceState::Lost,
+            detail: Some("unplugged".into()),
+        },
+        |_| Kind::State(Box::default()),
+    ];
+    kinds[which % kinds.len()](call)
+}
+
+/// Every key that the UI can tell.
+pub(crate) fn all_keys() -> Vec<Key> {
+    let mut keys: Vec<Key> = (' '..='~').chain(['ö', '山']).map(Key::Char).collect();
+    keys.extend(('a'..='z').map(Key::Ctrl));
+    keys.extend([
+        Key::Enter,
+        Key::Esc,
+        Key::Tab,
+        Key::Backspace,
+        Key::Delete,
+        Key::Left,
+        Key::Right,
+        Key::CtrlLeft,
+        Key::CtrlRight,
+        Key::Up,
+        Key::Down,
+        Key::Home,
+        Key::End,
+        Key::PageUp,
+        Key::PageDown,
+    ]);
+    keys
+}

@@ -1,0 +1,126 @@
+//! How texts become rows: what scrolling has to know, and what may stand on a screen at all.
+
+use super::keymap::{self, HelpRow};
+use super::log::Log;
+
+/// Columns that a full-screen text leaves to its frame.
+const FRAME_COLUMNS: u16 = 4;
+/// Rows that a full-screen text leaves to its frame and the footer.
+const FRAME_ROWS: u16 = 3;
+/// A terminal this wide shows the help in two columns.
+const TWO_COLUMNS: u16 = 78;
+
+/// Rows of text that a full-screen text shows at once.
+pub fn page_rows(rows: u16) -> usize {
+    usize::from(rows.saturating_sub(FRAME_ROWS)).max(1)
+}
+
+/// Replaces what could harm or mislead a screen: control characters, and those that turn or hide text.
+pub fn clean(text: &str) -> String {
+    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Like [`clean`], for a text of many lines.
+pub fn clean_message(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+fn is_harmful(c: char) -> bool {
+    // Unicode: zero-width, bidirectional embedding and override, isolates, byte order mark, tags.
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Splits a line into rows of at most `columns`. Every character outside ASCII counts as two columns: never too few.
+pub fn wrap(line: &str, columns: usize) -> Vec<&str> {
+    let columns = columns.max(2);
+    let mut rows = Vec::new();
+    let (mut start, mut used) = (0, 0);
+    for (at, c) in line.char_indices() {
+        let width = if c.is_ascii() { 1 } else { 2 };
+        if used + width > columns {
+            rows.push(&line[start..at]);
+            (start, used) = (at, 0);
+        }
+        used += width;
+    }
+    rows.push(&line[start..]);
+    rows
+}
+
+/// Columns that a full-screen text has in a terminal of `columns`.
+pub fn text_columns(columns: u16) -> usize {
+    usize::from(columns.saturating_sub(FRAME_COLUMNS)).max(2)
+}
+
+/// Rows of a SIP message in a terminal of `columns`.
+pub fn message_rows(text: &str, columns: u16) -> usize {
+    text.lines().map(|line| wrap(line, text_columns(columns)).len()).sum()
+}
+
+/// Columns before the text of a line of the log: its time of day.
+pub const LOG_INDENT: usize = 10;
+
+/// Columns that the text of a line of the log has, where the whole line has `columns`.
+pub fn log_text_columns(columns: usize) -> usize {
+    columns.saturating_sub(LOG_INDENT).max(10)
+}
+
+/// Rows of the log in a terminal of `columns`.
+pub fn log_rows(log: &Log, columns: u16) -> usize {
+    let columns = log_text_columns(text_columns(columns));
+    log.lines().map(|line| wrap(&line.text, columns).len()).sum()
+}
+
+/// The help, as columns of rows.
+pub fn help_columns(columns: u16) -> Vec<Vec<HelpRow>> {
+    let groups = keymap::help();
+    if columns < TWO_COLUMNS {
+        return vec![groups.into_iter().flatten().collect()];
+    }
+    let total: usize = groups.iter().map(Vec::len).sum();
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for group in groups {
+        // A group stays whole: it goes left while that makes the two more equal.
+        if right.is_empty() && left.len() + group.len() / 2 <= total / 2 {
+            left.extend(group);
+        } else {
+            right.extend(group);
+        }
+    }
+    vec![left, right]
+}
+
+/// Rows of the help in a terminal of `columns`.
+pub fn help_rows(columns: u16) -> usize {
+    help_columns(columns).iter().map(Vec::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn harmful_characters_are_replaced() {
+        assert_eq!(clean("a\u{1b}[2Jb\u{202e}c\u{feff}"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
+        assert_eq!(clean("Zoë 山田 👋"), "Zoë 山田 👋");
+        assert_eq!(clean_message("a\tb\r\nc"), "a\u{fffd}b\nc");
+    }
+
+    #[test]
+    fn rows_are_never_wider_than_the_screen() {
+        assert_eq!(wrap("abcdef", 4), ["abcd", "ef"]);
+        assert_eq!(wrap("", 4), [""]);
+        assert_eq!(wrap("山田山", 4), ["山田", "山"]);
+        assert_eq!(wrap("ab", 0), ["ab"]);
+    }
+
+    #[test]
+    fn help_is_balanced_in_two_columns() {
+        let columns = help_columns(80);
+        assert_eq!(columns.len(), 2);
+        let (left, right) = (columns[0].len(), columns[1].len());
+        assert!(left.abs_diff(right) <= 8, "{left} and {right} rows");
+        assert_eq!(help_columns(60).len(), 1);
+    }
+}

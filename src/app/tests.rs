@@ -1,0 +1,386 @@
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+
+use super::fixture::{Scene, all_keys, any_kind, bob, ended, established, reference};
+use super::keymap::{self, HelpRow, TABLE};
+use super::*;
+use crate::phone::event::{Direction, Kind};
+use crate::ua::event::EndedBy;
+
+fn commands(effects: Vec<Effect>) -> Vec<Command> {
+    effects
+        .into_iter()
+        .filter_map(|effect| match effect {
+            Effect::Command(command) => Some(command),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_number_is_dialled_by_typing_it() {
+    let mut scene = Scene::registered(80, 24);
+    scene.keys("+49301");
+    scene.key(Key::Backspace);
+    assert_eq!(scene.app.context(), Context::Dial);
+    let effects = scene.key(Key::Enter);
+    assert_eq!(commands(effects), [Command::Call { account: None, target: "+4930".into() }]);
+    assert_eq!(scene.app.context(), Context::Main);
+    scene.keys("c");
+    scene.key(Key::Up);
+    scene.key(Key::Tab);
+    scene.key(Key::Tab);
+    let effects = scene.key(Key::Enter);
+    assert_eq!(commands(effects), [Command::Call { account: Some("home".into()), target: "+4930".into() }]);
+}
+
+#[test]
+fn digits_go_into_the_active_call() {
+    let mut scene = Scene::established(80, 24);
+    let digit = |digits: &str| Command::Dtmf { call: Some(CallNo(1)), digits: digits.into() };
+    assert_eq!(commands(scene.keys("1#")), [digit("1"), digit("#")]);
+    scene.keys("p");
+    assert_eq!(commands(scene.keys("A0x")), [digit("A"), digit("0")]);
+    // The pad of a call that is over sends nothing, and opens no line.
+    scene.phone(ended(bob(), EndedBy::Remote, None, "", 9.0));
+    assert_eq!(scene.keys("1"), []);
+    assert_eq!(scene.app.context(), Context::Pad);
+}
+
+#[test]
+fn keys_act_on_the_selected_call() {
+    let mut scene = Scene::two_calls(80, 24);
+    assert_eq!(scene.app.selected, Some(CallNo(2)));
+    assert_eq!(commands(scene.keys("hs")), [Command::Hold { call: Some(CallNo(2)) }, Command::Swap]);
+    scene.key(Key::Up);
+    assert_eq!(commands(scene.keys("h")), [Command::Resume { call: Some(CallNo(1)) }]);
+    scene.keys("tsip:eve@example.org");
+    let effects = scene.key(Key::Enter);
+    let expected = Command::Transfer { call: Some(CallNo(1)), target: "sip:eve@example.org".into() };
+    assert_eq!(commands(effects), [expected]);
+    assert_eq!(commands(scene.keys("m")), [Command::Mute]);
+    scene.phone(Kind::Muted);
+    assert_eq!(commands(scene.keys("m")), [Command::Unmute]);
+}
+
+#[test]
+fn an_incoming_call_is_answered_or_refused() {
+    for (key, expected) in [
+        ('a', Command::Answer { call: Some(CallNo(2)) }),
+        ('r', Command::Reject { call: Some(CallNo(2)), code: None }),
+        ('d', Command::Reject { call: Some(CallNo(2)), code: Some(603) }),
+    ] {
+        let mut scene = Scene::established(80, 24);
+        assert_eq!(scene.incoming(2), [Effect::Bell]);
+        assert_eq!(scene.app.context(), Context::Incoming);
+        assert_eq!(commands(scene.key(Key::Char(key))), [expected.clone()]);
+        // Put off, it can still be answered and refused from the main screen.
+        scene.key(Key::Esc);
+        assert_eq!(scene.app.context(), Context::Main);
+        assert_eq!(commands(scene.key(Key::Char(key))), [expected]);
+    }
+}
+
+#[test]
+fn a_call_that_comes_while_a_line_is_typed_takes_no_keys() {
+    let mut scene = Scene::registered(80, 24);
+    scene.keys("cd");
+    scene.incoming(1);
+    assert_eq!(scene.keys("ara"), []);
+    assert_eq!(scene.app.line().map(|line| line.input.value()), Some("dara"));
+    scene.key(Key::Esc);
+    assert_eq!(scene.app.context(), Context::Incoming);
+}
+
+#[test]
+fn a_transfer_request_is_accepted_or_refused() {
+    for (key, expected) in [
+        ('y', Command::AcceptTransfer { call: Some(CallNo(1)) }),
+        ('n', Command::RefuseTransfer { call: Some(CallNo(1)) }),
+    ] {
+        let mut scene = Scene::established(80, 24);
+        scene.phone(Kind::TransferRequest { call: bob(), to: "sip:eve@example.org".into(), by: None });
+        assert_eq!(scene.app.context(), Context::TransferRequest);
+        assert_eq!(commands(scene.key(Key::Char(key))), [expected]);
+        assert_eq!(scene.app.context(), Context::Main);
+    }
+}
+
+#[test]
+fn hanging_up_just_as_they_do_spares_the_next_call() {
+    let mut scene = Scene::two_calls(80, 24);
+    scene.phone(ended(reference(2, "sip:carol@example.com"), EndedBy::Remote, None, "", 9.0));
+    assert_eq!(scene.keys("x"), []);
+    assert_eq!(commands(scene.keys("x")), [Command::Hangup { call: Some(CallNo(1)) }]);
+    let mut scene = Scene::two_calls(80, 24);
+    scene.phone(ended(reference(2, "sip:carol@example.com"), EndedBy::Remote, None, "", 9.0));
+    scene.wait(1);
+    assert_eq!(commands(scene.keys("x")), [Command::Hangup { call: Some(CallNo(1)) }]);
+}
+
+#[test]
+fn quitting_asks_only_while_a_call_is_up() {
+    assert_eq!(Scene::registered(80, 24).keys("q"), [Effect::Quit]);
+    assert_eq!(Scene::registered(80, 24).key(Key::Ctrl('c')), [Effect::Quit]);
+    let mut scene = Scene::established(80, 24);
+    assert_eq!(scene.keys("qn"), []);
+    assert_eq!(scene.key(Key::Ctrl('c')), []);
+    assert_eq!(scene.key(Key::Ctrl('c')), [Effect::Quit]);
+    assert_eq!(scene.keys("xq"), []);
+    assert_eq!(scene.key(Key::Ctrl('c')), [Effect::Abort]);
+    // A signal does not ask, and not twice.
+    let mut scene = Scene::established(80, 24);
+    assert_eq!(scene.send(Msg::Terminate), [Effect::Quit]);
+    assert_eq!(scene.send(Msg::Terminate), []);
+}
+
+#[test]
+fn a_suspended_phone_would_carry_no_sound() {
+    assert_eq!(Scene::registered(80, 24).key(Key::Ctrl('z')), [Effect::Suspend]);
+    assert_eq!(Scene::established(80, 24).key(Key::Ctrl('z')), []);
+}
+
+#[test]
+fn the_command_line_says_what_is_wrong_and_stays_open() {
+    let mut scene = Scene::registered(80, 24);
+    scene.keys(":hodl");
+    assert_eq!(scene.key(Key::Enter), []);
+    let error = scene.app.line().and_then(|line| line.error.clone());
+    assert_eq!(error.as_deref(), Some("unknown command 'hodl' (did you mean 'hold'?)"));
+    scene.key(Key::Ctrl('u'));
+    scene.keys("swap");
+    assert_eq!(commands(scene.key(Key::Enter)), [Command::Swap]);
+    scene.keys(":quit");
+    assert_eq!(scene.key(Key::Enter), [Effect::Quit]);
+}
+
+#[test]
+fn what_is_pasted_is_a_target() {
+    let mut scene = Scene::registered(80, 24);
+    scene.send(Msg::Paste("\n sip:bob@example.com\u{1b}\nrm -rf\n".into()));
+    let line = scene.app.line().map(|line| line.input.value().to_owned());
+    assert_eq!(line.as_deref(), Some("sip:bob@example.com\u{fffd}"));
+    // Not while a pop-up asks.
+    let mut scene = Scene::registered(80, 24);
+    scene.incoming(1);
+    scene.send(Msg::Paste("a".into()));
+    assert!(scene.app.line().is_none());
+}
+
+#[test]
+fn a_refused_command_is_an_error_in_the_log() {
+    let mut scene = Scene::registered(80, 24);
+    scene.send(Msg::Replied(Err("there is no call #7".into())));
+    let last = scene.app.log.lines().last().map(|line| (line.level, line.text.clone()));
+    assert_eq!(last, Some((Level::Error, "there is no call #7".into())));
+}
+
+#[test]
+fn digits_that_are_sent_stay_out_of_the_log() {
+    let mut scene = Scene::established(80, 24);
+    let before = scene.app.log.len();
+    for digit in "1234".chars() {
+        scene.phone(Kind::Dtmf { call: bob(), digit, direction: Direction::Sent });
+    }
+    assert_eq!(scene.app.log.len(), before);
+    assert_eq!(scene.app.call(CallNo(1)).map(|call| call.digits_sent.as_str()), Some("1234"));
+}
+
+#[test]
+fn events_of_unknown_calls_make_none() {
+    let mut scene = Scene::registered(80, 24);
+    scene.phone(established(reference(9, "sip:bob@example.com")));
+    scene.phone(ended(reference(9, "sip:bob@example.com"), EndedBy::Local, None, "", 0.0));
+    assert!(scene.app.calls.is_empty() && scene.app.recent.is_empty());
+}
+
+#[test]
+fn all_is_bounded() {
+    let mut scene = Scene::registered(80, 24);
+    for no in 1..2_000 {
+        scene.calling(no, "sip:bob@example.com");
+        scene.phone(ended(reference(no, "sip:bob@example.com"), EndedBy::Remote, Some(486), "Busy Here", 0.0));
+    }
+    assert_eq!((scene.app.log.len(), scene.app.recent.len()), (500, RECENT));
+}
+
+#[test]
+fn ticks_are_wanted_only_while_a_call_is_up() {
+    assert!(!Scene::registered(80, 24).app.wants_ticks());
+    assert!(Scene::established(80, 24).app.wants_ticks());
+}
+
+/// Screens in every context, for tests of all keys.
+fn scenes() -> Vec<Scene> {
+    let mut scenes = vec![
+        Scene::new(80, 24),
+        Scene::registered(80, 24).with_trace(),
+        Scene::established(80, 24).with_trace(),
+        Scene::two_calls(80, 24).with_trace(),
+    ];
+    let mut on = |mut scene: Scene, change: &dyn Fn(&mut Scene)| {
+        change(&mut scene);
+        scenes.push(scene);
+    };
+    for keys in ["c", "ca", ":", ":x", "i", "l", "?", "12"] {
+        on(Scene::registered(60, 15).with_trace(), &|scene| {
+            scene.app.dialled.push("alice");
+            scene.app.commands.push("swap");
+            scene.keys(keys);
+        });
+    }
+    for keys in ["c", ":"] {
+        on(Scene::registered(80, 24), &|scene| {
+            scene.app.dialled.push("alice");
+            scene.app.commands.push("swap");
+            scene.keys(keys);
+            scene.key(Key::Up);
+        });
+    }
+    for keys in ["p", "t", "m", "q", "if"] {
+        on(Scene::two_calls(80, 24).with_trace(), &|scene| {
+            scene.keys(keys);
+        });
+    }
+    for (key, again) in [(Key::Up, 0), (Key::Up, 1)] {
+        on(Scene::established(40, 10).with_trace(), &|scene| {
+            scene.keys("i");
+            scene.key(key);
+            scene.key(Key::Enter);
+            scene.keys(&"j".repeat(again));
+        });
+    }
+    on(Scene::two_calls(80, 24), &|scene| {
+        scene.phone(Kind::Muted);
+        scene.key(Key::Up);
+    });
+    on(Scene::established(80, 24), &|scene| {
+        scene.incoming(3);
+    });
+    on(Scene::established(80, 24), &|scene| {
+        scene.incoming(3);
+        scene.key(Key::Esc);
+    });
+    on(Scene::established(80, 24), &|scene| {
+        scene.phone(Kind::TransferRequest { call: bob(), to: "sip:eve@example.org".into(), by: None });
+    });
+    on(Scene::established(80, 24), &|scene| {
+        scene.phone(Kind::TransferRequest { call: bob(), to: "sip:eve@example.org".into(), by: None });
+        scene.key(Key::Esc);
+    });
+    for keys in ["i", "l", "?", "i\n"] {
+        on(Scene::two_calls(40, 10).with_trace(), &|scene| {
+            for key in keys.chars() {
+                scene.key(if key == '\n' { Key::Enter } else { Key::Char(key) });
+            }
+            scene.key(Key::Home);
+            scene.key(Key::Down);
+        });
+    }
+    scenes
+}
+
+/// Whether a key changes anything.
+fn does_something(scene: &Scene, before: &str, key: Key) -> bool {
+    let mut app = scene.app.clone();
+    let effects = app.update(scene.now, Msg::Key(key));
+    !effects.is_empty() || format!("{app:?}") != before
+}
+
+#[test]
+fn every_key_that_works_is_shown_and_every_shown_key_works() {
+    let mut worked = HashSet::new();
+    let mut contexts = HashSet::new();
+    for scene in scenes() {
+        contexts.insert(scene.app.context());
+        let before = format!("{:?}", scene.app);
+        for key in all_keys() {
+            let binding = keymap::find(&scene.app, key);
+            let works = does_something(&scene, &before, key);
+            assert!(binding.is_some() || !works, "{key:?} works in {:?} and is not in the table", scene.app.context());
+            if let (Some(binding), true) = (binding, works) {
+                worked.insert(std::ptr::from_ref(binding));
+            }
+        }
+    }
+    for context in Context::ALL {
+        assert!(contexts.contains(&context), "no screen tries {context:?}");
+    }
+    for binding in TABLE {
+        assert!(worked.contains(&std::ptr::from_ref(binding)), "never did anything: {binding:?}");
+    }
+}
+
+#[test]
+fn the_help_lists_the_whole_table() {
+    let rows: Vec<HelpRow> = keymap::help().into_iter().flatten().collect();
+    for row in &rows {
+        if let HelpRow::Key(keys, help) = row {
+            assert!(keys.chars().count() <= 12 && help.chars().count() <= 24, "too long for 80 columns: {row:?}");
+        }
+    }
+    for binding in TABLE {
+        let row = HelpRow::Key(binding.keys.names(), binding.help);
+        assert!(rows.contains(&row), "not in the help: {row:?}");
+    }
+}
+
+#[test]
+fn no_key_of_the_table_hides_another() {
+    for scene in scenes() {
+        for (key, label) in keymap::footer(&scene.app) {
+            let same = keymap::footer(&scene.app).into_iter().filter(|(other, _)| *other == key).count();
+            assert_eq!(same, 1, "{key} {label} in {:?}", scene.app.context());
+        }
+    }
+}
+
+/// One thing that may happen.
+fn happening() -> impl Strategy<Value = Msg> {
+    let keys = all_keys();
+    prop_oneof![
+        8 => prop::sample::select(keys).prop_map(Msg::Key),
+        4 => (any::<usize>(), any::<u32>()).prop_map(|(which, no)| {
+            Msg::Phone(Event { time: SystemTime::UNIX_EPOCH, kind: any_kind(which, no % 3) })
+        }),
+        1 => ".*".prop_map(Msg::Paste),
+        1 => (1u16..200, 1u16..200).prop_map(|(columns, rows)| Msg::Resized(columns, rows)),
+        1 => (any::<f32>(), any::<f32>()).prop_map(|(input, output)| Msg::Tick(Levels { input, output })),
+        1 => ".*".prop_map(|text| Msg::Replied(Err(text))),
+        1 => "[A-Z]{0,9}.*".prop_map(|text| Msg::Trace(TraceEntry {
+            time: SystemTime::UNIX_EPOCH,
+            sent: true,
+            remote: ([192, 0, 2, 1], 5060).into(),
+            summary: text.clone(),
+            call_id: "1".into(),
+            cseq: text.clone(),
+            text,
+        })),
+    ]
+}
+
+/// Presses Esc until the main screen is there.
+fn escape(app: &mut App, now: SystemTime) -> bool {
+    for _ in 0..20 {
+        if app.quitting || app.context() == Context::Main && app.screens.is_empty() {
+            return true;
+        }
+        app.update(now, Msg::Key(Key::Esc));
+    }
+    false
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_esc_leads_back(happenings in prop::collection::vec(happening(), 0..40)) {
+        let mut scene = Scene::established(80, 24).with_trace();
+        for msg in happenings {
+            scene.send(msg);
+            prop_assert!(scene.app.screens.len() < 9);
+            prop_assert!(escape(&mut scene.app.clone(), scene.now), "stuck in {:?}", scene.app.screens);
+        }
+    }
+}

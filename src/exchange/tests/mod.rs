@@ -1,0 +1,7 @@
+//! The exchange among scripted peers, on simulated time.
+
+mod call;
+mod extensions;
+mod net;
+mod registration;
+mod server;

@@ -1,0 +1,221 @@
+//! The exchange on real sockets, and a caller with real sound.
+
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use crate::exchange::{Config, Exchange, User, demo};
+use crate::media::goertzel;
+use crate::media::session::{Session, Transmit};
+use crate::media::tones::{Generator, Pattern};
+use crate::sdp::{Capabilities, Codec, HoldStyle};
+use crate::sip::Uri;
+use crate::sip::transport::{Flow, Transport};
+use crate::ua::command::{MediaPorts, Reply};
+use crate::ua::config::{Account, AutoAnswer, Config as UaConfig, Credentials, TransferPolicy};
+use crate::ua::{AccountId, Command, Event, UserAgent};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(20);
+
+/// A phone of a few lines.
+struct Caller {
+    ua: UserAgent,
+    socket: UdpSocket,
+    flow: Flow,
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    session: Session,
+    tone: Generator,
+    heard: Vec<i16>,
+    tick: Instant,
+}
+
+fn bind() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+impl Caller {
+    /// "you", at an exchange with this password; says a tone of `hz`.
+    fn new(exchange: &Exchange, password: &str, hz: f32) -> Caller {
+        let uri = |user: &str| Uri::parse(format!("sip:{user}@{}", exchange.address()).into()).unwrap();
+        let account = Account {
+            name: "you".into(),
+            uri: uri("you"),
+            display_name: None,
+            registrar: Uri::parse(format!("sip:{}", exchange.address()).into()).unwrap(),
+            route: Vec::new(),
+            expires: Duration::from_secs(600),
+            register: true,
+            credentials: Some(Credentials { user: "you".into(), password: password.into() }),
+            realms: Vec::new(),
+        };
+        let config = UaConfig {
+            accounts: vec![account],
+            user_agent: "test".into(),
+            capabilities: Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true },
+            hold: HoldStyle::Zero,
+            max_calls: 8,
+            ring_timeout: Duration::from_secs(60),
+            auto_answer: AutoAnswer::Never,
+            auto_answer_after: Duration::ZERO,
+            transfers: TransferPolicy::Refuse,
+            direct_calls: false,
+        };
+        let (socket, now) = (bind(), Instant::now());
+        let flow = Flow { transport: Transport::Udp, local: socket.local_addr().unwrap(), remote: exchange.address() };
+        let pattern = Pattern { frequencies: [hz, 0.0], level_dbfs: -10.0, cadence: &[(3_600_000, 0)], repeats: true };
+        let mut session = Session::new(now, [5; 32]);
+        session.set_microphone_open(true);
+        Caller {
+            ua: UserAgent::new(now, config, [6; 32]),
+            socket,
+            flow,
+            rtp: bind(),
+            rtcp: bind(),
+            session,
+            tone: Generator::new(pattern, 8000),
+            heard: Vec::new(),
+            tick: now + TICK,
+        }
+    }
+
+    /// Carries everything for a moment and returns what happened.
+    fn turn(&mut self) -> Vec<Event> {
+        let now = Instant::now();
+        let mut buffer = [0; 65_535];
+        while let Ok((length, _)) = self.socket.recv_from(&mut buffer) {
+            self.ua.handle_datagram(now, self.flow, &buffer[..length]);
+        }
+        while let Ok((length, from)) = self.rtp.recv_from(&mut buffer) {
+            self.session.handle_rtp(now, from, &buffer[..length]);
+        }
+        while self.ua.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.ua.handle_timeout(now);
+        }
+        while let Some(query) = self.ua.poll_resolve() {
+            self.ua.handle_resolved(now, &query, vec![self.flow]);
+        }
+        if self.tick <= now {
+            self.tick += TICK;
+            let mut samples = [0; 160];
+            self.session.playout(now, &mut samples);
+            self.heard.extend(samples);
+            self.tone.fill(&mut samples);
+            self.session.capture(now, &samples);
+        }
+        while let Some(transmit) = self.ua.poll_transmit() {
+            self.socket.send_to(&transmit.bytes, transmit.flow.remote).unwrap();
+        }
+        while let Some(transmit) = self.session.poll_transmit() {
+            let _ = match transmit {
+                Transmit::Rtp { to, bytes } => self.rtp.send_to(&bytes, to),
+                Transmit::Rtcp { to, bytes } => self.rtcp.send_to(&bytes, to),
+            };
+        }
+        let mut events = Vec::new();
+        while let Some(event) = self.ua.poll_event() {
+            if let Event::Media { media, .. } = &event {
+                self.session.configure(now, media);
+            }
+            events.push(event);
+        }
+        // The next tick at the latest; sooner when a datagram comes.
+        let wait = self.tick.saturating_duration_since(Instant::now()).min(Duration::from_millis(2));
+        self.socket.set_nonblocking(false).unwrap();
+        self.socket.set_read_timeout(Some(wait.max(Duration::from_micros(100)))).unwrap();
+        let _ = self.socket.peek(&mut buffer);
+        self.socket.set_nonblocking(true).unwrap();
+        events
+    }
+
+    #[track_caller]
+    fn until(&mut self, wanted: impl Fn(&Caller, &Event) -> bool) {
+        let end = Instant::now() + DEADLINE;
+        let mut seen = Vec::new();
+        while Instant::now() < end {
+            for event in self.turn() {
+                if wanted(self, &event) {
+                    return;
+                }
+                seen.push(event);
+            }
+        }
+        panic!("it did not come: {seen:?}");
+    }
+
+    #[track_caller]
+    fn listen(&mut self, samples: usize) -> Vec<i16> {
+        let end = Instant::now() + DEADLINE;
+        while self.session.stats().received < 20 {
+            assert!(Instant::now() < end, "no sound came: {:?}", self.session.stats());
+            self.turn();
+        }
+        self.heard.clear();
+        while self.heard.len() < samples {
+            self.turn();
+        }
+        std::mem::take(&mut self.heard)
+    }
+
+    fn call(&mut self, exchange: &Exchange, number: &str) -> crate::ua::CallNo {
+        let media =
+            MediaPorts { rtp: self.rtp.local_addr().unwrap().port(), rtcp: self.rtcp.local_addr().unwrap().port() };
+        let target = Uri::parse(format!("sip:{number}@{}", exchange.address()).into()).unwrap();
+        let dial = Command::Dial { account: Some(AccountId(0)), target, media };
+        let Ok(Reply::Call(call)) = self.ua.command(Instant::now(), dial) else { panic!("no call") };
+        call
+    }
+}
+
+#[track_caller]
+fn sounds_like(samples: &[i16], hz: f32) {
+    let (level, other) = (goertzel::level(samples, hz, 8000), goertzel::level(samples, hz * 1.3, 8000));
+    assert!(level > -25.0 && other < level - 20.0, "{hz} Hz: {level} dBFS, beside it {other} dBFS");
+}
+
+#[test]
+fn a_phone_registers_hears_the_echo_of_its_own_tone_and_then_the_exchange_s() {
+    let (exchange, password) = demo::start().unwrap();
+    let mut caller = Caller::new(&exchange, &password, 700.0);
+    caller.ua.command(Instant::now(), Command::Register { account: AccountId(0) }).unwrap();
+    caller.until(|_, event| matches!(event, Event::Registered { .. }));
+
+    let call = caller.call(&exchange, "600");
+    caller.until(|_, event| matches!(event, Event::Established { .. }));
+    let echoed = caller.listen(8000);
+    sounds_like(&echoed[4000..], 700.0);
+    caller.ua.command(Instant::now(), Command::Hangup { call }).unwrap();
+    caller.until(|_, event| matches!(event, Event::Ended { .. }));
+
+    caller.session = Session::new(Instant::now(), [8; 32]);
+    caller.call(&exchange, "604");
+    caller.until(|_, event| matches!(event, Event::Ringing { code: 183, early_media: true, .. }));
+    let early = caller.listen(4000);
+    sounds_like(&early, 440.0);
+    caller.until(|_, event| matches!(event, Event::Ended { code: Some(486), .. }));
+
+    // The exchange goes with a call up: it says goodbye.
+    caller.session = Session::new(Instant::now(), [9; 32]);
+    caller.call(&exchange, "605");
+    caller.until(|_, event| matches!(event, Event::Established { .. }));
+    exchange.shutdown();
+    caller.until(|_, event| matches!(event, Event::Ended { .. }));
+}
+
+#[test]
+fn without_passwords_it_stays_at_home() {
+    let everywhere = Config { listen: "0.0.0.0:0".parse().unwrap(), ..Config::default() };
+    let error = Exchange::start(everywhere.clone()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("needs users with passwords"), "{error}");
+    let empty = vec![User { name: "a".into(), password: String::new() }];
+    assert!(Exchange::start(Config { users: empty, ..everywhere.clone() }).is_err());
+    let guarded = vec![User { name: "a".into(), password: "b".into() }];
+    let exchange = Exchange::start(Config { users: guarded, ..everywhere }).unwrap();
+    assert!(!exchange.address().ip().is_unspecified() && exchange.address().port() != 0);
+    let (first, _) = demo::start().unwrap();
+    let taken = Config { listen: first.address(), ..Config::default() };
+    assert_eq!(Exchange::start(taken).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+}

@@ -1,0 +1,284 @@
+//! Whole screens. To look at them: `src/tui/view/snapshots/`.
+
+use proptest::prelude::*;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::Color;
+
+use super::*;
+use crate::app::Msg;
+use crate::app::fixture::{Scene, any_kind, bob, ended, reference};
+use crate::app::keymap::Key;
+use crate::phone::event::{Direction, Kind};
+use crate::ua::event::{EndedBy, TransferStage};
+
+fn render(app: &App, (columns, rows): (u16, u16), theme: Theme) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+    terminal.draw(|frame| draw(frame, app, theme)).unwrap();
+    terminal
+}
+
+fn screen(scene: &Scene) -> String {
+    render(&scene.app, scene.app.size, Theme { colour: true }).backend().to_string()
+}
+
+macro_rules! snapshot {
+    ($name:ident, $scene:expr) => {
+        #[test]
+        fn $name() {
+            insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+                insta::assert_snapshot!(stringify!($name), screen(&$scene));
+            });
+        }
+    };
+}
+
+fn with(mut scene: Scene, change: impl FnOnce(&mut Scene)) -> Scene {
+    change(&mut scene);
+    scene
+}
+
+fn reading(scene: Scene) -> Scene {
+    with(scene.with_trace(), |scene| {
+        scene.keys("i");
+        scene.key(Key::Home);
+        scene.key(Key::Enter);
+    })
+}
+
+fn transfer_request(scene: Scene) -> Scene {
+    with(scene, |scene| {
+        let (to, by) = ("sip:eve@example.org".into(), Some("sip:bob@example.com".into()));
+        scene.phone(Kind::TransferRequest { call: bob(), to, by });
+    })
+}
+
+snapshot!(idle, Scene::new(80, 24));
+snapshot!(registered, Scene::registered(80, 24));
+snapshot!(
+    dialling,
+    with(Scene::registered(80, 24), |scene| {
+        scene.keys("csip:bob@example.com");
+        scene.key(Key::Tab);
+    })
+);
+snapshot!(
+    ringing,
+    with(Scene::registered(80, 24), |scene| {
+        scene.calling(1, "sip:bob@example.com");
+        scene.phone(Kind::Ringing { call: bob(), code: 180 });
+        scene.wait(7);
+    })
+);
+snapshot!(
+    early_media,
+    with(Scene::registered(80, 24), |scene| {
+        scene.calling(1, "sip:bob@example.com");
+        scene.phone(Kind::Ringing { call: bob(), code: 183 });
+        scene.phone(Kind::EarlyMedia { call: bob() });
+        scene.app.levels.output = -22.0;
+        scene.wait(3);
+    })
+);
+snapshot!(in_call, Scene::established(80, 24));
+snapshot!(
+    muted,
+    with(Scene::established(80, 24), |scene| {
+        scene.phone(Kind::Muted);
+        scene.keys("++");
+    })
+);
+snapshot!(
+    held,
+    with(Scene::established(80, 24), |scene| {
+        scene.phone(Kind::Held { call: bob() });
+    })
+);
+snapshot!(two_calls, Scene::two_calls(80, 24));
+snapshot!(
+    transferring,
+    with(Scene::established(80, 24), |scene| {
+        scene.phone(Kind::Held { call: bob() });
+        scene.phone(Kind::Transfer { call: bob(), stage: TransferStage::Ringing, code: Some(180) });
+    })
+);
+snapshot!(
+    sound_lost,
+    with(Scene::established(80, 24), |scene| {
+        scene.phone(Kind::MediaLost { call: bob(), seconds: 5 });
+    })
+);
+snapshot!(
+    incoming,
+    with(Scene::registered(80, 24), |scene| {
+        scene.incoming(1);
+    })
+);
+snapshot!(
+    incoming_in_call,
+    with(Scene::established(80, 24), |scene| {
+        scene.incoming(2);
+    })
+);
+snapshot!(
+    incoming_while_typing,
+    with(Scene::registered(80, 24), |scene| {
+        scene.keys("cbo");
+        scene.incoming(1);
+    })
+);
+snapshot!(
+    transfer_prompt,
+    with(Scene::established(80, 24), |scene| {
+        scene.keys("t601");
+    })
+);
+snapshot!(asked_to_transfer, transfer_request(Scene::established(80, 24)));
+snapshot!(
+    trace_pane,
+    with(Scene::established(80, 24).with_trace(), |scene| {
+        scene.keys("ik");
+    })
+);
+snapshot!(message_in_full, reading(Scene::established(80, 24)));
+snapshot!(
+    log_in_full,
+    with(Scene::two_calls(80, 24), |scene| {
+        scene.keys("l");
+    })
+);
+snapshot!(
+    help_80,
+    with(Scene::registered(80, 24), |scene| {
+        scene.keys("?");
+    })
+);
+snapshot!(
+    keypad,
+    with(Scene::established(80, 24), |scene| {
+        scene.keys("p");
+        for digit in "1234#".chars() {
+            scene.phone(Kind::Dtmf { call: bob(), digit, direction: Direction::Sent });
+        }
+        scene.phone(Kind::Dtmf { call: bob(), digit: '9', direction: Direction::Received });
+    })
+);
+snapshot!(
+    call_failed,
+    with(Scene::registered(80, 24), |scene| {
+        scene.calling(1, "sip:bob@example.com");
+        scene.phone(ended(bob(), EndedBy::Remote, Some(486), "Busy Here", 0.0));
+        scene.calling(2, "sip:carol@example.com");
+        scene.phone(ended(reference(2, "sip:carol@example.com"), EndedBy::Local, None, "", 192.0));
+        scene.send(Msg::Replied(Err(
+            "can't call 'bob': no account gives it a domain - write bob@example.com, or set account.uri".into(),
+        )));
+    })
+);
+snapshot!(
+    command_refused,
+    with(Scene::registered(80, 24), |scene| {
+        scene.keys(":hodl");
+        scene.key(Key::Enter);
+    })
+);
+snapshot!(
+    quit_question,
+    with(Scene::two_calls(80, 24), |scene| {
+        scene.key(Key::Ctrl('c'));
+    })
+);
+snapshot!(
+    quitting,
+    with(Scene::established(80, 24), |scene| {
+        scene.send(Msg::Terminate);
+    })
+);
+snapshot!(small_in_call, Scene::two_calls(60, 15));
+snapshot!(
+    small_incoming,
+    with(Scene::established(60, 15), |scene| {
+        scene.incoming(2);
+    })
+);
+snapshot!(
+    small_trace,
+    with(Scene::established(60, 15).with_trace(), |scene| {
+        scene.keys("i");
+    })
+);
+snapshot!(smallest, Scene::two_calls(40, 10));
+snapshot!(too_small_to_draw, Scene::established(30, 8));
+snapshot!(wide_in_call, Scene::two_calls(200, 60));
+snapshot!(
+    wide_trace,
+    with(Scene::established(200, 60).with_trace(), |scene| {
+        scene.keys("ik");
+    })
+);
+
+fn colours(buffer: &Buffer) -> usize {
+    buffer.content().iter().filter(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset).count()
+}
+
+#[test]
+fn without_colours_there_are_none() {
+    for scene in
+        [reading(Scene::two_calls(80, 24)), transfer_request(Scene::two_calls(80, 24)), Scene::registered(80, 24)]
+    {
+        let plain = render(&scene.app, (80, 24), Theme { colour: false });
+        assert_eq!(colours(plain.backend().buffer()), 0);
+        let coloured = render(&scene.app, (80, 24), Theme { colour: true });
+        assert_ne!(colours(coloured.backend().buffer()), 0);
+        // The words are the same: no colour is the only signal.
+        assert_eq!(plain.backend().to_string(), coloured.backend().to_string());
+    }
+}
+
+/// Every kind of screen.
+fn scenes() -> Vec<Scene> {
+    let mut scenes = vec![
+        Scene::new(80, 24),
+        Scene::registered(80, 24),
+        with(Scene::established(80, 24), |scene| drop(scene.incoming(2))),
+        with(Scene::two_calls(80, 24), |scene| drop(scene.key(Key::Ctrl('c')))),
+        transfer_request(Scene::two_calls(80, 24)),
+        reading(Scene::two_calls(80, 24)),
+    ];
+    for keys in ["c", "cbob", ":x", "tx", "p", "i", "l", "?"] {
+        scenes.push(with(Scene::two_calls(80, 24).with_trace(), |scene| drop(scene.keys(keys))));
+    }
+    scenes
+}
+
+#[test]
+fn every_screen_draws_at_every_size() {
+    let widths = (1..=200).step_by(7).map(|columns| (columns, 24));
+    let heights = (1..=60).step_by(3).map(|rows| (80, rows));
+    let sizes: Vec<(u16, u16)> = widths.chain(heights).chain((1..=48).map(|size| (size, size))).collect();
+    for mut scene in scenes() {
+        for (columns, rows) in &sizes {
+            scene.send(Msg::Resized(*columns, *rows));
+            render(&scene.app, (*columns, *rows), Theme { colour: true });
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The terminal may be resized before the app hears of it.
+    #[test]
+    fn sizes_that_the_app_does_not_know_draw(which in 0usize..27, columns in 1u16..200, rows in 1u16..200) {
+        let mut scene = Scene::two_calls(80, 24).with_trace();
+        for no in 0..3 {
+            scene.phone(any_kind(which, no));
+        }
+        for keys in ["", "i", "l", "?"] {
+            scene.keys(keys);
+            render(&scene.app, (columns, rows), Theme { colour: true });
+            scene.key(Key::Esc);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Two phones on loopback call each other directly: no registrar, no sound card. Each waits for events with a deadline.
+
+use std::time::Duration;
+
+use offhook::config::{Audio, Calls, Config, Dtmf, Sip};
+use offhook::phone::command::Command;
+use offhook::phone::event::{CallStage, Direction, Event, Kind};
+use offhook::phone::{PhoneHandle, Reply, TraceEntry};
+use offhook::ua::CallNo;
+use offhook::ua::config::{AutoAnswer, TransferPolicy};
+use offhook::ua::event::{EndedBy, TransferStage};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Whatever is waited for takes milliseconds; a machine that is busy may take longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Phone {
+    handle: PhoneHandle,
+    events: UnboundedReceiver<Event>,
+}
+
+impl Phone {
+    fn start(calls: Calls) -> Phone {
+        let config = Config {
+            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true },
+            audio: Audio { input: "tone:440".into(), output: "null".into(), ring: "null".into(), ..Audio::default() },
+            calls,
+            ..Config::default()
+        };
+        let mut handle = PhoneHandle::start(config).unwrap();
+        let events = handle.events();
+        Phone { handle, events }
+    }
+
+    fn address(&self) -> String {
+        format!("sip:phone@{}", self.handle.listen())
+    }
+
+    async fn does(&self, command: Command) -> Reply {
+        let said = format!("{command:?}");
+        self.handle.command(command).await.unwrap_or_else(|refused| panic!("{said}: {refused}"))
+    }
+
+    async fn is_refused(&self, command: Command) -> String {
+        self.handle.command(command).await.expect_err("it was not refused").message
+    }
+
+    async fn calls(&self, other: &Phone) -> CallNo {
+        match self.does(Command::Call { account: None, target: other.address() }).await {
+            Reply::Call(call) => call,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The first event that `wanted` takes; those before it are passed over.
+    async fn sees<T>(&mut self, what: &str, mut wanted: impl FnMut(&Kind) -> Option<T>) -> T {
+        let mut passed = Vec::new();
+        let wait = async {
+            while let Some(event) = self.events.recv().await {
+                match wanted(&event.kind) {
+                    Some(found) => return Some(found),
+                    None => passed.push(event.kind),
+                }
+            }
+            None
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(Some(found)) => found,
+            Ok(None) => panic!("the phone ended before: {what}; seen: {passed:?}"),
+            Err(_) => panic!("not seen: {what}; but: {passed:?}"),
+        }
+    }
+
+    /// The first event of this name.
+    async fn sees_event(&mut self, name: &str) -> serde_json::Value {
+        self.sees(name, |kind| {
+            let value = serde_json::to_value(kind).unwrap();
+            (value["event"] == name).then_some(value)
+        })
+        .await
+    }
+
+    async fn stages(&self) -> Vec<(u32, CallStage, bool)> {
+        match self.does(Command::State).await {
+            Reply::State(state) => state.calls.iter().map(|call| (call.call.call.0, call.state, call.held)).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn quits(mut self) {
+        self.does(Command::Quit).await;
+        while self.events.recv().await.is_some() {}
+    }
+}
+
+fn answering() -> Calls {
+    Calls { auto_answer: AutoAnswer::Always, direct_calls: Some(true), ..Calls::default() }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+#[test]
+fn a_call_is_placed_rings_is_answered_talks_and_is_hung_up() {
+    run(async {
+        let (mut alice, mut bob) = (Phone::start(Calls::default()), Phone::start(Calls::default()));
+        let call = alice.calls(&bob).await;
+        let incoming = bob.sees_event("incoming").await;
+        assert_eq!(incoming["call"], 1);
+        assert_eq!(alice.sees_event("ringing").await["code"], 180);
+        assert_eq!(bob.stages().await, [(1, CallStage::Ringing, false)]);
+
+        bob.does(Command::Answer { call: None }).await;
+        let established = alice.sees_event("established").await;
+        assert_eq!(established["codec"], "PCMU");
+        assert_eq!(established["srtp"], false);
+        bob.sees_event("established").await;
+        assert_eq!(alice.stages().await, [(call.0, CallStage::Established, false)]);
+
+        // The first figures come after 5 s of sound.
+        let stats = bob.sees_event("stats").await;
+        assert!(stats["received"].as_u64().unwrap() > 200, "{stats}");
+
+        bob.does(Command::Hangup { call: None }).await;
+        let ended = alice
+            .sees("ended", |kind| match kind {
+                Kind::Ended { by, rtp, duration_s, .. } => Some((*by, *rtp, *duration_s)),
+                _ => None,
+            })
+            .await;
+        assert_eq!(ended.0, EndedBy::Remote);
+        assert!(ended.1.sent > 200 && ended.1.received > 200, "{ended:?}");
+        assert!(ended.2 > 4.0, "{ended:?}");
+        assert_eq!(bob.sees_event("ended").await["by"], "local");
+        assert_eq!(alice.stages().await, []);
+        alice.quits().await;
+        bob.quits().await;
+    });
+}
+
+#[test]
+fn a_call_is_refused_and_given_up() {
+    run(async {
+        let (mut alice, mut bob) = (Phone::start(Calls::default()), Phone::start(Calls::default()));
+        alice.calls(&bob).await;
+        bob.sees_event("incoming").await;
+        bob.does(Command::Reject { call: None, code: None }).await;
+        let ended = alice.sees_event("ended").await;
+        assert_eq!((&ended["code"], &ended["by"]), (&486.into(), &"remote".into()));
+        assert!(ended["advice"].is_string(), "{ended}");
+        bob.sees_event("ended").await;
+
+        alice.calls(&bob).await;
+        bob.sees_event("incoming").await;
+        alice.sees_event("ringing").await;
+        alice.does(Command::Hangup { call: None }).await;
+        assert_eq!(bob.sees_event("ended").await["by"], "remote");
+        assert_eq!(alice.sees_event("ended").await["by"], "local");
+        assert_eq!(bob.is_refused(Command::Answer { call: None }).await, "no call is ringing");
+    });
+}
+
+#[test]
+fn nobody_listens_at_a_dead_port_and_it_is_known_at_once() {
+    run(async {
+        let mut alice = Phone::start(Calls::default());
+        let dead = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        alice.does(Command::Call { account: None, target: format!("sip:x@{dead}") }).await;
+        let ended = alice.sees_event("ended").await;
+        assert_eq!((&ended["by"], &ended["code"]), (&"transport".into(), &503.into()), "{ended}");
+    });
+}
+
+#[test]
+fn hold_resume_and_swap_between_two_calls() {
+    run(async {
+        let mut alice = Phone::start(Calls::default());
+        let (mut bob, mut carol) = (Phone::start(answering()), Phone::start(answering()));
+        let first = alice.calls(&bob).await;
+        alice.sees_event("established").await;
+        let second = alice.calls(&carol).await;
+        assert_eq!(alice.sees_event("held").await["call"], first.0);
+        bob.sees_event("remote_held").await;
+        assert_eq!(alice.sees_event("established").await["call"], second.0);
+
+        alice.does(Command::Swap).await;
+        carol.sees_event("remote_held").await;
+        bob.sees_event("remote_resumed").await;
+        alice.sees_event("resumed").await;
+        let held: Vec<bool> = alice.stages().await.iter().map(|(_, _, held)| *held).collect();
+        assert_eq!(held, [false, true]);
+
+        // Without a number the active call is meant: the first.
+        alice.does(Command::Hangup { call: None }).await;
+        assert_eq!(bob.sees_event("ended").await["by"], "remote");
+        assert_eq!(alice.sees_event("ended").await["call"], first.0);
+        alice.does(Command::Resume { call: None }).await;
+        carol.sees_event("remote_resumed").await;
+        alice.quits().await;
+        assert_eq!(carol.sees_event("ended").await["by"], "remote");
+    });
+}
+
+#[test]
+fn a_blind_transfer_asked_and_accepted() {
+    run(async {
+        let mut alice = Phone::start(Calls::default());
+        let mut bob = Phone::start(Calls { transfers: TransferPolicy::Ask, ..answering() });
+        let mut carol = Phone::start(answering());
+        alice.calls(&bob).await;
+        alice.sees_event("established").await;
+        bob.sees_event("established").await;
+
+        alice.does(Command::Transfer { call: None, target: carol.address() }).await;
+        let request = bob.sees_event("transfer_request").await;
+        assert_eq!(request["to"], carol.address());
+        bob.does(Command::AcceptTransfer { call: None }).await;
+        carol.sees_event("established").await;
+        let accepted = |kind: &Kind| match kind {
+            Kind::Transfer { stage: TransferStage::Accepted, code, .. } => Some(*code),
+            _ => None,
+        };
+        assert_eq!(alice.sees("the transfer accepted", accepted).await, Some(200));
+        alice.sees_event("ended").await;
+        bob.sees_event("ended").await;
+        assert_eq!(bob.stages().await, [(2, CallStage::Established, false)]);
+    });
+}
+
+#[test]
+fn digits_arrive_by_telephone_event_and_by_info() {
+    run(async {
+        for dtmf in [Dtmf::Auto, Dtmf::Info] {
+            let mut alice = Phone::start(Calls { dtmf, ..Calls::default() });
+            let mut bob = Phone::start(answering());
+            alice.calls(&bob).await;
+            alice.sees_event("established").await;
+            alice.does(Command::Dtmf { call: None, digits: "15#".into() }).await;
+            for wanted in ['1', '5', '#'] {
+                let digit = |way: Direction| {
+                    move |kind: &Kind| match kind {
+                        Kind::Dtmf { digit, direction, .. } if *direction == way => Some(*digit),
+                        _ => None,
+                    }
+                };
+                assert_eq!(alice.sees("a digit sent", digit(Direction::Sent)).await, wanted);
+                assert_eq!(bob.sees("a digit received", digit(Direction::Received)).await, wanted);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_refused_command_says_why_and_changes_nothing() {
+    run(async {
+        let alice = Phone::start(Calls::default());
+        for (command, words) in [
+            (Command::Hangup { call: None }, "there is no call"),
+            (Command::Hold { call: Some(CallNo(7)) }, "there is no call #7"),
+            (Command::Resume { call: None }, "no call is held"),
+            (Command::Call { account: None, target: "600".into() }, "write sip:600@HOST"),
+            (Command::Call { account: Some("work".into()), target: "600".into() }, "no account 'work'"),
+            (Command::Register { account: None }, "no account is configured"),
+            (Command::AcceptTransfer { call: None }, "no call is asked to be transferred"),
+        ] {
+            let said = format!("{command:?}");
+            let message = alice.is_refused(command).await;
+            assert!(message.contains(words), "{said}: {message}");
+        }
+        assert_eq!(alice.stages().await, []);
+    });
+}
+
+#[test]
+fn the_trace_shows_the_ladder() {
+    run(async {
+        let mut alice = Phone::start(Calls::default());
+        let bob = Phone::start(answering());
+        let mut trace = alice.handle.trace();
+        alice.calls(&bob).await;
+        alice.sees_event("established").await;
+        let mut ladder: Vec<TraceEntry> = Vec::new();
+        while !ladder.iter().any(|entry| entry.summary.starts_with("ACK")) {
+            let next = tokio::time::timeout(PATIENCE, trace.recv()).await.expect("no ACK in the trace");
+            ladder.push(next.unwrap());
+        }
+        let lines: Vec<(bool, &str)> = ladder.iter().map(|entry| (entry.sent, &entry.summary[..3])).collect();
+        assert_eq!(lines.first(), Some(&(true, "INV")));
+        assert!(lines.contains(&(false, "SIP")) && lines.last() == Some(&(true, "ACK")), "{lines:?}");
+        assert!(ladder.iter().all(|entry| entry.call_id == ladder[0].call_id));
+    });
+}
+
+#[test]
+fn dropping_a_phone_hangs_up() {
+    run(async {
+        let mut alice = Phone::start(Calls::default());
+        let mut bob = Phone::start(answering());
+        alice.calls(&bob).await;
+        alice.sees_event("established").await;
+        bob.sees_event("established").await;
+        tokio::task::spawn_blocking(move || drop(alice)).await.unwrap();
+        assert_eq!(bob.sees_event("ended").await["by"], "remote");
+    });
+}
