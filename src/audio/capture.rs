@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::cards::{self, CardStream};
+use super::cards::{self, CardStream, Sink};
 use super::device::{Input, OpenError, Wake};
 use super::name::HostName;
 use super::pace::WindowMin;
@@ -23,8 +23,8 @@ pub(super) struct Callbacks {
     base: Instant,
     /// When the last one came, in ns since `base`; 0: none yet.
     last: AtomicU64,
-    /// The most frames that one brought or took lately.
-    largest: AtomicU32,
+    /// Frames that one brings or takes on average, times 256; 0: none yet.
+    frames: AtomicU32,
     wanted: AtomicBool,
     failed: AtomicBool,
     error: std::sync::Mutex<Option<String>>,
@@ -35,7 +35,7 @@ impl Callbacks {
         Arc::new(Callbacks {
             base: Instant::now(),
             last: AtomicU64::new(0),
-            largest: AtomicU32::new(0),
+            frames: AtomicU32::new(0),
             wanted: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             error: std::sync::Mutex::new(None),
@@ -44,10 +44,12 @@ impl Callbacks {
 
     /// On the audio thread.
     pub(super) fn came(&self, frames: usize) {
-        let frames = u32::try_from(frames).unwrap_or(u32::MAX);
-        let largest = self.largest.load(Ordering::Relaxed);
-        // It forgets: a burst once is not a period.
-        self.largest.store(frames.max(largest - largest / 64), Ordering::Relaxed);
+        let frames = u32::try_from(frames).unwrap_or(u32::MAX).min(1 << 20) << 8;
+        let average = match self.frames.load(Ordering::Relaxed) {
+            0 => frames,
+            average => average - average / 16 + frames / 16,
+        };
+        self.frames.store(average, Ordering::Relaxed);
         let nanos = self.base.elapsed().as_nanos() as u64;
         self.last.store(nanos.max(1), Ordering::Release);
     }
@@ -67,8 +69,9 @@ impl Callbacks {
         }
     }
 
-    pub(super) fn largest(&self) -> usize {
-        self.largest.load(Ordering::Relaxed) as usize
+    /// Frames that a callback brings or takes, on average lately.
+    pub(super) fn period(&self) -> usize {
+        (self.frames.load(Ordering::Relaxed) >> 8) as usize
     }
 
     pub(super) fn failure(&self) -> Option<String> {
@@ -108,7 +111,7 @@ impl Card {
         };
         let callbacks = Callbacks::new();
         let mut ring = None;
-        let make_sink = |rate: u32| -> Box<dyn FnMut(&[i16]) + Send> {
+        let make_sink = |rate: u32| -> Sink {
             let (mut producer, consumer) = rtrb::RingBuffer::new((rate * RING_MS / 1000) as usize);
             ring = Some(consumer);
             let callbacks = Arc::clone(&callbacks);
@@ -215,16 +218,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_callback_counts_until_it_is_long_ago() {
+    fn the_period_is_what_callbacks_bring() {
         let callbacks = Callbacks::new();
-        assert_eq!(callbacks.last(), None);
-        callbacks.came(1920);
-        callbacks.came(240);
-        assert!(callbacks.largest() > 1800);
-        for _ in 0..1000 {
+        assert_eq!((callbacks.last(), callbacks.period()), (None, 0));
+        callbacks.came(480);
+        assert_eq!(callbacks.period(), 480);
+        for _ in 0..100 {
             callbacks.came(240);
         }
-        assert_eq!(callbacks.largest(), 240);
+        assert!((240..250).contains(&callbacks.period()), "{}", callbacks.period());
         assert!(callbacks.last().is_some());
     }
 

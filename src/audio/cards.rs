@@ -25,6 +25,11 @@ const FORMATS: [SampleFormat; 5] =
 /// Samples that a callback converts at a time.
 const CHUNK: usize = 1024;
 
+/// Takes mono samples on the audio thread: it never waits, allocates or frees.
+pub type Sink = Box<dyn FnMut(&[i16]) + Send>;
+/// Fills mono samples on the audio thread: it never waits, allocates or frees.
+pub type Source = Box<dyn FnMut(&mut [i16]) + Send>;
+
 /// A device of the list.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct DeviceInfo {
@@ -145,11 +150,18 @@ fn host(name: HostName) -> Result<Arc<cpal::Host>, cpal::Error> {
         HostName::Alsa => cpal::host_from_id(cpal::HostId::Alsa).map(Arc::new),
         HostName::PulseAudio => {
             let kept = PULSE.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(host) = kept.filter(|host| host.default_output_device().is_some()) {
-                return Ok(host);
+            // Asked without the lock: a frozen server does not answer.
+            if let Some(host) = kept.as_ref().filter(|host| host.default_output_device().is_some()) {
+                return Ok(Arc::clone(host));
+            }
+            let mut slot = PULSE.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_news = |host: &&Arc<cpal::Host>| !kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, host));
+            if let Some(host) = slot.as_ref().filter(is_news) {
+                // Another thread was faster.
+                return Ok(Arc::clone(host));
             }
             let fresh = cpal::host_from_id(cpal::HostId::PulseAudio).map(Arc::new);
-            *PULSE.lock().unwrap_or_else(PoisonError::into_inner) = fresh.as_ref().ok().cloned();
+            *slot = fresh.as_ref().ok().cloned();
             fresh
         }
     }
@@ -240,7 +252,7 @@ pub fn open_input(
     host: Option<HostName>,
     name: &str,
     period_us: u32,
-    make_sink: impl FnOnce(u32) -> Box<dyn FnMut(&[i16]) + Send>,
+    make_sink: impl FnOnce(u32) -> Sink,
     on_error: impl FnMut(String) + Send + 'static,
 ) -> Result<Opened, OpenError> {
     let (host, device) = with_quiet(host, || find(host, name, Direction::Input))?;
@@ -273,7 +285,7 @@ pub fn open_output(
     host: Option<HostName>,
     name: &str,
     period_us: u32,
-    make_source: impl FnOnce(u32) -> Box<dyn FnMut(&mut [i16]) + Send>,
+    make_source: impl FnOnce(u32) -> Source,
     on_error: impl FnMut(String) + Send + 'static,
 ) -> Result<Opened, OpenError> {
     let (host, device) = with_quiet(host, || find(host, name, Direction::Output))?;

@@ -31,15 +31,23 @@ pub trait Input: Send {
     fn failure(&self) -> Option<String>;
 }
 
+/// Why samples are written now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// They have come.
+    Arrived,
+    /// They were made up, for [`Output::dry_at`] came near.
+    RunningDry,
+}
+
 /// Where samples go.
 pub trait Output: Send {
     /// Hz of the samples wanted.
     fn rate(&self) -> u32;
-    /// Takes samples; what does not fit is dropped. `surprise` is false for sound that was made only because
-    /// [`Output::dry_at`] came near.
-    fn write(&mut self, now: Instant, samples: &[i16], surprise: bool);
+    /// Takes samples; what does not fit is dropped.
+    fn write(&mut self, now: Instant, samples: &[i16], why: Why);
     /// When the device will have nothing left to play. `None` when it has no clock: it takes everything at any time.
-    fn dry_at(&self) -> Option<Instant>;
+    fn dry_at(&self, now: Instant) -> Option<Instant>;
     /// How many samples it takes at a time.
     fn period(&self) -> usize;
     /// Whether it has a clock of its own, else its writer's paces it.

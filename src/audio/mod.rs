@@ -29,5 +29,5 @@ pub mod wav;
 mod stderr;
 
 pub use cards::{DeviceInfo, list};
-pub use device::{Input, OpenError, Output, Wake};
+pub use device::{Input, OpenError, Output, Wake, Why};
 pub use name::Selector;

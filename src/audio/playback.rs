@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::capture::Callbacks;
-use super::cards::{self, CardStream};
-use super::device::{OpenError, Output};
+use super::cards::{self, CardStream, Source};
+use super::device::{OpenError, Output, Why};
 use super::name::HostName;
 use super::pace::WindowMin;
 use crate::config::Latency;
@@ -19,6 +19,12 @@ const IMMINENT: Duration = Duration::from_micros(1500);
 const AHEAD: Duration = Duration::from_micros(1000);
 /// Over which the least slack is looked for.
 const SPAN: Duration = Duration::from_millis(1500);
+/// The same for slack that is far too much, after a device stood still.
+const SHORT_SPAN: Duration = Duration::from_millis(160);
+/// Slack that is far too much, in microseconds.
+const FAR_TOO_MUCH_US: u32 = 20_000;
+/// So many periods wait at most before more is made for a device that may stand still: it would be delay afterwards.
+const PERIODS_AHEAD: usize = 2;
 /// Of the slack that is wanted when sound arrives, in microseconds.
 const WANTED_US: u32 = 500;
 /// Slack beyond the wanted that is cut at once, in microseconds; less is played a little faster.
@@ -33,6 +39,8 @@ pub struct Card {
     callbacks: Arc<Callbacks>,
     rate: u32,
     slack: Slack,
+    /// Samples still to cut.
+    surplus: usize,
     trimmed: Vec<i16>,
     _stream: CardStream,
 }
@@ -46,7 +54,7 @@ impl Card {
         };
         let callbacks = Callbacks::new();
         let mut ring = None;
-        let make_source = |rate: u32| -> Box<dyn FnMut(&mut [i16]) + Send> {
+        let make_source = |rate: u32| -> Source {
             let (producer, mut consumer) = rtrb::RingBuffer::<i16>::new((rate * RING_MS / 1000) as usize);
             ring = Some(producer);
             let callbacks = Arc::clone(&callbacks);
@@ -63,7 +71,7 @@ impl Card {
         let opened = cards::open_output(host, name, period_us, make_source, on_error)?;
         let ring = ring.ok_or(OpenError::NoDevice("output"))?;
         let slack = Slack::new(Instant::now(), opened.rate);
-        Ok(Card { ring, callbacks, rate: opened.rate, slack, trimmed: Vec::new(), _stream: opened.stream })
+        Ok(Card { ring, callbacks, rate: opened.rate, slack, surplus: 0, trimmed: Vec::new(), _stream: opened.stream })
     }
 
     fn level(&self) -> usize {
@@ -80,15 +88,17 @@ impl Output for Card {
         self.rate
     }
 
-    fn write(&mut self, now: Instant, samples: &[i16], surprise: bool) {
+    fn write(&mut self, now: Instant, samples: &[i16], why: Why) {
         let mut samples = samples;
-        if surprise && let Some(last) = self.callbacks.last() {
+        if why == Why::Arrived
+            && let Some(last) = self.callbacks.last()
+        {
             let to_callback = (last + self.period_time()).saturating_duration_since(now);
             let imminent = if to_callback < IMMINENT { self.period() } else { 0 };
-            let cut = self.slack.arrived(now, self.level() as i64 - imminent as i64);
-            if cut > 0 {
+            self.surplus += self.slack.arrived(now, self.level() as i64 - imminent as i64);
+            if self.surplus > 0 {
                 self.trimmed.clear();
-                shorten(samples, cut, &mut self.trimmed);
+                self.surplus -= shorten(samples, self.surplus, &mut self.trimmed);
                 samples = &self.trimmed;
             }
         }
@@ -96,14 +106,15 @@ impl Output for Card {
         let _ = self.ring.push_partial_slice(samples);
     }
 
-    fn dry_at(&self) -> Option<Instant> {
+    fn dry_at(&self, now: Instant) -> Option<Instant> {
         let last = self.callbacks.last()?;
-        let callbacks = (self.level() / self.period()) as u32 + 1;
-        (last + self.period_time() * callbacks).checked_sub(AHEAD)
+        let periods = self.level() / self.period();
+        let dry = (last + self.period_time() * (periods as u32 + 1)).checked_sub(AHEAD)?;
+        Some(if periods >= PERIODS_AHEAD { dry.max(now + AHEAD) } else { dry })
     }
 
     fn period(&self) -> usize {
-        self.callbacks.largest().max(self.rate as usize / 1000)
+        self.callbacks.period().max(self.rate as usize / 1000)
     }
 
     fn is_clocked(&self) -> bool {
@@ -128,33 +139,38 @@ impl Output for Card {
 struct Slack {
     rate: u32,
     least: WindowMin,
+    least_lately: WindowMin,
     correction: f64,
 }
 
 impl Slack {
     fn new(now: Instant, rate: u32) -> Slack {
-        Slack { rate, least: WindowMin::new(now, SPAN), correction: 0.0 }
+        Slack { rate, least: WindowMin::new(now, SPAN), least_lately: WindowMin::new(now, SHORT_SPAN), correction: 0.0 }
     }
 
     /// Sound arrived while `level` samples waited (less than none: a callback is about to find too few). Gives how many
     /// samples to cut now.
     fn arrived(&mut self, now: Instant, level: i64) -> usize {
-        let Some(least) = self.least.push(now, level) else { return 0 };
         let in_samples = |us: u32| i64::from(us) * i64::from(self.rate) / 1_000_000;
-        let surplus = least - in_samples(WANTED_US);
-        if surplus > in_samples(CUT_US) {
+        let lately = self.least_lately.push(now, level).map(|least| least - in_samples(WANTED_US));
+        let all = self.least.push(now, level).map(|least| least - in_samples(WANTED_US));
+        let far_too_much = lately.filter(|surplus| *surplus > in_samples(FAR_TOO_MUCH_US));
+        let too_much = all.filter(|surplus| *surplus > in_samples(CUT_US));
+        if let Some(surplus) = far_too_much.or(too_much) {
             self.correction = 0.0;
-            self.least.lowered(surplus);
+            self.least = WindowMin::new(now, SPAN);
+            self.least_lately = WindowMin::new(now, SHORT_SPAN);
             return surplus as usize;
         }
+        let Some(surplus) = all else { return 0 };
         let seconds = surplus as f64 / f64::from(self.rate);
         self.correction = (-seconds / PLAYED_AWAY_S).clamp(-MAX_CORRECTION, MAX_CORRECTION);
         0
     }
 }
 
-/// Cuts `count` samples out of a sound, with a cross-fade instead of a click; at most what leaves room for the fade.
-fn shorten(samples: &[i16], count: usize, out: &mut Vec<i16>) {
+/// Cuts up to `count` samples out of a sound, with a cross-fade instead of a click, and gives how many it cut.
+fn shorten(samples: &[i16], count: usize, out: &mut Vec<i16>) -> usize {
     let count = count.min(samples.len() / 2);
     let rest = &samples[count..];
     let fade = rest.len().min(96);
@@ -163,6 +179,7 @@ fn shorten(samples: &[i16], count: usize, out: &mut Vec<i16>) {
         out.push(((i32::from(before) * (fade - at) + i32::from(after) * at) / fade) as i16);
     }
     out.extend_from_slice(&rest[fade..]);
+    count
 }
 
 #[cfg(test)]
@@ -215,16 +232,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_standstill_left_is_cut_soon() {
+        let start = Instant::now();
+        let mut slack = Slack::new(start, 48_000);
+        let cut: usize = (0..20).map(|packet| slack.arrived(start + Duration::from_millis(20 * packet), 9600)).sum();
+        assert!(cut >= 9600 - 24, "{cut}");
+    }
+
+    #[test]
     fn a_cut_does_not_click() {
         let sine: Vec<i16> = (0..960).map(|n| (10_000.0 * (f64::from(n) * 0.05).sin()) as i16).collect();
         let mut out = Vec::new();
-        shorten(&sine, 240, &mut out);
+        assert_eq!(shorten(&sine, 240, &mut out), 240);
         assert_eq!(out.len(), 720);
         assert!(out.windows(2).all(|pair| pair[0].abs_diff(pair[1]) < 1000));
         assert_eq!(out[0], sine[0]);
         assert_eq!(out[719], sine[959]);
         out.clear();
-        shorten(&sine[..10], 240, &mut out);
+        assert_eq!(shorten(&sine[..10], 240, &mut out), 5);
         assert_eq!(out.len(), 5);
     }
 }

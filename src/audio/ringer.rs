@@ -3,7 +3,7 @@
 use std::f32::consts::TAU;
 
 use super::capture::Callbacks;
-use super::cards::{self, CardStream};
+use super::cards::{self, CardStream, Source};
 use super::device::OpenError;
 use super::name::Selector;
 
@@ -35,7 +35,7 @@ impl Ringer {
             }
         };
         let callbacks = Callbacks::new();
-        let make_source = |rate: u32| -> Box<dyn FnMut(&mut [i16]) + Send> {
+        let make_source = |rate: u32| -> Source {
             let sound = ring_tone(rate);
             let callbacks = std::sync::Arc::clone(&callbacks);
             let mut at = 0;

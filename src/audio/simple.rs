@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::device::{Input, Output};
+use super::device::{Input, Output, Why};
 use super::resample::Resampler;
 use super::wav::{Clip, Writer};
 
@@ -163,8 +163,8 @@ impl Output for NullOutput {
     fn rate(&self) -> u32 {
         8000
     }
-    fn write(&mut self, _: Instant, _: &[i16], _: bool) {}
-    fn dry_at(&self) -> Option<Instant> {
+    fn write(&mut self, _: Instant, _: &[i16], _: Why) {}
+    fn dry_at(&self, _: Instant) -> Option<Instant> {
         None
     }
     fn period(&self) -> usize {
@@ -203,10 +203,10 @@ impl Output for WavOutput {
     fn rate(&self) -> u32 {
         WavOutput::RATE
     }
-    fn write(&mut self, _: Instant, samples: &[i16], _: bool) {
+    fn write(&mut self, _: Instant, samples: &[i16], _: Why) {
         self.writer.write(samples);
     }
-    fn dry_at(&self) -> Option<Instant> {
+    fn dry_at(&self, _: Instant) -> Option<Instant> {
         None
     }
     fn period(&self) -> usize {

@@ -23,6 +23,7 @@ pub mod register;
 pub mod run;
 pub mod session;
 pub mod text;
+mod ui;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -66,8 +67,17 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
     let flags = overrides(&global);
     let context = || Context::load(&global, &flags, &environment);
     match arguments.command {
-        None | Some(Command::Demo(args::Demo { headless: false })) => {
-            Err(Failure::new(Exit::Usage, "this build has no terminal UI yet; try offhook run --help"))
+        None => {
+            let Context { config, .. } = context()?;
+            async_main(ui::run(config))
+        }
+        Some(Command::Demo(args::Demo { headless: false })) => {
+            let Context { config, .. } = context()?;
+            async_main(async {
+                // It ends with this block, after the phone.
+                let (exchange, password) = start_demo()?;
+                ui::run(demo::config(config, exchange.address(), crate::exchange::demo::USER, &password)).await
+            })
         }
         Some(Command::Demo(args::Demo { headless: true })) => {
             let Context { config, style, .. } = context()?;

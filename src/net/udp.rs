@@ -75,6 +75,7 @@ impl Bound {
             v6: self.v6.map(Socket::new).transpose()?,
             locals: HashMap::new(),
             limit: RateLimit::default(),
+            v6_first: false,
             buffer: vec![0; MAX_DATAGRAM],
         })
     }
@@ -119,6 +120,7 @@ pub struct Sockets {
     /// The local address that leads to a remote one (its port set to 0), and when that was found.
     locals: HashMap<SocketAddr, (IpAddr, Instant)>,
     limit: RateLimit,
+    v6_first: bool,
     buffer: Vec<u8>,
 }
 
@@ -198,7 +200,10 @@ impl Sockets {
     /// The next datagram or error, without waiting. `None` means nothing more for now.
     pub fn receive(&mut self, now: Instant) -> Option<Received<'_>> {
         for _ in 0..MAX_DROPS {
-            let raw = [&self.v4, &self.v6].into_iter().flatten().find_map(|socket| socket.receive(&mut self.buffer))?;
+            // By turns: one that is flooded must not silence the other.
+            self.v6_first = !self.v6_first;
+            let turns = if self.v6_first { [&self.v6, &self.v4] } else { [&self.v4, &self.v6] };
+            let raw = turns.into_iter().flatten().find_map(|socket| socket.receive(&mut self.buffer))?;
             match raw {
                 Raw::Datagram { from, length } => {
                     if !self.limit.allow(now, from.ip()) {

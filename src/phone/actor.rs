@@ -148,8 +148,8 @@ impl Actor {
             self.quitting.as_ref().map(|quitting| quitting.until),
         ];
         let deadline = deadline.into_iter().flatten().min();
+        // Not biased: a flood must not keep the person's commands and the timers waiting.
         tokio::select! {
-            biased;
             () = self.sockets.ready() => Wake::Network,
             request = self.requests.recv(), if handle_is_alive => Wake::Request(request),
             report = self.sound.report() => Wake::Report(report),

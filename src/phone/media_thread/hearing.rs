@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::audio::Why;
 use crate::audio::resample::Resampler;
 use crate::media::levels;
 use crate::phone::command::Side;
@@ -23,8 +24,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 impl Engine {
     /// When a card must be given more. `None` while there is none.
-    pub(super) fn feed_deadline(&self) -> Option<Instant> {
-        let dry = self.output.get()?.dry_at()?;
+    pub(super) fn feed_deadline(&self, now: Instant) -> Option<Instant> {
+        let dry = self.output.get()?.dry_at(now)?;
         Some(dry.max(self.feed_not_before))
     }
 
@@ -46,7 +47,7 @@ impl Engine {
         let ready = call.session.ready().min(samples(rate, MOST));
         self.leader = Some(number);
         if ready > 0 {
-            self.play(now, ready, rate, true);
+            self.play(now, ready, rate, Why::Arrived);
         }
     }
 
@@ -56,18 +57,18 @@ impl Engine {
             return;
         }
         for _ in 0..PIECES {
-            if self.feed_deadline().is_none_or(|at| now < at) {
+            if self.feed_deadline(now).is_none_or(|at| now < at) {
                 return;
             }
             let Some(output) = self.output.get() else { return };
             let (period, rate) = (output.period(), output.rate());
-            self.play(now, period, rate, false);
+            self.play(now, period, rate, Why::RunningDry);
         }
         self.feed_not_before = now + PAUSE;
     }
 
     /// Takes as much time from every call as `count` samples at `rate` Hz are, and plays it.
-    fn play(&mut self, now: Instant, count: usize, rate: u32, arrived: bool) {
+    fn play(&mut self, now: Instant, count: usize, rate: u32, why: Why) {
         let Some(output) = self.output.get() else { return };
         let (out_rate, correction) = (output.rate(), output.correction());
         let mut frames = 0;
@@ -81,7 +82,7 @@ impl Engine {
         if frames == 0 {
             frames = (count as u64 * u64::from(out_rate) / u64::from(rate.max(1))) as usize;
         }
-        self.mix(now, frames, arrived);
+        self.mix(now, frames, why);
     }
 
     /// At each tick, for speakers without a clock, and for none at all.
@@ -102,11 +103,11 @@ impl Engine {
             }
         }
         if is_heard || self.speaker.is_busy() {
-            self.mix(now, samples(out_rate, tick), true);
+            self.mix(now, samples(out_rate, tick), Why::Arrived);
         }
     }
 
-    fn mix(&mut self, now: Instant, frames: usize, arrived: bool) {
+    fn mix(&mut self, now: Instant, frames: usize, why: Why) {
         let sum = self.speaker.begin(frames);
         for call in self.calls.values_mut().filter(|call| call.is_heard()) {
             call.voice.mix_into(sum);
@@ -121,6 +122,6 @@ impl Engine {
         if output.is_heard() {
             self.levels.set(Side::Output, levels::rms_dbfs(piece));
         }
-        output.write(now, piece, arrived);
+        output.write(now, piece, why);
     }
 }

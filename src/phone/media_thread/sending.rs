@@ -66,7 +66,7 @@ impl Engine {
 
     /// 20 ms, or 10 when a call's packets are no multiple of that.
     fn tick_length(&self) -> Duration {
-        let odd = |ptime: u8| ptime % 20 != 0;
+        let odd = |ptime: u8| !ptime.is_multiple_of(20);
         if self.calls.values().any(|call| call.media.as_ref().is_some_and(|media| odd(media.ptime_ms))) {
             return Engine::TICK / 2;
         }

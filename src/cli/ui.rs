@@ -1,0 +1,32 @@
+//! `offhook` and `offhook demo`: the terminal UI.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use etcetera::BaseStrategy;
+
+use crate::config::Config;
+use crate::phone::PhoneHandle;
+use crate::tui;
+
+use super::exit::{Exit, Failure};
+
+/// Runs the UI on a phone of its own until the person leaves.
+pub async fn run(config: Config) -> Result<Exit, Failure> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return Err(Failure::new(Exit::Usage, "the UI needs a terminal; scripts use offhook run, call or answer"));
+    }
+    let phone = PhoneHandle::start(config)?;
+    let options = tui::Options { history: history(), ..tui::Options::from_environment() };
+    tui::run(phone, options)
+        .await
+        .map(|()| Exit::Done)
+        .map_err(|error| Failure::new(Exit::Internal, format!("{error:#}")))
+}
+
+/// Where dialled targets are kept: `~/.local/state/offhook/history`.
+fn history() -> Option<PathBuf> {
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    let folder = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+    Some(folder.join("offhook").join("history"))
+}

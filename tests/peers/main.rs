@@ -1,0 +1,17 @@
+//! The phone against real software: Kamailio, baresip and SIPp, with PulseAudio's virtual sound cards.
+//!
+//! The phone is the real binary, driven as a script drives it: one command a line on stdin, one JSON event a line on
+//! stdout. Everything runs in a network and process namespace of this test process (see [`rig`]), so ports are free,
+//! nothing reaches the machine's own network or sound, and nothing outlives the tests.
+//!
+//! This needs root (`unshare -r` will do) and the Debian packages in [`rig::PROGRAMS`]; `./dev test` installs them.
+//! Where something is missing each test says that it was skipped and why; with `OFFHOOK_REQUIRE_PEERS=1` it fails.
+
+#![allow(clippy::disallowed_methods, reason = "real software runs by the real clock")]
+
+mod calls;
+mod load;
+mod registration;
+mod rig;
+mod sound;
+mod transfer;

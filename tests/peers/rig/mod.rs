@@ -1,0 +1,120 @@
+//! What the tests stand on: a namespace, two virtual sound cards, Kamailio, and a tap on the wire.
+//!
+//! The rig starts once; each test takes it for itself with [`take`], gets a new Kamailio, and starts the phones that it
+//! needs.
+
+pub mod baresip;
+pub mod events;
+mod kamailio;
+mod namespace;
+pub mod phone;
+pub mod process;
+pub mod sipp;
+pub mod sound;
+pub mod wire;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use namespace::Namespace;
+use process::Process;
+use sound::Cards;
+use wire::Wire;
+
+/// How long anything may take that should happen at once: far more than it needs, for the machine may be busy.
+pub const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Each program that the tests run, and its Debian package.
+pub const PROGRAMS: &[(&str, &str)] = &[
+    ("ip", "iproute2"),
+    ("kamailio", "kamailio"),
+    ("baresip", "baresip-core"),
+    ("sipp", "sip-tester"),
+    ("pulseaudio", "pulseaudio"),
+    ("parec", "pulseaudio-utils"),
+    ("pactl", "pulseaudio-utils"),
+];
+
+/// The started rig.
+pub struct Rig {
+    // Dropped in this order.
+    wire: Wire,
+    kamailio: Option<Process>,
+    cards: Cards,
+    namespace: Namespace,
+    folder: PathBuf,
+}
+
+impl Rig {
+    /// What went over the wire.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    fn start() -> Result<Rig, String> {
+        for (program, package) in PROGRAMS {
+            if !found(program) {
+                return Err(format!("{program} is not installed (Debian package {package})"));
+            }
+        }
+        let namespace = Namespace::new()
+            .map_err(|error| format!("no namespace: {error} (run as root, or under `unshare --map-root-user`)"))?;
+        let folder = temporary_folder();
+        let wire = Wire::tap(&namespace).map_err(|error| format!("no packet socket: {error}"))?;
+        let cards = Cards::start(&namespace, &folder);
+        Ok(Rig { wire, kamailio: None, cards, namespace, folder })
+    }
+}
+
+/// The rig, for this test alone; `None` where it can't run here, which was then said.
+pub fn take() -> Option<MutexGuard<'static, Rig>> {
+    static RIG: OnceLock<Result<Mutex<Rig>, String>> = OnceLock::new();
+    match RIG.get_or_init(|| Rig::start().map(Mutex::new)) {
+        // A test that failed has dropped its phones: the rig is as good as before.
+        Ok(rig) => {
+            let mut rig = rig.lock().unwrap_or_else(PoisonError::into_inner);
+            // Bindings and calls of the test before are forgotten.
+            if let Some(mut kamailio) = rig.kamailio.take() {
+                // Asked, it ends its workers too.
+                kamailio.signal(libc::SIGTERM);
+                kamailio.wait(DEADLINE);
+            }
+            rig.kamailio = Some(kamailio::start(&rig.namespace, &rig.folder));
+            rig.wire.clear();
+            Some(rig)
+        }
+        Err(reason) => {
+            let required = std::env::var_os("OFFHOOK_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
+            assert!(!required, "the peer tests can't run here: {reason}");
+            // Past the test harness, which shows what a passed test printed to nobody.
+            let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+            None
+        }
+    }
+}
+
+fn found(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Kamailio lies in /usr/sbin, which a person's PATH may lack.
+    std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).any(|folder| folder.join(program).is_file())
+}
+
+/// A folder of this process, gone when it exits. Its path is short: a Unix socket lies in it.
+fn temporary_folder() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    extern "C" fn remove() {
+        if let Some(folder) = FOLDER.get() {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+    FOLDER
+        .get_or_init(|| {
+            let folder = tempfile::Builder::new().prefix("offhook-peers-").tempdir().expect("a folder").keep();
+            // A static is never dropped, so this is its end.
+            unsafe { libc::atexit(remove) };
+            folder
+        })
+        .clone()
+}

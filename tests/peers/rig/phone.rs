@@ -1,0 +1,139 @@
+//! The phone under test: the real binary, as a script drives it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command, ExitStatus};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::events::Events;
+use super::process::Process;
+use super::sound::Card;
+use super::{DEADLINE, Rig};
+
+/// How a phone is set up. The defaults: alice on card A, registered at Kamailio, answering when told.
+#[derive(Clone)]
+pub struct Setup {
+    pub name: &'static str,
+    pub password: &'static str,
+    pub card: Option<Card>,
+    pub calls: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup { name: "alice", password: "alicepw", card: Some(Card::A), calls: "" }
+    }
+}
+
+/// A running phone.
+pub struct Phone {
+    name: &'static str,
+    process: Process,
+    stdin: ChildStdin,
+    events: Events,
+    answers: Events,
+    log: PathBuf,
+}
+
+impl Rig {
+    /// alice on card A, registered.
+    pub fn alice(&self) -> Phone {
+        self.registered(&Setup::default())
+    }
+
+    /// Starts a phone and waits for its registration.
+    pub fn registered(&self, setup: &Setup) -> Phone {
+        let mut phone = self.phone(setup);
+        phone.expect("registered");
+        phone
+    }
+
+    /// Starts a phone.
+    pub fn phone(&self, setup: &Setup) -> Phone {
+        let Setup { name, password, card, calls } = setup;
+        let (input, output) = match card {
+            Some(card) => (format!("{card:?}_mic"), format!("{card:?}_spk")),
+            None => ("tone:1000".to_owned(), "null".to_owned()),
+        };
+        // A busy machine runs no thread on the millisecond: latency "low" would be heard as gaps there.
+        let text = format!(
+            "[[account]]\nname = \"{name}\"\nuri = \"sip:{name}@127.0.0.1\"\npassword = \"{password}\"\n\
+             [sip]\nlisten = \"127.0.0.1:0\"\n\
+             [audio]\ninput = \"{input}\"\noutput = \"{output}\"\nring = \"null\"\ncodecs = [\"PCMU\", \"PCMA\"]\nlatency = \"safe\"\n\
+             [calls]\n{calls}\n"
+        );
+        let config = self.folder.join(format!("{name}.toml"));
+        fs::write(&config, text).expect("a file");
+        fs::set_permissions(&config, fs::Permissions::from_mode(0o600)).expect("a file of ours");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
+        let log = self.folder.join(format!("{name}.log"));
+        let _ = fs::remove_file(&log);
+        command.arg("--config").arg(&config).arg("--log").arg(&log).args(["--log-level", "debug", "run", "--json"]);
+        self.cards.environment(&mut command);
+        let stderr = self.folder.join(format!("{name}.stderr"));
+        let (process, stdin, stdout) = Process::piped(&self.namespace, command, &stderr);
+        let (events, answers) = (Events::default(), Events::default());
+        let (all_events, all_answers) = (events.clone(), answers.clone());
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let value: Value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                let answer = value["event"] == "ok" || (value["event"] == "error" && value["command"].is_string());
+                if answer { &all_answers } else { &all_events }.push(value);
+            }
+            all_events.end();
+            all_answers.end();
+        });
+        Phone { name, process, stdin, events, answers, log }
+    }
+}
+
+impl Phone {
+    /// Gives a command and waits until it is taken.
+    pub fn tell(&mut self, command: &str) {
+        let answer = self.ask(command);
+        assert!(answer["event"] == "ok", "{}: {answer}\n{}", self.name, self.events.dump());
+    }
+
+    /// Gives a command and returns its answer, `ok` or `error`.
+    pub fn ask(&mut self, command: &str) -> Value {
+        let written = writeln!(self.stdin, "{command}").is_ok();
+        let answer = written.then(|| self.answers.next(DEADLINE, |_| true)).flatten();
+        let Some(answer) = answer else { self.fail(&format!("answer to '{command}'")) };
+        assert!(answer["command"] == command, "{}: '{command}' was answered by {answer}", self.name);
+        answer
+    }
+
+    /// Waits for an event and returns it.
+    pub fn expect(&mut self, event: &str) -> Value {
+        self.expect_with(event, |_| true)
+    }
+
+    /// Waits for an event that fits and returns it. What comes between is passed by.
+    pub fn expect_with(&mut self, event: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        match self.events.next(DEADLINE, |value| value["event"] == event && fits(value)) {
+            Some(found) => found,
+            None => self.fail(event),
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: i32) {
+        self.process.signal(signal);
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.process.wait(limit)
+    }
+
+    fn fail(&mut self, what: &str) -> ! {
+        let (name, state, stderr) = (self.name, self.process.state(), self.process.log());
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        panic!("{name} (offhook, {state}) gave no {what}; it gave:\n{}\n{stderr}\n{log}", self.events.dump());
+    }
+}
