@@ -101,10 +101,7 @@ impl Call {
         });
         cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
         match alerting {
-            Alerting::AnswerNow => {
-                cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
-                cx.emit(Event::AnswerDue { call: no });
-            }
+            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no }),
             Alerting::Ring | Alerting::RingThenAnswer => {
                 if let Some(mut response) = cx.response(request, 180, "Ringing") {
                     copy_record_route(request, &mut response);
