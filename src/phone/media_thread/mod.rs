@@ -198,14 +198,15 @@ impl MediaThread {
         Ok(MediaThread { messages, poller, levels, ended })
     }
 
-    /// Binds a pair of RTP and RTCP ports on `address` and begins to listen: returns at once.
+    /// Binds a pair of RTP and RTCP ports on `address`, and returns at once; the thread listens from the next order on.
     pub fn open(&self, call: CallNo, address: IpAddr) -> io::Result<MediaPorts> {
         let mut seed = [0; 32];
         let mut port = [0; 2];
         getrandom::fill(&mut seed).and_then(|()| getrandom::fill(&mut port)).map_err(io::Error::other)?;
         let sockets = sockets::Sockets::bind(address, u16::from_ne_bytes(port))?;
         let ports = sockets.ports()?;
-        self.send(Message::Call { call, sockets, seed });
+        // Not woken yet: it must not run before the INVITE or the 200 that names the ports has left. The next order wakes it.
+        let _ = self.messages.send(Message::Call { call, sockets, seed });
         Ok(ports)
     }
 
