@@ -34,9 +34,9 @@ impl App {
                 line.edit(key);
                 self.open(Screen::Line(line))
             }
-            Action::Answer => self.to_incoming(|call| Command::Answer { call }),
-            Action::Busy => self.to_incoming(|call| Command::Reject { call, code: None }),
-            Action::Decline => self.to_incoming(|call| Command::Reject { call, code: Some(603) }),
+            Action::Answer => self.for_incoming(|call| Command::Answer { call }),
+            Action::Busy => self.for_incoming(|call| Command::Reject { call, code: None }),
+            Action::Decline => self.for_incoming(|call| Command::Reject { call, code: Some(603) }),
             Action::Later => {
                 self.put_off();
                 Vec::new()
@@ -46,8 +46,8 @@ impl App {
             Action::Resume => vec![Effect::Command(Command::Resume { call: selected })],
             Action::Swap => vec![Effect::Command(Command::Swap)],
             Action::Transfer => self.with_selected(|call| Screen::Line(Line::new(Purpose::Transfer(call)))),
-            Action::AcceptTransfer => self.to_requester(|call| Command::AcceptTransfer { call }),
-            Action::RefuseTransfer => self.to_requester(|call| Command::RefuseTransfer { call }),
+            Action::AcceptTransfer => self.for_requester(|call| Command::AcceptTransfer { call }),
+            Action::RefuseTransfer => self.for_requester(|call| Command::RefuseTransfer { call }),
             Action::Pad => self.with_selected(Screen::Pad),
             Action::Digit => self.digit(key),
             Action::Mute => vec![Effect::Command(Command::Mute)],
@@ -110,7 +110,7 @@ impl App {
     }
 
     /// To the call of the pop-up, else to the one that rings.
-    fn to_incoming(&mut self, command: impl FnOnce(Option<CallNo>) -> Command) -> Vec<Effect> {
+    fn for_incoming(&mut self, command: impl FnOnce(Option<CallNo>) -> Command) -> Vec<Effect> {
         match self.pop_up_call().or(self.ringing_call()).map(|call| call.no) {
             Some(call) => vec![Effect::Command(command(Some(call)))],
             None => Vec::new(),
@@ -118,7 +118,7 @@ impl App {
     }
 
     /// To the call of the pop-up, else to the selected one; what it asked is settled by that.
-    fn to_requester(&mut self, command: impl FnOnce(Option<CallNo>) -> Command) -> Vec<Effect> {
+    fn for_requester(&mut self, command: impl FnOnce(Option<CallNo>) -> Command) -> Vec<Effect> {
         let asked = self.pop_up_request().map(|(call, _)| call.no).or(self.selected);
         let Some(call) = self.calls.iter_mut().find(|call| Some(call.no) == asked) else { return Vec::new() };
         call.request = None;
@@ -231,7 +231,7 @@ impl App {
                 self.dialled.push(&typed);
                 Command::Transfer { call: Some(call), target: typed }
             }
-            Purpose::Command => match (self.settings.parse)(&typed) {
+            Purpose::Command => match typed.parse::<Command>() {
                 Ok(command) => {
                     self.commands.push(&typed);
                     command

@@ -145,6 +145,11 @@ impl Call {
         self.stage == CallStage::Established && !self.held
     }
 
+    /// Whom we transferred it to has answered.
+    pub fn was_transferred(&self) -> bool {
+        self.transfer.is_some_and(|(stage, _)| stage == TransferStage::Accepted)
+    }
+
     /// It rings here.
     pub fn rings_here(&self) -> bool {
         self.incoming && matches!(self.stage, CallStage::Ringing | CallStage::Calling | CallStage::Early)
@@ -152,6 +157,27 @@ impl Call {
 }
 
 impl App {
+    /// Their name, else their URI as short as it can be said: the host is left out where it is an account's.
+    pub fn who(&self, call: &Call) -> String {
+        call.name.clone().unwrap_or_else(|| self.short(&call.peer))
+    }
+
+    /// A URI as short as it can be said.
+    pub(super) fn short(&self, uri: &str) -> String {
+        let bare = uri.strip_prefix("sip:").unwrap_or(uri);
+        let without_parameters = |uri: &'_ str| uri.split([';', '?']).next().unwrap_or_default().to_owned();
+        let host = |uri: &str| uri.split_once('@').map(|(_, host)| without_parameters(host));
+        match bare.split_once('@') {
+            Some((user, _))
+                if !bare.starts_with("sips:")
+                    && self.accounts.iter().any(|account| host(&account.uri) == host(bare)) =>
+            {
+                user.to_owned()
+            }
+            _ => bare.to_owned(),
+        }
+    }
+
     /// The call of a number.
     pub fn call(&self, no: CallNo) -> Option<&Call> {
         self.calls.iter().find(|call| call.no == no)
@@ -308,7 +334,11 @@ impl App {
             Kind::MediaLost { call, seconds } => self.change(&call, |call| call.media_lost = Some(seconds)),
             Kind::MediaBack { call } => self.change(&call, |call| call.media_lost = None),
             Kind::Ended { call, by, code, reason, duration_s, .. } => {
-                let outcome = clean(&text::outcome(by, code, &reason, duration_s > 0.0));
+                let was_transferred = self.call(call.call).is_some_and(Call::was_transferred);
+                let outcome = match was_transferred {
+                    true => text::TRANSFERRED.to_owned(),
+                    false => clean(&text::outcome(by, code, &reason, duration_s > 0.0)),
+                };
                 self.end(call.call, time, outcome, duration_s);
             }
             Kind::MessageWaiting { account, new, old } => match account {
@@ -376,7 +406,7 @@ impl App {
         let Some(place) = self.calls.iter().position(|call| call.no == no) else { return };
         let call = self.calls.remove(place);
         let talked = (duration_s > 0.0).then(|| Duration::try_from_secs_f64(duration_s).unwrap_or_default());
-        let who = call.who().to_owned();
+        let who = self.who(&call);
         self.recent.push_front(Past { ended: time, incoming: call.incoming, who, outcome, talked });
         self.recent.truncate(RECENT);
         if self.selected == Some(no) {

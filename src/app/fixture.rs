@@ -3,12 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use crate::media::session::Stats;
-use crate::phone::command::{DeviceRole, ParseError};
+use crate::phone::command::DeviceRole;
 use crate::phone::event::{
     AccountState, CallRef, DeviceState, Devices, Direction, Kind, Registration, RtpCount, Snapshot,
 };
 use crate::phone::media_thread::Levels;
-use crate::phone::{Command, Event, Reply, TraceEntry};
+use crate::phone::{Event, Reply, TraceEntry};
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, TransferStage};
 
@@ -21,21 +21,11 @@ pub(crate) struct Scene {
     pub now: SystemTime,
 }
 
-/// Knows two commands: enough for the line.
-fn parse(line: &str) -> Result<Command, ParseError> {
-    match line {
-        "quit" => Ok(Command::Quit),
-        "swap" => Ok(Command::Swap),
-        "hold" => Ok(Command::Hold { call: None }),
-        word => Err(ParseError::Unknown { word: word.into(), nearest: word.starts_with("ho").then_some("hold") }),
-    }
-}
-
 impl Scene {
     /// Nothing is configured.
     pub fn new(columns: u16, rows: u16) -> Scene {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000 / 86_400 * 86_400 + 12 * 3600);
-        let settings = Settings { listen: "192.0.2.7:5060".into(), utc_offset: 0, parse };
+        let settings = Settings { listen: "192.0.2.7:5060".into(), utc_offset: 0 };
         Scene { app: App::new(settings, now, (columns, rows)), now }
     }
 

@@ -1,5 +1,7 @@
 //! How texts become rows: what scrolling has to know, and what may stand on a screen at all.
 
+use crate::phone::screen;
+
 use super::keymap::{self, HelpRow};
 use super::log::Log;
 
@@ -15,37 +17,46 @@ pub fn page_rows(rows: u16) -> usize {
     usize::from(rows.saturating_sub(FRAME_ROWS)).max(1)
 }
 
-/// Replaces what could harm or mislead a screen: control characters, and those that turn or hide text.
+/// Replaces what could harm or mislead a screen.
 pub fn clean(text: &str) -> String {
-    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+    screen::harmless(text).into_owned()
 }
 
 /// Like [`clean`], for a text of many lines.
 pub fn clean_message(text: &str) -> String {
-    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+    screen::harmless_lines(text.trim_end())
 }
 
-fn is_harmful(c: char) -> bool {
-    // Unicode: zero-width, bidirectional embedding and override, isolates, byte order mark, tags.
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Splits a line into rows of at most `columns`. Every character outside ASCII counts as two columns: never too few.
+/// Splits a line into rows of at most `columns`, after a blank where there is one. Every character outside ASCII counts as
+/// two columns: never too few.
 pub fn wrap(line: &str, columns: usize) -> Vec<&str> {
     let columns = columns.max(2);
     let mut rows = Vec::new();
-    let (mut start, mut used) = (0, 0);
-    for (at, c) in line.char_indices() {
-        let width = if c.is_ascii() { 1 } else { 2 };
-        if used + width > columns {
-            rows.push(&line[start..at]);
-            (start, used) = (at, 0);
-        }
-        used += width;
+    let mut rest = line;
+    while let Some(at) = break_at(rest, columns) {
+        let (row, after) = rest.split_at(at);
+        rows.push(row);
+        rest = after;
     }
-    rows.push(&line[start..]);
+    rows.push(rest);
     rows
+}
+
+/// Where a row of at most `columns` ends; `None`: it all fits.
+fn break_at(text: &str, columns: usize) -> Option<usize> {
+    let mut used = 0;
+    let mut after_blank = 0;
+    for (at, c) in text.char_indices() {
+        used += if c.is_ascii() { 1 } else { 2 };
+        if used > columns {
+            // A blank near the row's beginning would leave it all but empty.
+            return Some(if after_blank > columns / 2 { after_blank } else { at });
+        }
+        if c == ' ' {
+            after_blank = at + 1;
+        }
+    }
+    None
 }
 
 /// Columns that a full-screen text has in a terminal of `columns`.
@@ -101,18 +112,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn harmful_characters_are_replaced() {
-        assert_eq!(clean("a\u{1b}[2Jb\u{202e}c\u{feff}"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}");
-        assert_eq!(clean("Zoë 山田 👋"), "Zoë 山田 👋");
-        assert_eq!(clean_message("a\tb\r\nc"), "a\u{fffd}b\nc");
-    }
-
-    #[test]
     fn rows_are_never_wider_than_the_screen() {
         assert_eq!(wrap("abcdef", 4), ["abcd", "ef"]);
         assert_eq!(wrap("", 4), [""]);
         assert_eq!(wrap("山田山", 4), ["山田", "山"]);
         assert_eq!(wrap("ab", 0), ["ab"]);
+        assert_eq!(wrap("hang up first", 10), ["hang up ", "first"]);
+        assert_eq!(wrap("a verylongword", 8), ["a verylo", "ngword"]);
     }
 
     #[test]

@@ -22,7 +22,6 @@ pub mod trace;
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-use crate::phone::command::ParseError;
 use crate::phone::media_thread::Levels;
 use crate::phone::{Command, Event, Reply, TraceEntry};
 use crate::ua::CallNo;
@@ -43,8 +42,6 @@ pub struct Settings {
     pub listen: String,
     /// What is added to UTC to get the person's time of day, in seconds.
     pub utc_offset: i32,
-    /// Reads a line of the command line, with the words of `run`.
-    pub parse: fn(&str) -> Result<Command, ParseError>,
 }
 
 /// What happened.
@@ -216,10 +213,10 @@ impl App {
     /// The terminal's title.
     pub fn title(&self) -> String {
         if let Some(call) = self.ringing_call() {
-            return text::title_incoming(call.who());
+            return text::title_incoming(&self.who(call));
         }
         match self.shown_call() {
-            Some(call) => text::title_call(call.who()),
+            Some(call) => text::title_call(&self.who(call)),
             None => text::NAME.into(),
         }
     }

@@ -74,7 +74,7 @@ fn an_incoming_call_is_answered_or_refused() {
         let mut scene = Scene::established(80, 24);
         assert_eq!(scene.incoming(2), [Effect::Bell]);
         assert_eq!(scene.app.context(), Context::Incoming);
-        assert_eq!(commands(scene.key(Key::Char(key))), [expected.clone()]);
+        assert_eq!(commands(scene.key(Key::Char(key))), std::slice::from_ref(&expected));
         // Put off, it can still be answered and refused from the main screen.
         scene.key(Key::Esc);
         assert_eq!(scene.app.context(), Context::Main);
@@ -177,6 +177,15 @@ fn a_refused_command_is_an_error_in_the_log() {
 }
 
 #[test]
+fn a_call_that_was_transferred_says_so() {
+    let mut scene = Scene::established(80, 24);
+    let stage = crate::ua::event::TransferStage::Accepted;
+    scene.phone(Kind::Transfer { call: bob(), stage, code: Some(200) });
+    scene.phone(ended(bob(), EndedBy::Local, None, "", 9.0));
+    assert_eq!(scene.app.recent.front().map(|past| past.outcome.as_str()), Some(text::TRANSFERRED));
+}
+
+#[test]
 fn digits_that_are_sent_stay_out_of_the_log() {
     let mut scene = Scene::established(80, 24);
     let before = scene.app.log.len();
@@ -193,6 +202,23 @@ fn events_of_unknown_calls_make_none() {
     scene.phone(established(reference(9, "sip:bob@example.com")));
     scene.phone(ended(reference(9, "sip:bob@example.com"), EndedBy::Local, None, "", 0.0));
     assert!(scene.app.calls.is_empty() && scene.app.recent.is_empty());
+}
+
+#[test]
+fn a_peer_is_named_as_shortly_as_can_be() {
+    let mut scene = Scene::registered(80, 24);
+    for (no, peer, short) in [
+        (1, "sip:600@pbx.example.com", "600"),
+        (2, "sip:+4930@home.example.org;user=phone", "+4930"),
+        (3, "sip:bob@example.com", "bob@example.com"),
+        (4, "tel:+4930", "tel:+4930"),
+        // That it is encrypted matters.
+        (5, "sips:600@pbx.example.com", "sips:600@pbx.example.com"),
+    ] {
+        scene.calling(no, peer);
+        let call = scene.app.call(CallNo(no)).unwrap();
+        assert_eq!(scene.app.who(call), short);
+    }
 }
 
 #[test]

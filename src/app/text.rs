@@ -139,6 +139,7 @@ mod fixed {
     pub const TRANSFER_RINGING: &str = "transfer: it rings";
     pub const TRANSFER_ACCEPTED: &str = "transfer: answered";
     pub const TRANSFER_FAILED: &str = "transfer: failed";
+    pub const TRANSFERRED: &str = "transferred";
     pub const NO_FIGURES: &str = "figures come a few seconds after the answer";
     pub const SRTP: &str = "encrypted";
     pub const ASKS_TRANSFER: &str = "asks for a transfer: y or n";
@@ -339,13 +340,13 @@ pub fn referred_by(who: &str) -> String {
 }
 
 /// What answering does to the active call.
-pub fn answering_holds(call: &Call) -> String {
-    format!("answering holds {} {}", call.no, call.who())
+pub fn answering_holds(call: CallNo, who: &str) -> String {
+    format!("answering holds {call} {who}")
 }
 
 /// Who asks for a transfer.
-pub fn transfer_asked(call: &Call) -> String {
-    format!("{} {} asks you to call", call.no, call.who())
+pub fn transfer_asked(call: CallNo, who: &str) -> String {
+    format!("{call} {who} asks you to call")
 }
 
 /// On whose behalf.
@@ -423,8 +424,8 @@ pub fn outcome(by: EndedBy, code: Option<u16>, reason: &str, answered: bool) -> 
 /// A line of the log about an event, if it is worth one.
 pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
     let who = |call: &CallRef| match app.call(call.call) {
-        Some(call) => format!("{} {}", call.no, call.who()),
-        None => format!("{} {}", call.call, call.peer),
+        Some(call) => format!("{} {}", call.no, app.who(call)),
+        None => format!("{} {}", call.call, app.short(&call.peer)),
     };
     Some(match kind {
         Kind::Registering { .. } | Kind::Stats { .. } | Kind::Ok { .. } | Kind::State(_) => return None,
@@ -476,7 +477,11 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::MediaBack { call } => (Level::Good, format!("{}: sound is back", who(call))),
         Kind::Ended { call, by, code, reason, duration_s, advice, .. } => {
             let answered = *duration_s > 0.0;
-            let mut line = format!("{} {}", who(call), outcome(*by, *code, reason, answered));
+            let outcome = match app.call(call.call).is_some_and(Call::was_transferred) {
+                true => TRANSFERRED.to_owned(),
+                false => outcome(*by, *code, reason, answered),
+            };
+            let mut line = format!("{} {outcome}", who(call));
             if answered {
                 line.push_str(&format!(" after {}", duration(*duration_s as u64)));
             }

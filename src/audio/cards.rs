@@ -142,7 +142,7 @@ fn quiet(host: HostName) -> Option<Quiet> {
     }
 }
 
-/// The connection to the Pulse server, kept: each new one would leave a thread behind.
+/// The connection to the Pulse server for lists and inputs, kept: one that never had a stream leaves a thread behind.
 static PULSE: Mutex<Option<Arc<cpal::Host>>> = Mutex::new(None);
 
 fn host(name: HostName) -> Result<Arc<cpal::Host>, cpal::Error> {
@@ -167,11 +167,20 @@ fn host(name: HostName) -> Result<Arc<cpal::Host>, cpal::Error> {
     }
 }
 
+/// The host at which a stream is to be opened. On one Pulse connection all outputs form a group that must play on one
+/// device, in step (cpal leaves the group's number at 0): each gets a connection of its own, which ends with it.
+fn host_for(name: HostName, direction: Direction) -> Result<Arc<cpal::Host>, cpal::Error> {
+    match (name, direction) {
+        (HostName::PulseAudio, Direction::Output) => cpal::host_from_id(cpal::HostId::PulseAudio).map(Arc::new),
+        (HostName::PulseAudio, Direction::Input) | (HostName::Alsa, Direction::Input | Direction::Output) => host(name),
+    }
+}
+
 /// Finds the device that `name` means, `default` included.
 fn find(only: Option<HostName>, name: &str, direction: Direction) -> Result<(HostName, cpal::Device), OpenError> {
     let is_default = name.eq_ignore_ascii_case("default");
     for host_name in HostName::ALL.into_iter().filter(|host| only.is_none_or(|only| only == *host)) {
-        let Ok(host) = host(host_name) else { continue };
+        let Ok(host) = host_for(host_name, direction) else { continue };
         let found = if is_default { direction.default(&host) } else { search(&host, name, direction) };
         if let Some(device) = found {
             return Ok((host_name, device));

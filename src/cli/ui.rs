@@ -17,7 +17,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "the UI needs a terminal; scripts use offhook run, call or answer"));
     }
     let phone = PhoneHandle::start(config)?;
-    let options = tui::Options { history: history(), ..tui::Options::from_environment(str::parse) };
+    let options = tui::Options { history: history(), ..tui::Options::from_environment() };
     tui::run(phone, options)
         .await
         .map(|()| Exit::Done)

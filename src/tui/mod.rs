@@ -25,9 +25,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::app::{App, Effect, Msg, Settings, text};
-use crate::phone::command::{ParseError, Reply};
 use crate::phone::media_thread::Levels;
-use crate::phone::{Command, Event, PhoneHandle, Refused, TraceEntry};
+use crate::phone::{Command, Event, PhoneHandle, Refused, Reply, TraceEntry};
 
 use terminal::Terminal;
 use view::Theme;
@@ -46,16 +45,14 @@ pub struct Options {
     pub colour: bool,
     /// The file in which the targets that were dialled are kept; `None`: they are forgotten at the end.
     pub history: Option<PathBuf>,
-    /// Reads a line of the command line.
-    pub parse: fn(&str) -> Result<Command, ParseError>,
 }
 
 impl Options {
     /// Colours unless `NO_COLOR` is set (no-color.org) or the terminal is a dumb one; no history file.
-    pub fn from_environment(parse: fn(&str) -> Result<Command, ParseError>) -> Options {
+    pub fn from_environment() -> Options {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Options { colour: !is_set("NO_COLOR") && !is_dumb, history: None, parse }
+        Options { colour: !is_set("NO_COLOR") && !is_dumb, history: None }
     }
 }
 
@@ -98,7 +95,7 @@ pub async fn run(mut phone: PhoneHandle, options: Options) -> anyhow::Result<()>
 async fn drive(phone: &impl Phone, channels: Channels, listen: String, options: Options) -> anyhow::Result<()> {
     anyhow::ensure!(terminal::is_there(), text::NO_TERMINAL);
     let theme = Theme { colour: options.colour };
-    let settings = Settings { listen, utc_offset: terminal::utc_offset(), parse: options.parse };
+    let settings = Settings { listen, utc_offset: terminal::utc_offset() };
     let signals = Signals::new().context("can't listen for signals")?;
     let mut terminal = Terminal::take().context("can't take the terminal")?;
     let size = terminal.size().unwrap_or((80, 24));

@@ -127,6 +127,10 @@ impl UserAgent {
     /// A datagram came. What is no SIP message is dropped and counted.
     pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
         match parse_datagram(Bytes::copy_from_slice(bytes), &Limits::datagram()) {
+            Ok(_) if has_nul(bytes) => {
+                self.counters.malformed += 1;
+                tracing::debug!(from = %flow.remote, "a datagram with a NUL in its header fields is dropped");
+            }
             Ok(Message::Request(request)) if !is_answerable(&request) => {
                 self.counters.malformed += 1;
                 tracing::debug!(from = %flow.remote, "a request that can't be answered is dropped");
@@ -690,6 +694,12 @@ impl UserAgent {
             None => self.core.respond(now, id, 400, "Bad Contact", &[]),
         }
     }
+}
+
+/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
+fn has_nul(message: &[u8]) -> bool {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
+    message.iter().take(end).any(|byte| *byte == 0)
 }
 
 /// Whether an address can be called at all: sip, sips and tel only.

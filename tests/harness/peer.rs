@@ -115,6 +115,11 @@ pub struct Got {
 }
 
 impl Got {
+    /// All of it, as it came.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.message.to_bytes()).into_owned()
+    }
+
     /// A header field's value; empty where it is missing.
     pub fn header(&self, name: &str) -> String {
         let name = HeaderName::parse(&name.to_owned().into());
@@ -363,7 +368,13 @@ impl Ask {
         self.body("application/sdp", body)
     }
 
-    pub fn text(&self) -> String {
+    /// Its text, unsent.
+    pub fn taken(mut self) -> String {
+        self.sent = true;
+        self.text()
+    }
+
+    fn text(&self) -> String {
         let mut out = format!("{} {} SIP/2.0\r\n", self.method, self.uri);
         out += &format!("Via: SIP/2.0/UDP {};branch={}\r\n", self.peer.address, self.branch);
         out += &format!("Max-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\n", self.from, self.to, self.call_id);
@@ -380,7 +391,6 @@ impl Ask {
         self.sent = true;
         let text = self.text();
         self.peer.send(&text);
-        let method = self.method.clone();
         let ask = self;
         Asked {
             peer: ask.peer.clone(),
@@ -390,7 +400,6 @@ impl Ask {
             call_id: ask.call_id.clone(),
             seq: ask.seq,
             branch: ask.branch.clone(),
-            method,
             text,
         }
     }
@@ -414,7 +423,6 @@ pub struct Asked {
     pub call_id: String,
     pub seq: u32,
     pub branch: String,
-    pub method: String,
     pub text: String,
 }
 

@@ -23,7 +23,6 @@ pub struct Phone(Rc<RefCell<World>>);
 pub struct World {
     pub ua: UserAgent,
     pub now: Instant,
-    start: Instant,
     local: SocketAddr,
     names: HashMap<String, SocketAddr>,
     /// Names are answered at once.
@@ -52,7 +51,6 @@ impl Phone {
         Phone(Rc::new(RefCell::new(World {
             ua: UserAgent::new(start, config, [seed; 32]),
             now: start,
-            start,
             local: "192.0.2.101:5060".parse().unwrap(),
             names: names.into_iter().map(|(name, at)| (name.to_owned(), at.parse().unwrap())).collect(),
             resolves: true,
@@ -200,10 +198,16 @@ impl Phone {
         world.now = end;
     }
 
-    /// Time since the phone began.
-    pub fn elapsed(&self) -> Duration {
-        let world = self.world();
-        world.now.duration_since(world.start)
+    /// Lets time pass until something is sent; says how long that was.
+    #[track_caller]
+    pub fn advance_until_sent(&self, limit: Duration) -> Duration {
+        let start = self.world().now;
+        while self.world().inboxes.values().all(VecDeque::is_empty) {
+            let (wait, _) = self.next_deadline().expect("something is due");
+            self.advance(wait);
+            assert!(self.world().now.duration_since(start) <= limit, "nothing was sent within {limit:?}");
+        }
+        self.world().now.duration_since(start)
     }
 
     /// How long until the next deadline, and which.
@@ -221,6 +225,14 @@ impl Phone {
     /// Throws away what was told so far.
     pub fn skip_events(&self) {
         self.world().events.clear();
+    }
+
+    /// Throws away what was told up to [`Event::Quiet`], which must be there and the last.
+    #[track_caller]
+    pub fn skip_until_quiet(&self) {
+        let mut world = self.world();
+        assert_eq!(world.events.back(), Some(&Event::Quiet), "{:#?}", world.events);
+        world.events.clear();
     }
 
     /// Throws away what was sent so far (retransmissions that are not the matter).

@@ -1,8 +1,23 @@
 //! The user agent on simulated time, against a scripted other side: each scenario reads like the ladder in its document.
 
+// The clock that is simulated begins at some real instant.
+#![allow(clippy::disallowed_methods)]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod answering;
+mod cancelling;
+mod credentials;
+mod digits;
 mod draft_2_services;
+mod far_side;
+mod holding;
+mod lossy;
+mod malformed;
+mod manners;
 mod rfc3665_2_registration;
 mod rfc3665_3_sessions;
+mod shutdown;
+mod transferee;
+mod transferring;

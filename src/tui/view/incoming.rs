@@ -30,7 +30,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, call: &Call, theme: Theme)
         lines.push(row(&text::referred_by(who), theme.warning()));
     }
     if let Some(active) = app.calls.iter().find(|other| other.is_active()) {
-        lines.push(row(&text::answering_holds(active), theme.dim()));
+        lines.push(row(&text::answering_holds(active.no, &app.who(active)), theme.dim()));
     }
     lines.push(Line::default());
     lines.push(keys_row(app, text::FINISH_LINE_FIRST, theme));

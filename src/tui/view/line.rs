@@ -23,7 +23,8 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     let prompt = match line.purpose {
         Purpose::Call => format!(" {} › ", text::prompt_call(line.account.as_deref())),
         Purpose::Transfer(no) => {
-            format!(" {} › ", text::prompt_transfer(no, app.call(no).map(|call| call.who())))
+            let who = app.call(no).map(|call| app.who(call));
+            format!(" {} › ", text::prompt_transfer(no, who.as_deref()))
         }
         Purpose::Command => format!(" {}", text::PROMPT_COMMAND),
     };

@@ -58,7 +58,7 @@ fn row(
     let time = if is_roomy { text::clock_ms(entry.time, utc_offset) } else { text::clock(entry.time, utc_offset) };
     let remote = if is_roomy { left(&entry.remote.to_string(), remote) + "  " } else { String::new() };
     let used = 2 + width(&time) + 1 + 3 + 1 + width(&remote);
-    let summary = columns.saturating_sub(used + 1 + cseq);
+    let summary = columns.saturating_sub(used + 1 + cseq + 1);
     let style = summary_style(entry, theme);
     Line::from(vec![
         Span::styled(if is_selected { "▸ " } else { "  " }, theme.accent()),

@@ -17,8 +17,11 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, (call, request): (&Call, &
     let columns = pop_up_columns(area);
     let text_columns = usize::from(columns).saturating_sub(4);
     let row = |text: &str, style| Line::styled(format!("  {}", fit(text, text_columns)), style);
-    let mut lines =
-        vec![Line::default(), row(&text::transfer_asked(call), Style::new()), row(&request.to, theme.strong())];
+    let mut lines = vec![
+        Line::default(),
+        row(&text::transfer_asked(call.no, &app.who(call)), Style::new()),
+        row(&request.to, theme.strong()),
+    ];
     if let Some(who) = &request.by {
         lines.push(row(&text::on_behalf(who), theme.dim()));
     }

@@ -36,6 +36,8 @@ pub struct Unacked {
     interval: Duration,
     /// The ACK is to bring the answer to our offer.
     awaits_answer: bool,
+    /// It answered the call, rather than a re-INVITE.
+    first: bool,
 }
 
 /// How a call announces itself.
@@ -99,10 +101,7 @@ impl Call {
         });
         cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
         match alerting {
-            Alerting::AnswerNow => {
-                cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
-                cx.emit(Event::AnswerDue { call: no });
-            }
+            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no }),
             Alerting::Ring | Alerting::RingThenAnswer => {
                 if let Some(mut response) = cx.response(request, 180, "Ringing") {
                     copy_record_route(request, &mut response);
@@ -207,7 +206,8 @@ impl Call {
         let timers = cx.tx.timers();
         let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
         cx.tx.respond(now, invite, response.clone());
-        self.unacked = Some(Unacked { invite, sequence, response, interval: timers.t1, awaits_answer });
+        let first = self.phase != Phase::Established;
+        self.unacked = Some(Unacked { invite, sequence, response, interval: timers.t1, awaits_answer, first });
         cx.timers.set(Timer::Resend2xx(self.no), now + timers.t1);
         cx.timers.set(Timer::AckMissing(self.no), now + timers.timeout());
     }
@@ -223,10 +223,22 @@ impl Call {
 
     /// RFC 3261 section 13.3.1.4: the session is ended by BYE when no ACK came.
     pub(super) fn ack_missing(&mut self, cx: &mut Core, now: Instant) {
-        if self.unacked.take().is_some() {
-            self.send_bye(cx, now);
+        if self.unacked.take().is_none() {
+            return;
+        }
+        self.send_bye(cx, now);
+        if self.leaving {
+            self.end(cx, now, EndedBy::Local, None, "hung up");
+        } else {
             self.end(cx, now, EndedBy::Timeout, Some(408), "the other side never acknowledged our answer");
         }
+    }
+
+    /// RFC 3261 section 15.1.1: a callee sends no BYE before the ACK for its 2xx has come, or is given up: the BYE could
+    /// overtake the 2xx. True: the call is left as soon as that is so.
+    pub(super) fn leave_after_ack(&mut self) -> bool {
+        self.leaving |= self.unacked.as_ref().is_some_and(|unacked| unacked.first);
+        self.leaving
     }
 
     /// The ACK for our 2xx; it may bring the answer to our offer.
@@ -235,6 +247,10 @@ impl Call {
         let Some(unacked) = self.unacked.take_if(|unacked| Some(unacked.sequence) == sequence) else { return };
         cx.timers.cancel(&Timer::Resend2xx(self.no));
         cx.timers.cancel(&Timer::AckMissing(self.no));
+        if self.leaving {
+            self.send_bye(cx, now);
+            return self.end(cx, now, EndedBy::Local, None, "hung up");
+        }
         if unacked.awaits_answer {
             let body = String::from_utf8_lossy(request.body()).into_owned();
             match self.sdp.handle_answer(&body) {

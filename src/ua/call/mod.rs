@@ -1,7 +1,7 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
-//! One verb a file: [`outgoing`] calls, [`incoming`] is called, [`modify`] changes a standing call (hold, resume, the far
-//! side's re-INVITE and UPDATE), [`request`] answers what comes inside the dialog, [`transfer`] hands it on.
+//! One verb a file: `outgoing` calls, `incoming` is called, `modify` changes a standing call (hold, resume, the far
+//! side's re-INVITE and UPDATE), `request` answers what comes inside the dialog, `transfer` hands it on.
 
 mod incoming;
 mod modify;
@@ -80,6 +80,8 @@ pub struct Call {
     attempt: auth::Attempt,
     established_at: Option<Instant>,
     end_code: Option<u16>,
+    /// The person has hung up, and our 2xx waits for its ACK.
+    leaving: bool,
     transfer: Option<transfer::Asking>,
     asked: Option<transfer::Asked>,
     /// The call whose peer asked for this one, which is told how it goes.
@@ -110,6 +112,7 @@ impl Call {
             attempt: auth::Attempt::default(),
             established_at: None,
             end_code: None,
+            leaving: false,
             transfer: None,
             asked: None,
             referrer: None,
@@ -255,8 +258,10 @@ impl Call {
             Phase::Inviting(_) => self.cancel(cx, now),
             Phase::Ringing(_) => self.refuse(cx, now, 486, EndedBy::Local),
             Phase::Established => {
-                self.send_bye(cx, now);
-                self.end(cx, now, EndedBy::Local, None, "hung up");
+                if !self.leave_after_ack() {
+                    self.send_bye(cx, now);
+                    self.end(cx, now, EndedBy::Local, None, "hung up");
+                }
             }
             Phase::Over => {}
         }

@@ -237,8 +237,10 @@ impl Call {
             self.end(cx, now, EndedBy::Local, Some(487), "hung up");
             return Vec::new();
         }
-        let mut early = inviting.early.into_iter().filter(|early| early.sdp.is_some());
-        let early = early.rfind(|early| early.tag == tag || early.tag.is_empty());
+        let early: Vec<Early> = inviting.early.into_iter().filter(|early| early.sdp.is_some()).collect();
+        let same = early.iter().find(|early| early.tag == tag);
+        // Some send their 183 without a To tag.
+        let early = same.or_else(|| early.iter().rfind(|early| early.tag.is_empty())).cloned();
         let answer = match (session_description(response), early.and_then(|early| early.sdp)) {
             (Some(answer), _) => self.sdp.handle_answer(answer).map_err(|error| error.to_string()),
             (None, Some((session, media))) => {
