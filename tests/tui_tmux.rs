@@ -32,13 +32,9 @@ impl Terminal {
         }
         let folder = tempfile::Builder::new().prefix("offhook-tmux-").tempdir().expect("a folder");
         let terminal = Terminal { folder };
-        let home = terminal.folder.path().display();
         let phone = env!("CARGO_BIN_EXE_offhook");
         // What stays on the screen afterwards shows how the phone left the terminal.
-        let script = format!(
-            "env -u XDG_CONFIG_HOME -u XDG_STATE_HOME -u XDG_DATA_HOME -u XDG_CACHE_HOME HOME='{home}' \
-             '{phone}' demo --input null --output null; echo \"ended with $?\"; exec cat"
-        );
+        let script = format!("'{phone}' demo --input null --output null; echo \"ended with $?\"; exec cat");
         terminal.tmux(&["new-session", "-d", "-s", "demo", "-x", "80", "-y", "24", &script]);
         Some(terminal)
     }
@@ -90,10 +86,16 @@ impl Drop for Terminal {
     }
 }
 
-/// A tmux of our own, without the person's configuration; UTF-8 whatever the locale.
+/// A tmux of our own, without the person's settings; UTF-8 whatever the locale.
 fn tmux(folder: &Path) -> Command {
     let mut command = Command::new("tmux");
-    command.arg("-u").arg("-S").arg(folder.join("socket")).args(["-f", "/dev/null"]).env_remove("TMUX");
+    let own = |name: &str| name == "TMUX" || name.starts_with("XDG_") || name.starts_with("OFFHOOK_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(own) {
+            command.env_remove(name);
+        }
+    }
+    command.arg("-u").arg("-S").arg(folder.join("socket")).args(["-f", "/dev/null"]).env("HOME", folder);
     command
 }
 
