@@ -161,11 +161,15 @@ fn recording(folder: &Path, sink: &str) -> Command {
     command
 }
 
+/// The person's own settings reach no program of the rig.
 fn environment(command: &mut Command, folder: &Path) {
-    command.env("HOME", folder).env("TERM", "dumb");
-    for name in ["XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
-        command.env_remove(name);
+    let own = |name: &str| name.starts_with("XDG_") || name.starts_with("PULSE_") || name.starts_with("OFFHOOK_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(own) {
+            command.env_remove(name);
+        }
     }
+    command.env("HOME", folder).env("TERM", "dumb");
     command.env("PULSE_RUNTIME_PATH", folder);
     command.env("PULSE_SERVER", format!("unix:{}/pulse.socket", folder.display()));
     command.env("ALSA_CONFIG_PATH", folder.join("asound.conf"));
