@@ -16,7 +16,7 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(Failure::new(Exit::Usage, "the UI needs a terminal; scripts use offhook run, call or answer"));
     }
-    let phone = PhoneHandle::start(config)?;
+    let phone = PhoneHandle::start_traced(config)?;
     let options = tui::Options { history: history(), ..tui::Options::from_environment() };
     tui::run(phone, options)
         .await

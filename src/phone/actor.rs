@@ -42,6 +42,8 @@ pub(super) struct Parts {
     pub(super) listen: IpAddr,
     pub(super) requests: mpsc::UnboundedReceiver<Request>,
     pub(super) events: mpsc::UnboundedSender<Event>,
+    /// Who sees the messages from the first one on.
+    pub(super) traces: Vec<mpsc::UnboundedSender<TraceEntry>>,
 }
 
 /// The owner of everything but the sound.
@@ -97,7 +99,7 @@ impl Actor {
             quitting: None,
             requests: parts.requests,
             events: parts.events,
-            traces: Vec::new(),
+            traces: parts.traces,
         }
     }
 

@@ -26,6 +26,8 @@ pub struct PhoneHandle {
     /// `None` only while it is dropped.
     requests: Option<mpsc::UnboundedSender<Request>>,
     events: Option<mpsc::UnboundedReceiver<Event>>,
+    /// The trace since the start, if it was asked for then.
+    trace: Option<mpsc::UnboundedReceiver<TraceEntry>>,
     sound: SharedThread,
     listen: SocketAddr,
     /// Closed when the SIP thread ends.
@@ -35,7 +37,25 @@ pub struct PhoneHandle {
 impl PhoneHandle {
     /// Starts the SIP thread and registers the accounts that are to be registered. The media thread follows when REGISTER
     /// has been answered; no device opens before a call needs it.
+    ///
+    /// # Errors
+    /// [`StartError`]: the port is in use, the configuration can't be used, or the system refuses.
     pub fn start(config: Config) -> Result<PhoneHandle, StartError> {
+        PhoneHandle::launch(config, None)
+    }
+
+    /// [`PhoneHandle::start`] with a trace that has the first REGISTER too: [`PhoneHandle::trace`] gives it.
+    ///
+    /// # Errors
+    /// As [`PhoneHandle::start`].
+    pub fn start_traced(config: Config) -> Result<PhoneHandle, StartError> {
+        let (listener, entries) = mpsc::unbounded_channel();
+        let mut handle = PhoneHandle::launch(config, Some(listener))?;
+        handle.trace = Some(entries);
+        Ok(handle)
+    }
+
+    fn launch(config: Config, listener: Option<mpsc::UnboundedSender<TraceEntry>>) -> Result<PhoneHandle, StartError> {
         let core_config =
             config::resolve::user_agent(&config).map_err(|error| StartError::Config(error.to_string()))?;
         let in_use = if config.sip.listen_is_configured { PortInUse::Fail } else { PortInUse::TakeAnother };
@@ -67,12 +87,13 @@ impl PhoneHandle {
                 listen: listen.ip(),
                 requests: request_receiver,
                 events: event_sender,
+                traces: listener.into_iter().collect(),
             });
             runtime.block_on(actor.run());
             // A name that is still being looked up must not keep the thread.
             runtime.shutdown_background();
         })?;
-        Ok(PhoneHandle { requests: Some(requests), events: Some(events), sound, listen, ended })
+        Ok(PhoneHandle { requests: Some(requests), events: Some(events), trace: None, sound, listen, ended })
     }
 
     /// Gives a command and waits for its answer.
@@ -90,8 +111,11 @@ impl PhoneHandle {
         self.events.take().unwrap_or_else(|| mpsc::unbounded_channel().1)
     }
 
-    /// The SIP trace from now on; it costs nothing until asked for.
+    /// The SIP trace, from now on unless the phone was started traced; it costs nothing until asked for.
     pub fn trace(&mut self) -> mpsc::UnboundedReceiver<TraceEntry> {
+        if let Some(entries) = self.trace.take() {
+            return entries;
+        }
         let (listener, entries) = mpsc::unbounded_channel();
         self.request(Request::Trace(listener));
         entries

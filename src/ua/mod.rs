@@ -20,6 +20,7 @@ mod core;
 pub mod dialog;
 pub mod event;
 pub mod identity;
+mod outside;
 pub mod registration;
 pub mod request;
 pub mod timer;
@@ -30,12 +31,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::sip::transport::{Flow, Transmit};
-use crate::sip::{
-    HeaderName, Limits, Message, Method, Request, Response, Scheme, Uri, is_answerable, parse_datagram, text,
-};
-use crate::transaction::{self, ClientId, Failure, ServerId};
+use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, is_answerable, parse_datagram};
+use crate::transaction::{self, ClientId, Failure};
 
-use call::{Alerting, Call, Dial, Incoming, Plan};
+use call::{Call, Dial, Plan};
 use command::{MediaPorts, Reply};
 use registration::{NoAnswer, Registration, Step};
 
@@ -45,7 +44,7 @@ pub use config::Config;
 pub use event::Event;
 pub use timer::Timer;
 
-use self::core::{ALLOW, Core, Owner, Waiting};
+use self::core::{Core, Owner, Waiting};
 
 /// The shortest pause before a registrar's address is asked for again; a random time of the same length is added.
 const RESOLVE_PAUSE: Duration = Duration::from_secs(15);
@@ -576,130 +575,6 @@ impl UserAgent {
             }
         }
     }
-
-    // ---- requests from outside ----
-
-    fn handle_request(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        if let Some(objection) = request::inspect(request) {
-            self.counters.refused += 1;
-            let extra: Vec<(HeaderName, &str)> =
-                objection.extra.iter().map(|(name, value)| (name.clone(), value.as_str())).collect();
-            return self.core.respond(now, id, objection.code, objection.reason, &extra);
-        }
-        if dialog::to_tag(&request.headers).is_some() {
-            return match self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
-                Some(call) => call.handle_request(&mut self.core, now, id, flow, request),
-                None => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
-            };
-        }
-        match request.method {
-            Method::Invite => self.handle_invite(now, id, flow, request),
-            Method::Options => self.handle_options(now, id),
-            Method::Notify => self.handle_notify(now, id, flow, request),
-            Method::Refer => self.core.respond(now, id, 403, "Only Inside A Call", &[]),
-            _ => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
-        }
-    }
-
-    fn handle_cancel(&mut self, now: Instant, id: ServerId, invite: Option<ServerId>) {
-        let Some(invite) = invite else {
-            return self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]);
-        };
-        let call = self.calls.values_mut().find(|call| call.ringing_invite() == Some(invite));
-        match (call, self.core.tx.server_request(id).cloned()) {
-            (Some(call), Some(cancel)) => call.cancelled(&mut self.core, now, id, invite, &cancel),
-            // It has its final response already: the CANCEL changes nothing (RFC 3261 section 9.2).
-            _ => self.core.respond(now, id, 200, "OK", &[]),
-        }
-    }
-
-    /// RFC 3261 section 11.2.
-    fn handle_options(&mut self, now: Instant, id: ServerId) {
-        let extra = [
-            (HeaderName::Allow, ALLOW),
-            (HeaderName::Accept, "application/sdp"),
-            (HeaderName::AcceptEncoding, "identity"),
-            (HeaderName::AcceptLanguage, "en"),
-        ];
-        self.core.respond(now, id, 200, "OK", &extra);
-    }
-
-    /// Message waiting comes without a subscription from many PBXs (RFC 3842); nothing else does.
-    fn handle_notify(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        let event = text(&request.headers, &HeaderName::Event).to_ascii_lowercase();
-        if event.split(';').next().map(str::trim) != Some("message-summary") {
-            return self.core.respond(now, id, 489, "Bad Event", &[]);
-        }
-        if !self.core.is_own_server(None, flow.remote.ip()) && !self.core.config.direct_calls {
-            return self.core.respond(now, id, 403, "Forbidden", &[]);
-        }
-        self.core.respond(now, id, 200, "OK", &[]);
-        let account = self.account_called(request);
-        let (new, old) = voice_messages(&String::from_utf8_lossy(request.body()));
-        self.core.emit(Event::MessageWaiting { account, new, old });
-    }
-
-    /// The account that a request is for: by our random Contact user, then by the To user.
-    fn account_called(&self, request: &Request) -> Option<AccountId> {
-        if let Some(account) = request.uri.user().and_then(|user| self.core.account_of_contact(user)) {
-            return Some(account);
-        }
-        let to = request.headers.typed::<crate::sip::To>().and_then(Result::ok)?;
-        let user = to.uri.user()?.to_vec();
-        let host = to.uri.host().cloned();
-        let accounts = self.core.config.accounts.iter();
-        let same_user: Vec<(usize, bool)> = accounts
-            .enumerate()
-            .filter(|(_, account)| account.uri.user() == Some(user.as_slice()))
-            .map(|(place, account)| {
-                let same_host = account.uri.host().zip(host.as_ref()).is_some_and(|(a, b)| a.equivalent(b));
-                (place, same_host)
-            })
-            .collect();
-        let best = same_user.iter().find(|(_, same_host)| *same_host).or(same_user.first());
-        best.map(|(place, _)| AccountId(*place))
-    }
-
-    fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        if self.calls.values().any(|call| call.is_merged(request)) {
-            return self.core.respond(now, id, 482, "Loop Detected", &[]);
-        }
-        let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
-        let welcome = self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip());
-        if !welcome {
-            self.counters.strangers += 1;
-            return self.core.respond(now, id, 404, "Not Found", &[]);
-        }
-        if self.core.shutting_down {
-            return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
-        }
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let offer = (call::content_type(request) == "application/sdp" && !body.trim().is_empty()).then_some(body);
-        if let Some(offer) = &offer
-            && let Err(refusal) = self.core.try_offer(offer, flow.local.ip())
-        {
-            return call::refuse_offer(&mut self.core, now, id, &refusal);
-        }
-        if self.calls.len() >= self.core.config.max_calls {
-            return self.core.respond(now, id, 486, "Busy Here", &[]);
-        }
-        let account = self.account_called(request);
-        let alerting = Alerting::choose(&self.core, self.calls.len());
-        let no = self.core.new_call_no();
-        let incoming = Incoming { id, flow, request, offer, account, alerting };
-        match Call::ring(&mut self.core, now, no, incoming) {
-            Some(call) => {
-                self.calls.insert(no, call);
-            }
-            None => self.core.respond(now, id, 400, "Bad Contact", &[]),
-        }
-    }
-}
-
-/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
-fn has_nul(message: &[u8]) -> bool {
-    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
-    message.iter().take(end).any(|byte| *byte == 0)
 }
 
 /// Whether an address can be called at all: sip, sips and tel only.
@@ -721,19 +596,8 @@ fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, Com
         .ok_or_else(|| CommandError::BadTarget(target.to_string()))
 }
 
-/// `Voice-Message: 2/8` of a message summary (RFC 3842 section 5.2); `Messages-Waiting: yes` alone counts as one.
-fn voice_messages(body: &str) -> (u32, u32) {
-    let mut waiting = 0;
-    for line in body.lines() {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        if name.trim().eq_ignore_ascii_case("voice-message") {
-            let counts = value.split('(').next().unwrap_or_default();
-            let mut counts = counts.split('/').map(|count| count.trim().parse().unwrap_or(0));
-            return (counts.next().unwrap_or(0), counts.next().unwrap_or(0));
-        }
-        if name.trim().eq_ignore_ascii_case("messages-waiting") && value.trim().eq_ignore_ascii_case("yes") {
-            waiting = 1;
-        }
-    }
-    (waiting, 0)
+/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
+fn has_nul(message: &[u8]) -> bool {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
+    message.iter().take(end).any(|byte| *byte == 0)
 }
