@@ -506,7 +506,7 @@ fn device(role: DeviceRole, name: &str, state: DeviceState, detail: Option<&str>
     let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
     match state {
         DeviceState::Open => Some((Level::Info, format!("{role} {name}{detail}"))),
-        DeviceState::Lost => Some((Level::Error, format!("{role} {name} is gone{detail}"))),
+        DeviceState::Lost => Some((Level::Error, format!("no {role} ({name}){detail}; calls go on without"))),
         DeviceState::Closed => None,
     }
 }

@@ -192,6 +192,15 @@ fn find(only: Option<HostName>, name: &str, direction: Direction) -> Result<(Hos
     })
 }
 
+/// Why a device does not open. Where there is no sound hardware at all, cpal still names a default device.
+fn refused(name: &str, direction: Direction, source: cpal::Error) -> OpenError {
+    let is_default = name.eq_ignore_ascii_case("default");
+    match source.kind() {
+        cpal::ErrorKind::DeviceNotAvailable if is_default => OpenError::NoDevice(direction.as_str()),
+        _ => OpenError::Card { name: name.to_owned(), source },
+    }
+}
+
 fn search(host: &cpal::Host, name: &str, direction: Direction) -> Option<cpal::Device> {
     let devices: Vec<cpal::Device> = host.devices().ok()?.filter(|device| direction.fits(device)).collect();
     let names =
@@ -266,7 +275,7 @@ pub fn open_input(
 ) -> Result<Opened, OpenError> {
     let (host, device) = with_quiet(host, || find(host, name, Direction::Input))?;
     let _quiet = quiet(host);
-    let card_error = |source| OpenError::Card { name: name.to_owned(), source };
+    let card_error = |source| refused(name, Direction::Input, source);
     let format = choose(device.supported_input_configs().map_err(card_error)?, period_us)
         .ok_or_else(|| OpenError::NoFormat(name.to_owned()))?;
     let rate = format.config.sample_rate;
@@ -299,7 +308,7 @@ pub fn open_output(
 ) -> Result<Opened, OpenError> {
     let (host, device) = with_quiet(host, || find(host, name, Direction::Output))?;
     let _quiet = quiet(host);
-    let card_error = |source| OpenError::Card { name: name.to_owned(), source };
+    let card_error = |source| refused(name, Direction::Output, source);
     let format = choose(device.supported_output_configs().map_err(card_error)?, period_us)
         .ok_or_else(|| OpenError::NoFormat(name.to_owned()))?;
     let rate = format.config.sample_rate;

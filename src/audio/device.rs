@@ -75,9 +75,7 @@ pub enum OpenError {
         name: String,
     },
     /// There is no sound hardware, and no sound server.
-    #[error(
-        "there is no {0} device, and no sound server (the call goes on without; 'null' as a name says that it may)"
-    )]
+    #[error("there is no {0} device, and no sound server")]
     NoDevice(&'static str),
     /// The device is there and refuses.
     #[error("can't open {name}: {source}")]

@@ -65,6 +65,11 @@ impl Resolve {
         if !udp || matches!(uri.scheme(), Scheme::Sips) {
             return Err(Unreachable::Transport);
         }
+        Resolve::by_udp(uri)
+    }
+
+    /// The host of a URI, by UDP whatever it asks for.
+    fn by_udp(uri: &Uri) -> Result<Resolve, Unreachable> {
         let host = match uri.host().ok_or(Unreachable::NoHost)? {
             Host::Ip(ip) => ip.to_string(),
             Host::Name(name) => String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase(),
@@ -476,10 +481,18 @@ fn token(rng: &mut ChaCha20Rng, bytes: usize) -> String {
 }
 
 /// Where a request goes next: its topmost Route, else its Request-URI (RFC 3261 section 8.1.2).
+///
+/// A peer that came by UDP and names `transport=tcp` in its Contact is answered by UDP: an ACK or BYE that is not sent for
+/// lack of TCP would leave it with a dead call.
 fn next_hop(request: &Request) -> Result<Resolve, Unreachable> {
-    match request.headers.typed::<Route>() {
-        Some(Ok(route)) => Resolve::of(&route.0.uri),
-        _ => Resolve::of(&request.uri),
+    let uri = match request.headers.typed::<Route>() {
+        Some(Ok(route)) => route.0.uri,
+        _ => request.uri.clone(),
+    };
+    let in_dialog = super::dialog::to_tag(&request.headers).is_some();
+    match Resolve::of(&uri) {
+        Err(Unreachable::Transport) if in_dialog && matches!(uri.scheme(), Scheme::Sip) => Resolve::by_udp(&uri),
+        found => found,
     }
 }
 

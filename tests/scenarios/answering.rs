@@ -351,3 +351,17 @@ fn auto_answer_after_a_while_and_only_when_idle() {
     phone.skip_events();
     hang_up(&phone, call, &leg);
 }
+
+#[test]
+fn a_contact_that_asks_for_tcp_still_gets_its_ack_and_its_bye() {
+    let phone = Phone::new(direct());
+    let bob = phone.bob();
+    let call = phone.dial_direct("sip:bob@192.0.2.201");
+    phone.skip_events();
+    let invite = bob.expect("INVITE");
+    let leg = invite.leg();
+    invite.reply(200).contact("<sip:bob@192.0.2.201;transport=tcp>").sdp(&sdp::bob());
+    leg.expect("ACK");
+    phone.skip_events();
+    hang_up(&phone, call, &leg);
+}

@@ -31,6 +31,7 @@ impl Phone {
         let (sender, reports) = channel();
         let thread = MediaThread::spawn(&audio, move |report| drop(sender.send(report))).unwrap();
         let ports = thread.open(CALL, LOOPBACK).unwrap();
+        thread.order(Order::Prepare);
         Phone { thread, reports, ports }
     }
 
