@@ -11,6 +11,7 @@ use crate::media::goertzel;
 use crate::phone::event::Kind;
 use crate::phone::{Command, Reply};
 use crate::ua::CallNo;
+use crate::ua::config::TransferPolicy;
 
 use super::exit::{Exit, Failure};
 use super::session::Session;
@@ -48,6 +49,8 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
     // Nothing leaves this machine.
     config.sip.listen = SocketAddr::new(exchange.ip(), 0);
     config.sip.listen_is_configured = false;
+    // 606 shows it.
+    config.calls.redirects = TransferPolicy::Follow;
     config
 }
 

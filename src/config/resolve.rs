@@ -28,6 +28,7 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         auto_answer: config.calls.auto_answer,
         auto_answer_after: Duration::from_millis(config.calls.auto_answer_after),
         transfers: config.calls.transfers,
+        redirects: config.calls.redirects,
         direct_calls: direct_calls(config),
     })
 }

@@ -292,6 +292,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         },
         auto_answer_after: Duration::ZERO,
         transfers: TransferPolicy::Follow,
+        redirects: TransferPolicy::Refuse,
         // The driver lets the exchange's datagrams in and no others.
         direct_calls: true,
     })

@@ -26,6 +26,8 @@ pub struct Config {
     pub auto_answer_after: Duration,
     /// What happens when the peer asks to transfer us.
     pub transfers: TransferPolicy,
+    /// What happens when the called side sends us elsewhere (3xx). There is no asking yet: `Ask` refuses.
+    pub redirects: TransferPolicy,
     /// Calls from addresses that are neither a registrar nor a proxy of ours are taken.
     pub direct_calls: bool,
 }
@@ -79,7 +81,7 @@ pub enum AutoAnswer {
     Always,
 }
 
-/// What happens when the peer asks to transfer us.
+/// What happens when the peer asks to transfer us, or sends us elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransferPolicy {
     /// A person decides, within 30 s.

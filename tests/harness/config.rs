@@ -29,6 +29,7 @@ pub fn direct() -> Config {
         auto_answer: AutoAnswer::Never,
         auto_answer_after: Duration::ZERO,
         transfers: TransferPolicy::Ask,
+        redirects: TransferPolicy::Refuse,
         direct_calls: true,
     }
 }

@@ -61,6 +61,7 @@ impl Caller {
             auto_answer: AutoAnswer::Never,
             auto_answer_after: Duration::ZERO,
             transfers: TransferPolicy::Refuse,
+            redirects: TransferPolicy::Refuse,
             direct_calls: false,
         };
         let (socket, now) = (bind(), Instant::now());

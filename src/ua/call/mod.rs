@@ -1,11 +1,12 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
-//! One verb a file: `outgoing` calls, `incoming` is called, `modify` changes a standing call (hold, resume, the far
+//! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `modify` changes a standing call (hold, resume, the far
 //! side's re-INVITE and UPDATE), `request` answers what comes inside the dialog, `transfer` hands it on.
 
 mod incoming;
 mod modify;
 mod outgoing;
+mod redirect;
 mod request;
 mod transfer;
 

@@ -26,9 +26,11 @@ const MAX_CHALLENGES: u32 = 8;
 pub struct Inviting {
     cancel: Cancel,
     /// Whether a provisional response came: only then may a CANCEL leave (RFC 3261 section 9.1).
-    provisional: bool,
+    pub(super) provisional: bool,
     challenges: u32,
-    early: Vec<Early>,
+    /// Redirections followed so far.
+    pub(super) redirects: u32,
+    pub(super) early: Vec<Early>,
 }
 
 impl Inviting {
@@ -49,7 +51,7 @@ enum Cancel {
 
 /// What one early dialog has said (the To tag may be missing: real PBXs send 183 without one).
 #[derive(Debug, Clone)]
-struct Early {
+pub struct Early {
     tag: Bytes,
     /// The offer and answer as it stands with this one.
     sdp: Option<(sdp::Session, Negotiated)>,
@@ -146,8 +148,13 @@ impl Call {
         {
             cx.preauthorize(place, &mut request);
         }
-        self.phase =
-            Phase::Inviting(Inviting { cancel: Cancel::No, provisional: false, challenges: 0, early: Vec::new() });
+        self.phase = Phase::Inviting(Inviting {
+            cancel: Cancel::No,
+            provisional: false,
+            challenges: 0,
+            redirects: 0,
+            early: Vec::new(),
+        });
         cx.send_by(now, Owner::Call(self.no, Purpose::Invite), request, flow);
     }
 
@@ -290,6 +297,9 @@ impl Call {
                 Ok(()) => return Vec::new(),
                 Err(why) => reason = why,
             }
+        }
+        if response.status.class() == 3 && self.follow_redirect(cx, now, id, response) {
+            return Vec::new();
         }
         if let (3, Some(contact)) = (response.status.class(), super::super::dialog::contact(&response.headers)) {
             reason = format!("{reason}: now at {}", super::super::identity::uri_text(&contact));

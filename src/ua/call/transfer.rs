@@ -289,7 +289,7 @@ impl Call {
 }
 
 /// Takes off what a Refer-To may not bring along: header fields (RFC 3261 section 19.1.5 warns of them) and `method`.
-fn strip(target: &mut Uri) {
+pub(super) fn strip(target: &mut Uri) {
     let names: Vec<String> = target
         .headers()
         .map(|headers| headers.iter().map(|param: &Param| String::from_utf8_lossy(param.name()).into_owned()).collect())
