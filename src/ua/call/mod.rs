@@ -294,7 +294,10 @@ impl Call {
         flow: crate::sip::transport::Flow,
         response: crate::sip::Response,
     ) -> Vec<super::FollowUp> {
-        let trusted = cx.is_own_server(self.account, flow.remote.ip());
+        // A sender's address alone can be forged, and a peer knows our branch: the request must have gone to our own
+        // server as well.
+        let asked = cx.tx.client_flow(id).is_some_and(|way| cx.is_own_server(self.account, way.remote.ip()));
+        let trusted = asked && cx.is_own_server(self.account, flow.remote.ip());
         match purpose {
             Purpose::Invite => {
                 self.note_identity(cx, &response.headers, trusted);
