@@ -277,7 +277,9 @@ impl Call {
         if let Some(request) = cx.tx.server_request(invite).cloned()
             && let Some(mut response) = cx.response(&request, code, reason)
         {
-            self.finish_response(cx, &mut response);
+            // No Contact: in a 3xx it would send the caller back to us.
+            self.set_tag(&mut response);
+            set(&mut response.headers, HeaderName::ContentLength, "0");
             cx.tx.respond(now, invite, response);
         }
         self.end(cx, now, by, Some(code), reason);
