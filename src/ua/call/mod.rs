@@ -140,6 +140,11 @@ impl Call {
         self.dialog.as_ref().is_some_and(|dialog| dialog.matches(headers))
     }
 
+    /// Whether a request belongs to one of its early dialogs: we call, and it is not answered yet.
+    pub fn has_early_dialog(&mut self, headers: &Headers) -> bool {
+        self.early_dialog(headers).is_some()
+    }
+
     /// Its state in the person's words.
     fn state(&self) -> &'static str {
         match &self.phase {

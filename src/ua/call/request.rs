@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::sip::transport::Flow;
-use crate::sip::{HeaderName, Method, Request};
+use crate::sip::{HeaderName, Method, Request, set};
 use crate::transaction::ServerId;
 
 use super::super::core::{ALLOW, Core};
@@ -34,6 +34,31 @@ impl Call {
             Method::Notify => self.handle_notify(cx, now, id, request),
             Method::Options => cx.respond(now, id, 200, "OK", &[(HeaderName::Allow, ALLOW)]),
             _ => cx.respond(now, id, 405, "Method Not Allowed", &[(HeaderName::Allow, ALLOW)]),
+        }
+    }
+
+    /// A request of the called side before its answer. PBXs tell by UPDATE who rings; a 481 would make them give up.
+    pub fn handle_early_request(&mut self, cx: &mut Core, now: Instant, id: ServerId, flow: Flow, request: &Request) {
+        let Some(dialog) = self.early_dialog(&request.headers) else { return };
+        if !dialog.accept_seq(request) {
+            return cx.respond(now, id, 500, "Out of Order", &[]);
+        }
+        match request.method {
+            // RFC 3311 section 5.2: our own offer, in the INVITE, still waits for its answer.
+            Method::Update if !request.body().is_empty() => cx.respond(now, id, 491, "Request Pending", &[]),
+            Method::Update => {
+                dialog.refresh_target(&request.headers);
+                let trusted = cx.is_own_server(self.account, flow.remote.ip());
+                self.note_identity(cx, &request.headers, trusted);
+                if let Some(mut response) = cx.response(request, 200, "OK") {
+                    self.add_contact(cx, &mut response.headers);
+                    set(&mut response.headers, HeaderName::ContentLength, "0");
+                    cx.tx.respond(now, id, response);
+                }
+            }
+            Method::Options => cx.respond(now, id, 200, "OK", &[(HeaderName::Allow, ALLOW)]),
+            Method::Info if request.body().is_empty() => cx.respond(now, id, 200, "OK", &[]),
+            _ => cx.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
         }
     }
 
