@@ -269,10 +269,7 @@ impl Call {
                 if self.negotiated.as_ref().is_some_and(|media| media.held_by_peer) {
                     cx.emit(Event::RemoteHeld { call: self.no });
                 }
-                self.referrer
-                    .map(|referrer| FollowUp::Notify { referrer, code: 200, reason: "OK".to_owned() })
-                    .into_iter()
-                    .collect()
+                self.tell_referrer(200, "OK".to_owned())
             }
             Err(reason) => {
                 self.send_bye(cx, now);
@@ -318,8 +315,9 @@ impl Call {
         self.tell_referrer(code, phrase)
     }
 
-    fn tell_referrer(&self, code: u16, reason: String) -> Vec<FollowUp> {
-        self.referrer.map(|referrer| FollowUp::Notify { referrer, code, reason }).into_iter().collect()
+    /// Tells who asked for this call what has become of it: once, for he may ask for another one.
+    fn tell_referrer(&mut self, code: u16, reason: String) -> Vec<FollowUp> {
+        self.referrer.take().map(|referrer| FollowUp::Notify { referrer, code, reason }).into_iter().collect()
     }
 
     /// Sends the INVITE again with credentials; the error says in a person's words why not.
