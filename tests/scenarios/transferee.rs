@@ -55,6 +55,7 @@ fn thirty_seconds_of_silence_refuse() {
     phone.assert_silent();
     phone.advance(ms(1));
     told(&leg, "terminated", "603 Decline");
+    expect_event!(phone, Event::TransferExpired { call: expired } => assert_eq!(expired, call));
     hang_up(&phone, call, &leg);
 }
 

@@ -283,7 +283,9 @@ impl Call {
             Timer::Glare(_) => self.reconcile(cx, now),
             Timer::TransferSilent(_) => self.transfer_silent(cx, now),
             Timer::TransferUnanswered(_) => {
-                self.refuse_transfer(cx, now);
+                if self.refuse_transfer(cx, now) {
+                    cx.emit(Event::TransferExpired { call: self.no });
+                }
             }
             Timer::Transaction(_) | Timer::Registration(_) => {}
         }
