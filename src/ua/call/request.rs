@@ -97,7 +97,8 @@ impl Call {
     }
 }
 
-/// `Signal=5` and `Duration=160` of application/dtmf-relay; some write the event's number for * and #.
+/// `Signal=5` and `Duration=160` of application/dtmf-relay; some write the event's number for those that are no decimal
+/// digit. 16, a flash, is none.
 fn relay_digit(body: &str) -> Option<(char, u16)> {
     let (mut signal, mut duration) = (None, 160);
     for line in body.lines() {
@@ -112,7 +113,11 @@ fn relay_digit(body: &str) -> Option<(char, u16)> {
     let digit = match signal? {
         "10" => '*',
         "11" => '#',
-        text => text.chars().next()?,
+        "12" => 'A',
+        "13" => 'B',
+        "14" => 'C',
+        "15" => 'D',
+        text => text.chars().next().filter(|_| text.chars().count() == 1)?,
     };
     Some((digit, duration))
 }
@@ -126,6 +131,8 @@ mod tests {
         assert_eq!(relay_digit("Signal=5\r\nDuration=240\r\n"), Some(('5', 240)));
         assert_eq!(relay_digit("signal= # \n"), Some(('#', 160)));
         assert_eq!(relay_digit("Signal=10\nDuration=x"), Some(('*', 160)));
+        assert_eq!(relay_digit("Signal=13"), Some(('B', 160)));
+        assert_eq!(relay_digit("Signal=16"), None);
         assert_eq!(relay_digit("Duration=100"), None);
     }
 }
