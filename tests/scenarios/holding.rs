@@ -149,6 +149,21 @@ fn a_bye_while_our_reinvite_rings_leaves_nothing() {
 }
 
 #[test]
+fn a_200_to_a_reinvite_that_crosses_our_bye_gets_its_ack_and_no_second_bye() {
+    let phone = Phone::new(direct());
+    let (call, leg) = call_out(&phone);
+    phone.hold(call);
+    let invite = leg.expect("INVITE");
+    phone.hang_up(call);
+    let bye = leg.expect("BYE");
+    invite.reply(200).sdp(&sdp::directed(2, "recvonly"));
+    leg.expect("ACK");
+    bye.reply(200);
+    expect_event!(phone, Event::Ended { by: EndedBy::Local, .. });
+    phone.assert_quiescent();
+}
+
+#[test]
 fn glare_the_caller_waits_two_to_four_seconds() {
     let phone = Phone::new(direct());
     let (call, leg) = call_out(&phone);

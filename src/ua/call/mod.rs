@@ -233,8 +233,13 @@ impl Call {
         cx.emit(Event::Ended { call: self.no, by, code, reason: reason.into(), answered_for });
         cx.forget_waiting(self.no);
         cx.give_up_invites(now, self.no);
-        if let (Some(invite), Some(dialog)) = (cx.client_of(Owner::Call(self.no, Purpose::Invite)), &self.dialog) {
-            cx.note_ended(invite, &dialog.remote_tag);
+        if let Some(dialog) = &self.dialog {
+            // A 2xx that comes now is acknowledged; its BYE has left already.
+            for purpose in [Purpose::Invite, Purpose::Modify] {
+                if let Some(invite) = cx.client_of(Owner::Call(self.no, purpose)) {
+                    cx.note_ended(invite, &dialog.remote_tag);
+                }
+            }
         }
         for timer in [
             Timer::Ring(self.no),
