@@ -164,6 +164,23 @@ fn a_200_to_a_reinvite_that_crosses_our_bye_gets_its_ack_and_no_second_bye() {
 }
 
 #[test]
+fn glare_without_end_is_a_refusal() {
+    let phone = Phone::new(direct());
+    let (call, leg) = call_out(&phone);
+    phone.hold(call);
+    for _ in 0..8 {
+        leg.expect("INVITE").reply(491);
+        leg.expect("ACK");
+        phone.assert_silent();
+        phone.advance_until_sent(s(4));
+    }
+    leg.expect("INVITE").reply(491);
+    leg.expect("ACK");
+    expect_event!(phone, Event::CallError { message, .. } => assert!(message.contains("491"), "{message}"));
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
 fn glare_the_caller_waits_two_to_four_seconds() {
     let phone = Phone::new(direct());
     let (call, leg) = call_out(&phone);

@@ -74,6 +74,8 @@ pub struct Call {
     want: Intent,
     have: Intent,
     modifying: Option<Modifying>,
+    /// How often in a row our re-INVITE has met 491.
+    glares: u32,
     /// The last ACK for a 2xx of the peer, to be repeated: its CSeq number and it.
     last_ack: Option<(u32, Request)>,
     /// Our 2xx that waits for its ACK.
@@ -108,6 +110,7 @@ impl Call {
             want: Intent::Talk,
             have: Intent::Talk,
             modifying: None,
+            glares: 0,
             last_ack: None,
             unacked: None,
             attempt: auth::Attempt::default(),

@@ -15,6 +15,9 @@ use super::super::timer::Timer;
 use super::outgoing::{acknowledge, session_description};
 use super::{Call, Modifying, Phase, status_line};
 
+/// How often a re-INVITE of ours that meets another one is tried again.
+const MAX_GLARES: u32 = 8;
+
 impl Call {
     /// Holds. A call that is held, or is being held, stays so.
     pub fn hold(&mut self, cx: &mut Core, now: Instant) -> Result<(), CommandError> {
@@ -92,7 +95,7 @@ impl Call {
                 let code = response.status.code();
                 self.end(cx, now, EndedBy::Remote, Some(code), "the other side has lost the call");
             }
-            (_, 491) => self.glare(cx, now),
+            (_, 491) if self.glares < MAX_GLARES => self.glare(cx, now),
             (_, 488) if self.want == Intent::Hold(HoldStyle::Zero) => {
                 self.sdp.rollback();
                 self.modifying = None;
@@ -119,6 +122,7 @@ impl Call {
             Ok(media) => {
                 let was_held = matches!(self.have, Intent::Hold(_));
                 self.have = modifying.intent;
+                self.glares = 0;
                 self.set_media(cx, media);
                 match (was_held, matches!(self.have, Intent::Hold(_))) {
                     (false, true) => cx.emit(Event::Held { call: self.no }),
@@ -136,6 +140,7 @@ impl Call {
         let what = if self.is_on_hold() { "hold" } else { "resume" };
         self.sdp.rollback();
         self.modifying = None;
+        self.glares = 0;
         self.want = self.have;
         cx.emit(Event::CallError { call: self.no, message: format!("{what} was refused: {why}") });
         self.transfer_after_hold(cx, now);
@@ -145,6 +150,7 @@ impl Call {
     fn glare(&mut self, cx: &mut Core, now: Instant) {
         self.sdp.rollback();
         self.modifying = None;
+        self.glares += 1;
         let steps = if self.outgoing { 210 + cx.below(191) } else { cx.below(201) };
         cx.timers.set(Timer::Glare(self.no), now + Duration::from_millis(u64::from(steps) * 10));
     }
