@@ -224,6 +224,23 @@ fn glare_the_called_one_waits_up_to_two_seconds_and_theirs_goes_first() {
 }
 
 #[test]
+fn a_hold_that_met_491_goes_along_with_the_next_offer_of_ours() {
+    let phone = Phone::new(direct());
+    let (call, mut leg) = call_out(&phone);
+    phone.hold(call);
+    leg.expect("INVITE").reply(491);
+    leg.expect("ACK");
+    leg.request("INVITE"); // theirs, without offer
+    leg.expect(200).has_line("c=IN IP4 0.0.0.0").has_line("a=sendonly");
+    leg.ack().sdp(&sdp::directed(2, "recvonly"));
+    expect_event!(phone, Event::Media { .. });
+    expect_event!(phone, Event::Held { .. });
+    phone.advance(s(5));
+    phone.assert_silent(); // nothing is left to ask for
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
 fn both_holding_is_inactive() {
     let phone = Phone::new(direct());
     let (call, mut leg) = call_out(&phone);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sdp::{HoldStyle, Intent, Refusal};
+use crate::sdp::{HoldStyle, Intent, Negotiated, Refusal};
 use crate::sip::{HeaderName, Method, Request, Response, push, set, text};
 use crate::transaction::{ClientId, ServerId};
 
@@ -120,18 +120,23 @@ impl Call {
         self.last_ack = Some((sequence, ack));
         match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(answer)) {
             Ok(media) => {
-                let was_held = matches!(self.have, Intent::Hold(_));
-                self.have = modifying.intent;
-                self.glares = 0;
-                self.set_media(cx, media);
-                match (was_held, matches!(self.have, Intent::Hold(_))) {
-                    (false, true) => cx.emit(Event::Held { call: self.no }),
-                    (true, false) => cx.emit(Event::Resumed { call: self.no }),
-                    _ => {}
-                }
+                self.agreed(cx, modifying.intent, media);
                 self.reconcile(cx, now);
             }
             Err(error) => self.modify_refused(cx, now, &error.to_string()),
+        }
+    }
+
+    /// An offer of ours has its answer.
+    pub(super) fn agreed(&mut self, cx: &mut Core, intent: Intent, media: Negotiated) {
+        let was_held = matches!(self.have, Intent::Hold(_));
+        self.have = intent;
+        self.glares = 0;
+        self.set_media(cx, media);
+        match (was_held, matches!(self.have, Intent::Hold(_))) {
+            (false, true) => cx.emit(Event::Held { call: self.no }),
+            (true, false) => cx.emit(Event::Resumed { call: self.no }),
+            _ => {}
         }
     }
 
@@ -167,8 +172,9 @@ impl Call {
         let Some(local) = self.media_for_answer() else { return cx.respond(now, id, 488, "Not Acceptable Here", &[]) };
         let body = String::from_utf8_lossy(request.body()).into_owned();
         let (sdp, media) = if body.trim().is_empty() {
-            // RFC 6337 section 5.3: the offer states what we want, not the last negotiated direction.
-            (self.sdp.offer(&local, self.have), None)
+            // RFC 6337 section 5.3: the offer states what we want (a hold that has met 491, too), not the last negotiated
+            // direction.
+            (self.sdp.offer(&local, self.want), None)
         } else {
             match self.sdp.answer(&body, &local, self.have) {
                 Ok((answer, media)) => (answer, Some(media)),
@@ -180,7 +186,8 @@ impl Call {
         }
         if let Some(response) = self.success(cx, request, sdp) {
             self.acknowledged_by_offer(cx);
-            self.send_2xx(cx, now, id, request, response, media.is_none());
+            let offered = media.is_none().then_some(self.want);
+            self.send_2xx(cx, now, id, request, response, offered);
         }
         if let Some(media) = media {
             self.set_media(cx, media);
