@@ -320,6 +320,28 @@ fn the_200_to_a_reinvite_comes_again_and_so_does_its_ack() {
 }
 
 #[test]
+fn the_200_to_the_invite_is_acknowledged_after_a_hold_too() {
+    let phone = Phone::new(direct());
+    let bob = phone.bob();
+    let call = phone.dial_direct("sip:bob@192.0.2.201");
+    let invite = bob.expect("INVITE");
+    let leg = invite.leg();
+    let ok = invite.reply(200).sdp(&sdp::bob()).sent();
+    leg.expect("ACK"); // lost
+    phone.skip_events();
+    phone.hold(call);
+    leg.expect("INVITE").reply(200).sdp(&sdp::directed(2, "recvonly"));
+    assert_eq!(leg.expect("ACK").seq(), invite.seq() + 1);
+    bob.send(&ok);
+    assert_eq!(leg.expect("ACK").seq(), invite.seq());
+    phone.advance(s(40)); // its transaction has ended
+    bob.send(&ok);
+    assert_eq!(leg.expect("ACK").seq(), invite.seq());
+    phone.skip_events();
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
 fn hold_of_an_unanswered_call_is_an_error() {
     let phone = Phone::new(direct());
     let call = phone.dial_direct("sip:bob@192.0.2.201");

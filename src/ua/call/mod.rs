@@ -76,8 +76,9 @@ pub struct Call {
     modifying: Option<Modifying>,
     /// How often in a row our re-INVITE has met 491.
     glares: u32,
-    /// The last ACK for a 2xx of the peer, to be repeated: its CSeq number and it.
-    last_ack: Option<(u32, Request)>,
+    /// The last two ACKs for 2xxs of the peer, to be repeated: their CSeq numbers and they. The 2xx to the INVITE may come
+    /// again when a re-INVITE has had its own.
+    acks: [Option<(u32, Request)>; 2],
     /// Our 2xx that waits for its ACK.
     unacked: Option<incoming::Unacked>,
     attempt: auth::Attempt,
@@ -111,7 +112,7 @@ impl Call {
             have: Intent::Talk,
             modifying: None,
             glares: 0,
-            last_ack: None,
+            acks: [None, None],
             unacked: None,
             attempt: auth::Attempt::default(),
             established_at: None,

@@ -117,7 +117,7 @@ impl Call {
         dialog.refresh_target(&response.headers);
         let dialog: Dialog = dialog.clone();
         let ack = acknowledge(cx, now, request, &dialog, sequence);
-        self.last_ack = Some((sequence, ack));
+        self.remember_ack(sequence, ack);
         match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(answer)) {
             Ok(media) => {
                 self.agreed(cx, modifying.intent, media);

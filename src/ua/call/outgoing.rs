@@ -238,7 +238,7 @@ impl Call {
             return Vec::new();
         }
         let ack = acknowledge(cx, now, &request, &dialog, sequence);
-        self.last_ack = Some((sequence, ack));
+        self.remember_ack(sequence, ack);
         let Phase::Inviting(inviting) = self.phase.clone() else { return Vec::new() };
         let tag = dialog.remote_tag.clone();
         let early = inviting.early.iter().find(|early| early.tag == tag);
@@ -345,11 +345,18 @@ impl Call {
         inviting.early.iter_mut().filter_map(|early| early.dialog.as_mut()).find(|dialog| dialog.matches(headers))
     }
 
+    /// Keeps an ACK, to be repeated when its 2xx comes again.
+    pub(super) fn remember_ack(&mut self, sequence: u32, ack: Request) {
+        self.acks.rotate_right(1);
+        if let Some(newest) = self.acks.first_mut() {
+            *newest = Some((sequence, ack));
+        }
+    }
+
     /// Repeats the ACK for a 2xx that came again.
     pub(super) fn repeat_ack(&mut self, cx: &mut Core, now: Instant, sequence: u32) {
-        if let Some((last, ack)) = &self.last_ack
-            && *last == sequence
-        {
+        let ack = self.acks.iter().flatten().find(|(acknowledged, _)| *acknowledged == sequence);
+        if let Some((_, ack)) = ack {
             cx.send_ack(now, ack.clone());
         }
     }
