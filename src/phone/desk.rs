@@ -303,6 +303,10 @@ impl Desk {
                 self.with_line(call, |line| line.transfer_request = request);
                 self.tell_call(call, |call| Kind::TransferRequest { call, to, by });
             }
+            Core::TransferExpired { call } => {
+                self.with_line(call, |line| line.transfer_request = None);
+                self.tell_error(call, "nobody answered the request to transfer it: it was refused");
+            }
             Core::TransferDue { call } => self.effects.push_back(Effect::FollowTransfer(call)),
             Core::Digit { call, digit, duration_ms: _ } => self.digit_received(call, digit),
             Core::Ended { call, by, code, reason, answered_for } => {
@@ -781,6 +785,16 @@ mod tests {
         desk.lines.set_held(CALL, Hold::ResumeAsked);
         follows(&mut desk, [refused()]);
         assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::Held);
+    }
+
+    #[test]
+    fn a_transfer_request_that_has_expired_is_asked_no_more() {
+        let mut desk = desk();
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        follows(&mut desk, [ua::Event::TransferRequest { call: CALL, to: "sip:y@example.com".into(), by: None }]);
+        assert_eq!(desk.lines.asked_to_transfer(), Ok(CALL));
+        assert_eq!(follows(&mut desk, [ua::Event::TransferExpired { call: CALL }]), ["error"]);
+        assert!(desk.lines.asked_to_transfer().is_err());
     }
 
     #[test]

@@ -198,7 +198,8 @@ impl Lines {
     pub(super) fn set_held(&mut self, call: CallNo, hold: Hold) {
         self.order += 1;
         if let Some(line) = self.lines.get_mut(&call) {
-            if line.hold == Hold::No {
+            let begins = matches!((line.hold, hold), (Hold::No, _) | (Hold::ResumeAsked, Hold::Asked));
+            if begins {
                 line.held_since = self.order;
             }
             line.hold = hold;
@@ -212,7 +213,7 @@ impl Lines {
 
     /// The call that a person's next one puts on hold.
     pub(super) fn talking(&self) -> Option<CallNo> {
-        self.front_most(|line| line.stage == CallStage::Established && line.hold == Hold::No)
+        self.front_most(|line| line.stage == CallStage::Established && line.is_up())
     }
 
     fn front_most(&self, wanted: impl Fn(&Line) -> bool) -> Option<CallNo> {
@@ -317,6 +318,22 @@ mod tests {
 
         lines.get_mut(second).unwrap().stage = CallStage::Ending;
         assert_eq!(lines.active_or_only(), Ok(first));
+    }
+
+    #[test]
+    fn a_call_that_is_being_taken_back_is_held_by_the_next_swap() {
+        let mut lines = Lines::default();
+        let first = add(&mut lines, 1, false, CallStage::Established);
+        let second = add(&mut lines, 2, false, CallStage::Established);
+        lines.set_held(first, Hold::Held);
+        lines.bring_to_front(second);
+        // A swap whose re-INVITEs are not answered yet.
+        lines.set_held(second, Hold::Asked);
+        lines.set_held(first, Hold::ResumeAsked);
+        lines.bring_to_front(first);
+        assert_eq!((lines.held_last(), lines.talking()), (Ok(second), Some(first)));
+        lines.set_held(first, Hold::Asked);
+        assert_eq!(lines.held_last(), Ok(first));
     }
 
     #[test]

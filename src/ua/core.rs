@@ -207,9 +207,13 @@ impl Core {
             None => 0..self.config.accounts.len(),
         };
         accounts.any(|place| {
-            let server = self.server(AccountId(place));
-            let flows = server.and_then(|server| self.hops.get(&server));
-            flows.is_some_and(|(_, flows)| flows.iter().any(|flow| flow.remote.ip() == ip))
+            let Some(account) = self.config.accounts.get(place) else { return false };
+            // Behind a proxy the registrar may never be looked up, but an address needs no looking up.
+            account.route.first().into_iter().chain([&account.registrar]).any(|server| {
+                let flows = Resolve::of(server).ok().and_then(|server| self.hops.get(&server));
+                let known = flows.is_some_and(|(_, flows)| flows.iter().any(|flow| flow.remote.ip() == ip));
+                known || matches!(server.host(), Some(Host::Ip(server)) if *server == ip)
+            })
         })
     }
 

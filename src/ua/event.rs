@@ -107,6 +107,8 @@ pub enum Event {
     Transfer { call: CallNo, stage: TransferStage, code: Option<u16> },
     /// The other side asks us to call `to` instead.
     TransferRequest { call: CallNo, to: String, by: Option<String> },
+    /// Nobody has answered the request for 30 s: it was refused.
+    TransferExpired { call: CallNo },
     /// The policy is to follow, or the person accepted: open sound and give [`super::Command::AcceptTransfer`].
     TransferDue { call: CallNo },
     /// A digit by INFO.

@@ -64,7 +64,7 @@ pub fn called(headers: &Headers) -> String {
     headers.typed::<To>().and_then(Result::ok).map(|to| uri_text(&to.uri)).unwrap_or_default()
 }
 
-/// What a Reason header field says (RFC 3326): its cause and text.
+/// What a Reason header field says (RFC 3326): its cause, where that is a SIP status code, and its text.
 pub fn reason(headers: &Headers) -> Option<(Option<u16>, String)> {
     let value = crate::sip::text(headers, &HeaderName::Reason);
     let mut parts = value.split(';').map(str::trim);
@@ -79,9 +79,11 @@ pub fn reason(headers: &Headers) -> Option<(Option<u16>, String)> {
             _ => {}
         }
     }
-    let words = match (&text, protocol.eq_ignore_ascii_case("SIP"), cause) {
-        (Some(text), _, _) if !text.is_empty() => text.clone(),
-        (_, true, Some(200)) => "answered elsewhere".to_owned(),
+    // Most PBXs give the cause of Q.850, whose 16 is no status code.
+    let cause = cause.filter(|_| protocol.eq_ignore_ascii_case("SIP"));
+    let words = match (&text, cause) {
+        (Some(text), _) if !text.is_empty() => text.clone(),
+        (_, Some(200)) => "answered elsewhere".to_owned(),
         _ => return None,
     };
     Some((cause, words))
@@ -120,5 +122,7 @@ mod tests {
         let elsewhere = headers(&[(HeaderName::Reason, "SIP ;cause=200 ;text=\"Call completed elsewhere\"")]);
         assert_eq!(reason(&elsewhere), Some((Some(200), "Call completed elsewhere".to_owned())));
         assert_eq!(reason(&headers(&[(HeaderName::Reason, "Q.850;cause=16")])), None);
+        let clearing = headers(&[(HeaderName::Reason, "Q.850;cause=16;text=\"Normal call clearing\"")]);
+        assert_eq!(reason(&clearing), Some((None, "Normal call clearing".to_owned())));
     }
 }

@@ -344,7 +344,7 @@ impl UserAgent {
             let call = self.calls.remove(&no);
             self.plans.remove(&no);
             if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
-                // If the target's answer was told, nobody asks any more, and this does nothing.
+                // It has had no answer that could have been told.
                 self.follow_up(now, FollowUp::Notify { referrer, code, reason: String::new() });
             }
         }

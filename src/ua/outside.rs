@@ -20,8 +20,15 @@ impl UserAgent {
             return self.core.respond(now, id, objection.code, objection.reason, &extra);
         }
         if dialog::to_tag(&request.headers).is_some() {
-            return match self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
-                Some(call) => call.handle_request(&mut self.core, now, id, flow, request),
+            if let Some(call) = self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
+                return call.handle_request(&mut self.core, now, id, flow, request);
+            }
+            return match self
+                .calls
+                .values_mut()
+                .find_map(|call| call.has_early_dialog(&request.headers).then_some(call))
+            {
+                Some(call) => call.handle_early_request(&mut self.core, now, id, flow, request),
                 None => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
             };
         }

@@ -365,3 +365,21 @@ fn a_contact_that_asks_for_tcp_still_gets_its_ack_and_its_bye() {
     phone.skip_events();
     hang_up(&phone, call, &leg);
 }
+
+#[test]
+fn a_refusal_sends_nobody_back_to_us() {
+    let phone = Phone::new(direct());
+    let bob = phone.bob();
+    for code in [302, 485, 486] {
+        let invite = bob.invite().sdp(&sdp::bob()).sent();
+        bob.expect(180);
+        let call = expect_event!(phone, Event::Incoming { call, .. } => call);
+        phone.command(Command::Reject { call, code }).unwrap();
+        let refusal = bob.expect(code);
+        assert_eq!(refusal.header("Contact"), "", "RFC 3261 section 21.3: it would be called next");
+        assert!(!refusal.tag("To").is_empty());
+        invite.ack(&refusal);
+        expect_event!(phone, Event::Ended { by: EndedBy::Local, .. });
+    }
+    phone.assert_quiescent();
+}

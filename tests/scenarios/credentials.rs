@@ -159,6 +159,24 @@ fn a_challenge_from_a_peer_directly_is_never_answered() {
 }
 
 #[test]
+fn a_peer_that_forges_the_address_of_our_server_gets_no_answer() {
+    let phone = Phone::new(bob());
+    let server = phone.peer("ss2", "192.0.2.222:5060");
+    phone.register();
+    let register = server.expect("REGISTER");
+    register.reply(200).with("Contact", &format!("{};expires=3600", register.header("Contact")));
+    phone.skip_events();
+    let mallory = phone.peer("mallory", "192.0.2.66:5060");
+    phone.dial("sip:mallory@192.0.2.66");
+    let challenge = mallory.expect("INVITE").reply(401).challenge(SERVER, "biloxi.example.com", "n1");
+    server.send(&challenge.with("P-Asserted-Identity", "<sip:bank@biloxi.example.com>").unsent());
+    mallory.expect("ACK");
+    expect_event!(phone, Event::Calling { .. });
+    expect_event!(phone, Event::Ended { code: Some(401), .. });
+    phone.assert_quiescent();
+}
+
+#[test]
 fn a_reinvite_by_way_of_the_proxy_is_authorized_with_the_dialog_s_next_number() {
     let phone = Phone::new(alice());
     let proxy = proxy(&phone);

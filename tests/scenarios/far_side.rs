@@ -218,3 +218,35 @@ fn who_we_talk_to_may_change() {
     phone.assert_silent();
     hang_up(&phone, call, &leg);
 }
+
+#[test]
+fn who_rings_may_be_told_by_update_before_the_answer() {
+    let phone = Phone::new(alice());
+    let proxy = phone.peer("ss1", "192.0.2.111:5060");
+    let call = phone.dial("sip:bob@biloxi.example.com");
+    expect_event!(phone, Event::Calling { .. });
+    let invite = proxy.expect("INVITE");
+    invite.reply(180);
+    expect_event!(phone, Event::Ringing { .. });
+    let mut early = invite.leg();
+    early.request("UPDATE").with("P-Asserted-Identity", "\"Carol\" <sip:carol@biloxi.example.com>");
+    assert!(!early.expect(200).header("Contact").is_empty());
+    expect_event!(phone, Event::PeerChanged { peer, .. } => assert_eq!(peer.name.as_deref(), Some("Carol")));
+    // RFC 3311 section 5.2: our offer has no answer yet.
+    early.request("UPDATE").sdp(&sdp::directed(2, "sendonly"));
+    early.expect(491);
+    // Of no dialog that we know.
+    let mut other = invite.leg_with("other");
+    other.request("UPDATE");
+    other.expect(481);
+    invite.reply(200).sdp(&sdp::bob());
+    early.expect("ACK");
+    phone.skip_events();
+    early.seq -= 1;
+    early.request("OPTIONS"); // the number of the second UPDATE is not lower
+    early.expect(200);
+    early.seq -= 2;
+    early.request("OPTIONS");
+    early.expect(500);
+    hang_up(&phone, call, &early);
+}

@@ -149,6 +149,38 @@ fn a_bye_while_our_reinvite_rings_leaves_nothing() {
 }
 
 #[test]
+fn a_200_to_a_reinvite_that_crosses_our_bye_gets_its_ack_and_no_second_bye() {
+    let phone = Phone::new(direct());
+    let (call, leg) = call_out(&phone);
+    phone.hold(call);
+    let invite = leg.expect("INVITE");
+    phone.hang_up(call);
+    let bye = leg.expect("BYE");
+    invite.reply(200).sdp(&sdp::directed(2, "recvonly"));
+    leg.expect("ACK");
+    bye.reply(200);
+    expect_event!(phone, Event::Ended { by: EndedBy::Local, .. });
+    phone.assert_quiescent();
+}
+
+#[test]
+fn glare_without_end_is_a_refusal() {
+    let phone = Phone::new(direct());
+    let (call, leg) = call_out(&phone);
+    phone.hold(call);
+    for _ in 0..8 {
+        leg.expect("INVITE").reply(491);
+        leg.expect("ACK");
+        phone.assert_silent();
+        phone.advance_until_sent(s(4));
+    }
+    leg.expect("INVITE").reply(491);
+    leg.expect("ACK");
+    expect_event!(phone, Event::CallError { message, .. } => assert!(message.contains("491"), "{message}"));
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
 fn glare_the_caller_waits_two_to_four_seconds() {
     let phone = Phone::new(direct());
     let (call, leg) = call_out(&phone);
@@ -188,6 +220,23 @@ fn glare_the_called_one_waits_up_to_two_seconds_and_theirs_goes_first() {
     expect_event!(phone, Event::Held { .. });
     phone.advance(s(10));
     phone.assert_silent();
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
+fn a_hold_that_met_491_goes_along_with_the_next_offer_of_ours() {
+    let phone = Phone::new(direct());
+    let (call, mut leg) = call_out(&phone);
+    phone.hold(call);
+    leg.expect("INVITE").reply(491);
+    leg.expect("ACK");
+    leg.request("INVITE"); // theirs, without offer
+    leg.expect(200).has_line("c=IN IP4 0.0.0.0").has_line("a=sendonly");
+    leg.ack().sdp(&sdp::directed(2, "recvonly"));
+    expect_event!(phone, Event::Media { .. });
+    expect_event!(phone, Event::Held { .. });
+    phone.advance(s(5));
+    phone.assert_silent(); // nothing is left to ask for
     hang_up(&phone, call, &leg);
 }
 
@@ -265,6 +314,28 @@ fn the_200_to_a_reinvite_comes_again_and_so_does_its_ack() {
     assert_eq!(leg.expect("ACK").seq(), invite.seq());
     phone.advance(s(33));
     leg.peer.send(&ok);
+    assert_eq!(leg.expect("ACK").seq(), invite.seq());
+    phone.skip_events();
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
+fn the_200_to_the_invite_is_acknowledged_after_a_hold_too() {
+    let phone = Phone::new(direct());
+    let bob = phone.bob();
+    let call = phone.dial_direct("sip:bob@192.0.2.201");
+    let invite = bob.expect("INVITE");
+    let leg = invite.leg();
+    let ok = invite.reply(200).sdp(&sdp::bob()).sent();
+    leg.expect("ACK"); // lost
+    phone.skip_events();
+    phone.hold(call);
+    leg.expect("INVITE").reply(200).sdp(&sdp::directed(2, "recvonly"));
+    assert_eq!(leg.expect("ACK").seq(), invite.seq() + 1);
+    bob.send(&ok);
+    assert_eq!(leg.expect("ACK").seq(), invite.seq());
+    phone.advance(s(40)); // its transaction has ended
+    bob.send(&ok);
     assert_eq!(leg.expect("ACK").seq(), invite.seq());
     phone.skip_events();
     hang_up(&phone, call, &leg);

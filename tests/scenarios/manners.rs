@@ -171,6 +171,22 @@ fn a_stranger_gets_404_and_does_not_ring() {
 }
 
 #[test]
+fn a_registrar_behind_a_proxy_is_no_stranger() {
+    let mut config = alice();
+    config.accounts[0].registrar = uri("sip:192.0.2.112");
+    let phone = Phone::new(config);
+    let registrar = phone.peer("pbx", "192.0.2.112:5060");
+    let invite = registrar.invite().sdp(&sdp::bob()).sent();
+    registrar.expect(180);
+    expect_event!(phone, Event::Incoming { account: Some(ACCOUNT), .. });
+    invite.cancel();
+    registrar.expect(200);
+    invite.ack(&registrar.expect(487));
+    expect_event!(phone, Event::Ended { by: EndedBy::Remote, .. });
+    phone.assert_quiescent();
+}
+
+#[test]
 fn who_calls_is_believed_from_our_own_server_only() {
     let (phone, server, contact) = registered();
     let other = phone.peer("other", "198.51.100.7:5060");

@@ -55,6 +55,7 @@ fn thirty_seconds_of_silence_refuse() {
     phone.assert_silent();
     phone.advance(ms(1));
     told(&leg, "terminated", "603 Decline");
+    expect_event!(phone, Event::TransferExpired { call: expired } => assert_eq!(expired, call));
     hang_up(&phone, call, &leg);
 }
 
@@ -214,5 +215,25 @@ fn no_more_calls_than_allowed() {
     assert_eq!(full, Err(CommandError::TooManyCalls(1)));
     phone.command(Command::RefuseTransfer { call }).unwrap();
     told(&leg, "terminated", "603 Decline");
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
+fn the_end_of_the_call_that_was_asked_for_is_no_answer_to_the_next_request() {
+    let phone = Phone::new(direct());
+    let (call, mut leg) = asked(&phone);
+    let second = accepted(&phone, call);
+    let carol = phone.peer("carol", "192.0.2.203:5060");
+    let new_leg = answered(&carol, &sdp::bob());
+    told(&leg, "terminated", "200 OK");
+    leg.request("REFER").with("Refer-To", "<sip:dave@192.0.2.204>");
+    leg.expect(202);
+    told(&leg, "active", "100 Trying");
+    phone.hang_up(second);
+    new_leg.expect("BYE").reply(200);
+    leg.peer.expect_nothing();
+    phone.command(Command::RefuseTransfer { call }).unwrap();
+    told(&leg, "terminated", "603 Decline");
+    phone.skip_events();
     hang_up(&phone, call, &leg);
 }

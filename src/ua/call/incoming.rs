@@ -34,8 +34,8 @@ pub struct Unacked {
     sequence: u32,
     response: Response,
     interval: Duration,
-    /// The ACK is to bring the answer to our offer.
-    awaits_answer: bool,
+    /// What we want by the offer in it, whose answer the ACK is to bring; none: it is an answer itself.
+    offered: Option<Intent>,
     /// It answered the call, rather than a re-INVITE.
     first: bool,
 }
@@ -182,7 +182,8 @@ impl Call {
         let Some(response) = self.success(cx, &request, body) else { return Ok(()) };
         cx.timers.cancel(&Timer::Ring(self.no));
         cx.timers.cancel(&Timer::AutoAnswer(self.no));
-        self.send_2xx(cx, now, ringing.invite, &request, response, heard.is_none());
+        let offered = heard.is_none().then_some(Intent::Talk);
+        self.send_2xx(cx, now, ringing.invite, &request, response, offered);
         if let Some(media) = heard {
             self.set_media(cx, media);
         }
@@ -201,13 +202,13 @@ impl Call {
         invite: ServerId,
         request: &Request,
         response: Response,
-        awaits_answer: bool,
+        offered: Option<Intent>,
     ) {
         let timers = cx.tx.timers();
         let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
         cx.tx.respond(now, invite, response.clone());
         let first = self.phase != Phase::Established;
-        self.unacked = Some(Unacked { invite, sequence, response, interval: timers.t1, awaits_answer, first });
+        self.unacked = Some(Unacked { invite, sequence, response, interval: timers.t1, offered, first });
         cx.timers.set(Timer::Resend2xx(self.no), now + timers.t1);
         cx.timers.set(Timer::AckMissing(self.no), now + timers.timeout());
     }
@@ -251,10 +252,10 @@ impl Call {
             self.send_bye(cx, now);
             return self.end(cx, now, EndedBy::Local, None, "hung up");
         }
-        if unacked.awaits_answer {
+        if let Some(intent) = unacked.offered {
             let body = String::from_utf8_lossy(request.body()).into_owned();
             match self.sdp.handle_answer(&body) {
-                Ok(media) => self.set_media(cx, media),
+                Ok(media) => self.agreed(cx, intent, media),
                 Err(error) if self.negotiated.is_none() => {
                     self.send_bye(cx, now);
                     self.end(cx, now, EndedBy::Local, Some(488), error.to_string());
@@ -277,7 +278,9 @@ impl Call {
         if let Some(request) = cx.tx.server_request(invite).cloned()
             && let Some(mut response) = cx.response(&request, code, reason)
         {
-            self.finish_response(cx, &mut response);
+            // No Contact: in a 3xx it would send the caller back to us.
+            self.set_tag(&mut response);
+            set(&mut response.headers, HeaderName::ContentLength, "0");
             cx.tx.respond(now, invite, response);
         }
         self.end(cx, now, by, Some(code), reason);
@@ -343,7 +346,7 @@ impl Call {
 
     /// Whether an offer of ours in a 2xx waits for the answer that its ACK brings.
     pub(super) fn awaits_answer(&self) -> bool {
-        self.unacked.as_ref().is_some_and(|unacked| unacked.awaits_answer)
+        self.unacked.as_ref().is_some_and(|unacked| unacked.offered.is_some())
     }
 
     /// A new offer of the peer's has overtaken the ACK for our 2xx: it has got that one, or it could not ask for more

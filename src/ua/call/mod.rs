@@ -74,8 +74,11 @@ pub struct Call {
     want: Intent,
     have: Intent,
     modifying: Option<Modifying>,
-    /// The last ACK for a 2xx of the peer, to be repeated: its CSeq number and it.
-    last_ack: Option<(u32, Request)>,
+    /// How often in a row our re-INVITE has met 491.
+    glares: u32,
+    /// The last two ACKs for 2xxs of the peer, to be repeated: their CSeq numbers and they. The 2xx to the INVITE may come
+    /// again when a re-INVITE has had its own.
+    acks: [Option<(u32, Request)>; 2],
     /// Our 2xx that waits for its ACK.
     unacked: Option<incoming::Unacked>,
     attempt: auth::Attempt,
@@ -108,7 +111,8 @@ impl Call {
             want: Intent::Talk,
             have: Intent::Talk,
             modifying: None,
-            last_ack: None,
+            glares: 0,
+            acks: [None, None],
             unacked: None,
             attempt: auth::Attempt::default(),
             established_at: None,
@@ -138,6 +142,11 @@ impl Call {
     /// Whether a request belongs to this call's dialog.
     pub fn has_dialog(&self, headers: &Headers) -> bool {
         self.dialog.as_ref().is_some_and(|dialog| dialog.matches(headers))
+    }
+
+    /// Whether a request belongs to one of its early dialogs: we call, and it is not answered yet.
+    pub fn has_early_dialog(&mut self, headers: &Headers) -> bool {
+        self.early_dialog(headers).is_some()
     }
 
     /// Its state in the person's words.
@@ -228,8 +237,13 @@ impl Call {
         cx.emit(Event::Ended { call: self.no, by, code, reason: reason.into(), answered_for });
         cx.forget_waiting(self.no);
         cx.give_up_invites(now, self.no);
-        if let (Some(invite), Some(dialog)) = (cx.client_of(Owner::Call(self.no, Purpose::Invite)), &self.dialog) {
-            cx.note_ended(invite, &dialog.remote_tag);
+        if let Some(dialog) = &self.dialog {
+            // A 2xx that comes now is acknowledged; its BYE has left already.
+            for purpose in [Purpose::Invite, Purpose::Modify] {
+                if let Some(invite) = cx.client_of(Owner::Call(self.no, purpose)) {
+                    cx.note_ended(invite, &dialog.remote_tag);
+                }
+            }
         }
         for timer in [
             Timer::Ring(self.no),
@@ -278,7 +292,9 @@ impl Call {
             Timer::Glare(_) => self.reconcile(cx, now),
             Timer::TransferSilent(_) => self.transfer_silent(cx, now),
             Timer::TransferUnanswered(_) => {
-                self.refuse_transfer(cx, now);
+                if self.refuse_transfer(cx, now) {
+                    cx.emit(Event::TransferExpired { call: self.no });
+                }
             }
             Timer::Transaction(_) | Timer::Registration(_) => {}
         }
@@ -294,7 +310,10 @@ impl Call {
         flow: crate::sip::transport::Flow,
         response: crate::sip::Response,
     ) -> Vec<super::FollowUp> {
-        let trusted = cx.is_own_server(self.account, flow.remote.ip());
+        // A sender's address alone can be forged, and a peer knows our branch: the request must have gone to our own
+        // server as well.
+        let asked = cx.tx.client_flow(id).is_some_and(|way| cx.is_own_server(self.account, way.remote.ip()));
+        let trusted = asked && cx.is_own_server(self.account, flow.remote.ip());
         match purpose {
             Purpose::Invite => {
                 self.note_identity(cx, &response.headers, trusted);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sdp::{HoldStyle, Intent, Refusal};
+use crate::sdp::{HoldStyle, Intent, Negotiated, Refusal};
 use crate::sip::{HeaderName, Method, Request, Response, push, set, text};
 use crate::transaction::{ClientId, ServerId};
 
@@ -14,6 +14,9 @@ use super::super::event::{EndedBy, Event};
 use super::super::timer::Timer;
 use super::outgoing::{acknowledge, session_description};
 use super::{Call, Modifying, Phase, status_line};
+
+/// How often a re-INVITE of ours that meets another one is tried again.
+const MAX_GLARES: u32 = 8;
 
 impl Call {
     /// Holds. A call that is held, or is being held, stays so.
@@ -92,7 +95,7 @@ impl Call {
                 let code = response.status.code();
                 self.end(cx, now, EndedBy::Remote, Some(code), "the other side has lost the call");
             }
-            (_, 491) => self.glare(cx, now),
+            (_, 491) if self.glares < MAX_GLARES => self.glare(cx, now),
             (_, 488) if self.want == Intent::Hold(HoldStyle::Zero) => {
                 self.sdp.rollback();
                 self.modifying = None;
@@ -114,20 +117,26 @@ impl Call {
         dialog.refresh_target(&response.headers);
         let dialog: Dialog = dialog.clone();
         let ack = acknowledge(cx, now, request, &dialog, sequence);
-        self.last_ack = Some((sequence, ack));
+        self.remember_ack(sequence, ack);
         match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(answer)) {
             Ok(media) => {
-                let was_held = matches!(self.have, Intent::Hold(_));
-                self.have = modifying.intent;
-                self.set_media(cx, media);
-                match (was_held, matches!(self.have, Intent::Hold(_))) {
-                    (false, true) => cx.emit(Event::Held { call: self.no }),
-                    (true, false) => cx.emit(Event::Resumed { call: self.no }),
-                    _ => {}
-                }
+                self.agreed(cx, modifying.intent, media);
                 self.reconcile(cx, now);
             }
             Err(error) => self.modify_refused(cx, now, &error.to_string()),
+        }
+    }
+
+    /// An offer of ours has its answer.
+    pub(super) fn agreed(&mut self, cx: &mut Core, intent: Intent, media: Negotiated) {
+        let was_held = matches!(self.have, Intent::Hold(_));
+        self.have = intent;
+        self.glares = 0;
+        self.set_media(cx, media);
+        match (was_held, matches!(self.have, Intent::Hold(_))) {
+            (false, true) => cx.emit(Event::Held { call: self.no }),
+            (true, false) => cx.emit(Event::Resumed { call: self.no }),
+            _ => {}
         }
     }
 
@@ -136,6 +145,7 @@ impl Call {
         let what = if self.is_on_hold() { "hold" } else { "resume" };
         self.sdp.rollback();
         self.modifying = None;
+        self.glares = 0;
         self.want = self.have;
         cx.emit(Event::CallError { call: self.no, message: format!("{what} was refused: {why}") });
         self.transfer_after_hold(cx, now);
@@ -145,6 +155,7 @@ impl Call {
     fn glare(&mut self, cx: &mut Core, now: Instant) {
         self.sdp.rollback();
         self.modifying = None;
+        self.glares += 1;
         let steps = if self.outgoing { 210 + cx.below(191) } else { cx.below(201) };
         cx.timers.set(Timer::Glare(self.no), now + Duration::from_millis(u64::from(steps) * 10));
     }
@@ -161,8 +172,9 @@ impl Call {
         let Some(local) = self.media_for_answer() else { return cx.respond(now, id, 488, "Not Acceptable Here", &[]) };
         let body = String::from_utf8_lossy(request.body()).into_owned();
         let (sdp, media) = if body.trim().is_empty() {
-            // RFC 6337 section 5.3: the offer states what we want, not the last negotiated direction.
-            (self.sdp.offer(&local, self.have), None)
+            // RFC 6337 section 5.3: the offer states what we want (a hold that has met 491, too), not the last negotiated
+            // direction.
+            (self.sdp.offer(&local, self.want), None)
         } else {
             match self.sdp.answer(&body, &local, self.have) {
                 Ok((answer, media)) => (answer, Some(media)),
@@ -174,7 +186,8 @@ impl Call {
         }
         if let Some(response) = self.success(cx, request, sdp) {
             self.acknowledged_by_offer(cx);
-            self.send_2xx(cx, now, id, request, response, media.is_none());
+            let offered = media.is_none().then_some(self.want);
+            self.send_2xx(cx, now, id, request, response, offered);
         }
         if let Some(media) = media {
             self.set_media(cx, media);

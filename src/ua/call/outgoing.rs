@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::sdp::{self, Intent, Negotiated};
 use crate::sip::transport::Flow;
-use crate::sip::{CSeq, HeaderName, Method, Request, Response, Uri, push, text};
+use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, push, text};
 use crate::transaction::ClientId;
 
 use super::super::command::MediaPorts;
@@ -53,6 +53,8 @@ enum Cancel {
 #[derive(Debug, Clone)]
 pub struct Early {
     tag: Bytes,
+    /// The dialog, where there is a tag: requests of the called side may come in it.
+    pub(super) dialog: Option<Dialog>,
     /// The offer and answer as it stands with this one.
     sdp: Option<(sdp::Session, Negotiated)>,
 }
@@ -168,13 +170,13 @@ impl Call {
         response: Response,
     ) -> Vec<FollowUp> {
         match response.status.class() {
-            1 => self.provisional(cx, now, &response),
+            1 => self.provisional(cx, now, id, &response),
             2 => self.accepted(cx, now, id, &response),
             _ => self.refused(cx, now, id, trusted, &response),
         }
     }
 
-    fn provisional(&mut self, cx: &mut Core, now: Instant, response: &Response) -> Vec<FollowUp> {
+    fn provisional(&mut self, cx: &mut Core, now: Instant, id: ClientId, response: &Response) -> Vec<FollowUp> {
         let code = response.status.code();
         let Phase::Inviting(inviting) = &mut self.phase else { return Vec::new() };
         inviting.provisional = true;
@@ -189,7 +191,9 @@ impl Call {
         let place = match inviting.early.iter().position(|early| early.tag == tag) {
             Some(place) => place,
             None if inviting.early.len() < MAX_EARLY => {
-                inviting.early.push(Early { tag, sdp: None });
+                let request = cx.tx.client_request(id).filter(|_| !tag.is_empty());
+                let dialog = request.and_then(|request| Dialog::from_response(request, response));
+                inviting.early.push(Early { tag, dialog, sdp: None });
                 inviting.early.len() - 1
             }
             None => return Vec::new(),
@@ -220,7 +224,7 @@ impl Call {
 
     fn accepted(&mut self, cx: &mut Core, now: Instant, id: ClientId, response: &Response) -> Vec<FollowUp> {
         let Some(request) = cx.tx.client_request(id).cloned() else { return Vec::new() };
-        let Some(dialog) = Dialog::from_response(&request, response) else {
+        let Some(mut dialog) = Dialog::from_response(&request, response) else {
             tracing::warn!(call = %self.no, "a 2xx names no dialog");
             return Vec::new();
         };
@@ -234,9 +238,11 @@ impl Call {
             return Vec::new();
         }
         let ack = acknowledge(cx, now, &request, &dialog, sequence);
-        self.last_ack = Some((sequence, ack));
+        self.remember_ack(sequence, ack);
         let Phase::Inviting(inviting) = self.phase.clone() else { return Vec::new() };
         let tag = dialog.remote_tag.clone();
+        let early = inviting.early.iter().find(|early| early.tag == tag);
+        dialog.remote_seq = early.and_then(|early| early.dialog.as_ref()?.remote_seq);
         self.dialog = Some(dialog);
         if inviting.is_cancelled() {
             // The 200 crossed our CANCEL: the call stands for a moment, and ends.
@@ -263,10 +269,7 @@ impl Call {
                 if self.negotiated.as_ref().is_some_and(|media| media.held_by_peer) {
                     cx.emit(Event::RemoteHeld { call: self.no });
                 }
-                self.referrer
-                    .map(|referrer| FollowUp::Notify { referrer, code: 200, reason: "OK".to_owned() })
-                    .into_iter()
-                    .collect()
+                self.tell_referrer(200, "OK".to_owned())
             }
             Err(reason) => {
                 self.send_bye(cx, now);
@@ -312,8 +315,9 @@ impl Call {
         self.tell_referrer(code, phrase)
     }
 
-    fn tell_referrer(&self, code: u16, reason: String) -> Vec<FollowUp> {
-        self.referrer.map(|referrer| FollowUp::Notify { referrer, code, reason }).into_iter().collect()
+    /// Tells who asked for this call what has become of it: once, for he may ask for another one.
+    fn tell_referrer(&mut self, code: u16, reason: String) -> Vec<FollowUp> {
+        self.referrer.take().map(|referrer| FollowUp::Notify { referrer, code, reason }).into_iter().collect()
     }
 
     /// Sends the INVITE again with credentials; the error says in a person's words why not.
@@ -335,11 +339,24 @@ impl Call {
         Ok(())
     }
 
+    /// The early dialog that a request of the called side belongs to.
+    pub(super) fn early_dialog(&mut self, headers: &Headers) -> Option<&mut Dialog> {
+        let Phase::Inviting(inviting) = &mut self.phase else { return None };
+        inviting.early.iter_mut().filter_map(|early| early.dialog.as_mut()).find(|dialog| dialog.matches(headers))
+    }
+
+    /// Keeps an ACK, to be repeated when its 2xx comes again.
+    pub(super) fn remember_ack(&mut self, sequence: u32, ack: Request) {
+        self.acks.rotate_right(1);
+        if let Some(newest) = self.acks.first_mut() {
+            *newest = Some((sequence, ack));
+        }
+    }
+
     /// Repeats the ACK for a 2xx that came again.
     pub(super) fn repeat_ack(&mut self, cx: &mut Core, now: Instant, sequence: u32) {
-        if let Some((last, ack)) = &self.last_ack
-            && *last == sequence
-        {
+        let ack = self.acks.iter().flatten().find(|(acknowledged, _)| *acknowledged == sequence);
+        if let Some((_, ack)) = ack {
             cx.send_ack(now, ack.clone());
         }
     }

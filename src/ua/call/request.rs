@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::sip::transport::Flow;
-use crate::sip::{HeaderName, Method, Request};
+use crate::sip::{HeaderName, Method, Request, set};
 use crate::transaction::ServerId;
 
 use super::super::core::{ALLOW, Core};
@@ -34,6 +34,31 @@ impl Call {
             Method::Notify => self.handle_notify(cx, now, id, request),
             Method::Options => cx.respond(now, id, 200, "OK", &[(HeaderName::Allow, ALLOW)]),
             _ => cx.respond(now, id, 405, "Method Not Allowed", &[(HeaderName::Allow, ALLOW)]),
+        }
+    }
+
+    /// A request of the called side before its answer. PBXs tell by UPDATE who rings; a 481 would make them give up.
+    pub fn handle_early_request(&mut self, cx: &mut Core, now: Instant, id: ServerId, flow: Flow, request: &Request) {
+        let Some(dialog) = self.early_dialog(&request.headers) else { return };
+        if !dialog.accept_seq(request) {
+            return cx.respond(now, id, 500, "Out of Order", &[]);
+        }
+        match request.method {
+            // RFC 3311 section 5.2: our own offer, in the INVITE, still waits for its answer.
+            Method::Update if !request.body().is_empty() => cx.respond(now, id, 491, "Request Pending", &[]),
+            Method::Update => {
+                dialog.refresh_target(&request.headers);
+                let trusted = cx.is_own_server(self.account, flow.remote.ip());
+                self.note_identity(cx, &request.headers, trusted);
+                if let Some(mut response) = cx.response(request, 200, "OK") {
+                    self.add_contact(cx, &mut response.headers);
+                    set(&mut response.headers, HeaderName::ContentLength, "0");
+                    cx.tx.respond(now, id, response);
+                }
+            }
+            Method::Options => cx.respond(now, id, 200, "OK", &[(HeaderName::Allow, ALLOW)]),
+            Method::Info if request.body().is_empty() => cx.respond(now, id, 200, "OK", &[]),
+            _ => cx.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
         }
     }
 
@@ -72,7 +97,8 @@ impl Call {
     }
 }
 
-/// `Signal=5` and `Duration=160` of application/dtmf-relay; some write the event's number for * and #.
+/// `Signal=5` and `Duration=160` of application/dtmf-relay; some write the event's number for those that are no decimal
+/// digit. 16, a flash, is none.
 fn relay_digit(body: &str) -> Option<(char, u16)> {
     let (mut signal, mut duration) = (None, 160);
     for line in body.lines() {
@@ -87,7 +113,11 @@ fn relay_digit(body: &str) -> Option<(char, u16)> {
     let digit = match signal? {
         "10" => '*',
         "11" => '#',
-        text => text.chars().next()?,
+        "12" => 'A',
+        "13" => 'B',
+        "14" => 'C',
+        "15" => 'D',
+        text => text.chars().next().filter(|_| text.chars().count() == 1)?,
     };
     Some((digit, duration))
 }
@@ -101,6 +131,8 @@ mod tests {
         assert_eq!(relay_digit("Signal=5\r\nDuration=240\r\n"), Some(('5', 240)));
         assert_eq!(relay_digit("signal= # \n"), Some(('#', 160)));
         assert_eq!(relay_digit("Signal=10\nDuration=x"), Some(('*', 160)));
+        assert_eq!(relay_digit("Signal=13"), Some(('B', 160)));
+        assert_eq!(relay_digit("Signal=16"), None);
         assert_eq!(relay_digit("Duration=100"), None);
     }
 }
