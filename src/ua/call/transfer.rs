@@ -152,10 +152,9 @@ impl Call {
         };
         cx.respond(now, id, 200, "OK", &[]);
         self.refer_accepted(cx, now);
-        let over =
-            text(&request.headers, &HeaderName::SubscriptionState).to_ascii_lowercase().starts_with("terminated");
         match code {
-            100 if !over => {}
+            // Even with the end of the subscription: some don't watch the target, and hang up when it has answered.
+            100 => {}
             101..200 => {
                 cx.emit(Event::Transfer { call: self.no, stage: TransferStage::Ringing, code: Some(code) });
             }
