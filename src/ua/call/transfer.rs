@@ -238,17 +238,16 @@ impl Call {
         }
     }
 
-    /// The person, or the policy, follows: whom to call now.
-    pub fn follow_transfer(&mut self, cx: &mut Core) -> Result<Asked, CommandError> {
-        let advice = "nobody asks to transfer it";
-        match self.asked.as_mut().filter(|asked| !asked.following) {
-            Some(asked) => {
-                asked.following = true;
-                let asked = asked.clone();
-                cx.timers.cancel(&Timer::TransferUnanswered(self.no));
-                Ok(asked)
-            }
-            None => Err(self.wrong_state(advice)),
+    /// Whom the peer asks to call.
+    pub fn transfer_asked(&self) -> Result<Asked, CommandError> {
+        self.asked.clone().filter(|asked| !asked.following).ok_or_else(|| self.no_transfer_asked())
+    }
+
+    /// The person, or the policy, follows: the call to the target has begun.
+    pub fn follow_transfer(&mut self, cx: &mut Core) {
+        if let Some(asked) = &mut self.asked {
+            asked.following = true;
+            cx.timers.cancel(&Timer::TransferUnanswered(self.no));
         }
     }
 
