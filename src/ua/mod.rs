@@ -559,21 +559,16 @@ impl UserAgent {
         if self.calls.len() >= self.core.config.max_calls {
             return Err(CommandError::TooManyCalls(self.calls.len()));
         }
-        let call = self.calls.get_mut(&no).ok_or(CommandError::NoSuchCall(no))?;
-        let asked = call.follow_transfer(&mut self.core)?;
-        let account = call.account;
-        match self.dial(now, account, asked.target, media, asked.referred_by) {
-            Ok(new) => {
-                if let Some(call) = self.calls.get_mut(&new) {
-                    call.referrer = Some(no);
-                }
-                Ok(new)
-            }
-            Err(error) => {
-                self.follow_up(now, FollowUp::Notify { referrer: no, code: 503, reason: String::new() });
-                Err(error)
-            }
+        let call = self.calls.get(&no).ok_or(CommandError::NoSuchCall(no))?;
+        let (account, asked) = (call.account, call.transfer_asked()?);
+        let new = self.dial(now, account, asked.target, media, asked.referred_by)?;
+        if let Some(call) = self.calls.get_mut(&no) {
+            call.follow_transfer(&mut self.core);
         }
+        if let Some(call) = self.calls.get_mut(&new) {
+            call.referrer = Some(no);
+        }
+        Ok(new)
     }
 }
 

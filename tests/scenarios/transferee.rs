@@ -237,3 +237,20 @@ fn the_end_of_the_call_that_was_asked_for_is_no_answer_to_the_next_request() {
     phone.skip_events();
     hang_up(&phone, call, &leg);
 }
+
+#[test]
+fn a_target_that_cannot_be_called_leaves_the_question_open() {
+    let phone = Phone::new(direct());
+    let (call, mut leg) = call_out(&phone);
+    leg.request("REFER").with("Refer-To", "<tel:+4930123>");
+    leg.expect(202);
+    told(&leg, "active", "100 Trying");
+    expect_event!(phone, Event::TransferRequest { .. });
+    // No account could take the number.
+    let refused = phone.command(Command::AcceptTransfer { call, media: MEDIA });
+    assert!(matches!(refused, Err(CommandError::BadTarget(_))), "{refused:?}");
+    phone.assert_silent();
+    phone.command(Command::RefuseTransfer { call }).unwrap();
+    told(&leg, "terminated", "603 Decline");
+    hang_up(&phone, call, &leg);
+}

@@ -134,6 +134,21 @@ fn a_bye_after_the_202_without_a_final_notify_is_success() {
 }
 
 #[test]
+fn a_subscription_that_ends_with_100_is_no_failure() {
+    let phone = Phone::new(direct());
+    let (_, mut leg, refer) = referred(&phone);
+    refer.reply(202);
+    trying(&phone);
+    notify(&mut leg, "terminated;reason=noresource", "100 Trying");
+    leg.expect(200);
+    phone.assert_silent();
+    leg.bye();
+    expect_event!(phone, Event::Transfer { stage: TransferStage::Accepted, code: None, .. });
+    expect_event!(phone, Event::Ended { by: EndedBy::Remote, .. });
+    phone.assert_quiescent();
+}
+
+#[test]
 fn a_bye_before_the_202_is_failure() {
     let phone = Phone::new(direct());
     let (_, mut leg, refer) = referred(&phone);

@@ -152,10 +152,9 @@ impl Call {
         };
         cx.respond(now, id, 200, "OK", &[]);
         self.refer_accepted(cx, now);
-        let over =
-            text(&request.headers, &HeaderName::SubscriptionState).to_ascii_lowercase().starts_with("terminated");
         match code {
-            100 if !over => {}
+            // Even with the end of the subscription: some don't watch the target, and hang up when it has answered.
+            100 => {}
             101..200 => {
                 cx.emit(Event::Transfer { call: self.no, stage: TransferStage::Ringing, code: Some(code) });
             }
@@ -239,17 +238,16 @@ impl Call {
         }
     }
 
-    /// The person, or the policy, follows: whom to call now.
-    pub fn follow_transfer(&mut self, cx: &mut Core) -> Result<Asked, CommandError> {
-        let advice = "nobody asks to transfer it";
-        match self.asked.as_mut().filter(|asked| !asked.following) {
-            Some(asked) => {
-                asked.following = true;
-                let asked = asked.clone();
-                cx.timers.cancel(&Timer::TransferUnanswered(self.no));
-                Ok(asked)
-            }
-            None => Err(self.wrong_state(advice)),
+    /// Whom the peer asks to call.
+    pub fn transfer_asked(&self) -> Result<Asked, CommandError> {
+        self.asked.clone().filter(|asked| !asked.following).ok_or_else(|| self.no_transfer_asked())
+    }
+
+    /// The person, or the policy, follows: the call to the target has begun.
+    pub fn follow_transfer(&mut self, cx: &mut Core) {
+        if let Some(asked) = &mut self.asked {
+            asked.following = true;
+            cx.timers.cancel(&Timer::TransferUnanswered(self.no));
         }
     }
 
