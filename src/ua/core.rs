@@ -300,21 +300,22 @@ impl Core {
         self.resolves.pop_front()
     }
 
-    /// Takes the ways to a host, and gives back what has waited for them.
-    pub fn resolved(&mut self, now: Instant, hop: &Resolve, flows: Vec<Flow>) -> Vec<Waiting> {
+    /// Takes the ways to a host, and gives back whether there are any, and what has waited for them. A look-up that fails
+    /// leaves the ways that were known: a call that stands must be able to end while the name server is away.
+    pub fn resolved(&mut self, now: Instant, hop: &Resolve, flows: Vec<Flow>) -> (bool, Vec<Waiting>) {
         if self.hops.len() >= MAX_HOPS {
             let oldest = self.hops.iter().min_by_key(|(_, (since, _))| *since).map(|(hop, _)| hop.clone());
             oldest.and_then(|oldest| self.hops.remove(&oldest));
         }
-        if flows.is_empty() {
-            self.hops.remove(hop);
-        } else {
+        let known = self.hops.get_mut(hop).map(|(since, _)| *since = now).is_some();
+        let found = known || !flows.is_empty();
+        if !flows.is_empty() {
             self.hops.insert(hop.clone(), (now, flows));
         }
         let (ready, still) = std::mem::take(&mut self.waiting).into_iter().partition(|(other, _)| other == hop);
         self.waiting = still;
         let ready: Vec<(Resolve, Waiting)> = ready;
-        ready.into_iter().map(|(_, what)| what).collect()
+        (found, ready.into_iter().map(|(_, what)| what).collect())
     }
 
     /// Drops what waits for a call that is over.

@@ -169,8 +169,8 @@ impl UserAgent {
 
     /// The ways to a host, in order of preference; none: it can't be found.
     pub fn handle_resolved(&mut self, now: Instant, query: &Resolve, flows: Vec<Flow>) {
-        let found = !flows.is_empty();
-        for waiting in self.core.resolved(now, query, flows) {
+        let (found, waiting) = self.core.resolved(now, query, flows);
+        for waiting in waiting {
             match waiting {
                 Waiting::Dial(no) => {
                     let Some(call) = self.calls.get_mut(&no) else { continue };

@@ -74,9 +74,9 @@ fn with_a_call_that_rings_here_and_another_that_comes() {
     let invite = bob.invite().sdp(&sdp::bob()).sent();
     bob.expect(180);
     shut_down(&phone);
-    invite.ack(&bob.expect(486));
+    invite.ack(&bob.expect(480));
     expect_event!(phone, Event::Incoming { .. });
-    expect_event!(phone, Event::Ended { by: EndedBy::Local, code: Some(486), .. });
+    expect_event!(phone, Event::Ended { by: EndedBy::Local, code: Some(480), .. });
     expect_event!(phone, Event::Quiet);
     let late = bob.invite().sdp(&sdp::bob()).sent();
     late.ack(&bob.expect(480));

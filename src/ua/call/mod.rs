@@ -271,7 +271,11 @@ impl Call {
         match &self.phase {
             Phase::Resolving => self.end(cx, now, EndedBy::Local, Some(487), "hung up"),
             Phase::Inviting(_) => self.cancel(cx, now),
-            Phase::Ringing(_) => self.refuse(cx, now, 486, EndedBy::Local),
+            Phase::Ringing(_) => {
+                // Who is leaving is not busy.
+                let code = if cx.shutting_down { 480 } else { 486 };
+                self.refuse(cx, now, code, EndedBy::Local);
+            }
             Phase::Established => {
                 if !self.leave_after_ack() {
                     self.send_bye(cx, now);

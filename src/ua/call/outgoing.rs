@@ -184,7 +184,8 @@ impl Call {
             inviting.cancel = Cancel::Sent;
             cx.send_cancel(now, self.no);
         }
-        if code == 100 || inviting.is_cancelled() {
+        // 199 ends one branch (RFC 6228): it is no ringing.
+        if matches!(code, 100 | 199) || inviting.is_cancelled() {
             return Vec::new();
         }
         let tag = to_tag(&response.headers).unwrap_or_default();
