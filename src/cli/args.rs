@@ -98,7 +98,7 @@ pub struct Call {
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub duration: Option<Duration>,
     /// Digits to send once the call stands; a comma pauses 1 s
-    #[arg(long, value_name = "DIGITS")]
+    #[arg(long, value_name = "DIGITS", value_parser = digits)]
     pub dtmf: Option<String>,
     /// Play a WAV file in place of the microphone
     #[arg(long, value_name = "WAV")]
@@ -163,6 +163,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a number of seconds".into())
 }
 
+fn digits(text: &str) -> Result<String, String> {
+    let known = |c: char| matches!(c.to_ascii_uppercase(), '0'..='9' | 'A'..='D' | '*' | '#' | ',' | ' ');
+    match !text.trim().is_empty() && text.chars().all(known) {
+        true => Ok(text.to_owned()),
+        false => Err("expected digits: 0-9, A-D, * and #; a comma pauses for a second".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -224,5 +232,13 @@ mod tests {
     fn seconds_may_be_fractions() {
         let Some(Command::Call(call)) = parse("call 600 --duration 1.5").unwrap().command else { panic!("no call") };
         assert_eq!((call.duration, call.wait_answer), (Some(Duration::from_millis(1500)), Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn digits_are_checked_before_anybody_is_called() {
+        let Some(Command::Call(call)) = parse("call 600 --dtmf 1,aD*#").unwrap().command else { panic!("no call") };
+        assert_eq!(call.dtmf.as_deref(), Some("1,aD*#"));
+        assert!(parse("call 600 --dtmf 1x").is_err());
+        assert!(digits(" ").is_err());
     }
 }

@@ -10,7 +10,7 @@ pub mod via;
 pub use sipx_sip::headers::{
     Address, CSeq, Contact, ContactValue, ContentType, Expires, From, MaxForwards, RecordRoute, Require, Route, To, Via,
 };
-pub use sipx_sip::transaction::ClientState;
+pub use sipx_sip::transaction::{ClientState, ServerState};
 pub use sipx_sip::{
     ClientTransaction, Header, HeaderName, Headers, Host, HostName, Limits, Message, Method, Output, Param, Params,
     Reliability, Request, RequestBuilder, Response, ResponseBuilder, Scheme, ServerTransaction, StatusCode, Timer,

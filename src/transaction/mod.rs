@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use crate::sip::transport::{Flow, Transmit};
 use crate::sip::{
-    ClientState, ClientTransaction, Message, Method, Output, Reliability, Request, Response, ServerTransaction, Timer,
-    Timers, TransactionKey, TuEvent, via,
+    ClientState, ClientTransaction, Message, Method, Output, Reliability, Request, Response, ServerState,
+    ServerTransaction, Timer, Timers, TransactionKey, TuEvent, via,
 };
 
 use queue::TimerQueue;
@@ -91,6 +91,8 @@ pub struct Transactions {
     next_id: u64,
     clients: HashMap<ClientId, Client>,
     servers: HashMap<ServerId, Server>,
+    /// Those that are answered and only wait for retransmissions, oldest first; some have ended already.
+    answered: VecDeque<ServerId>,
     client_keys: HashMap<TransactionKey, ClientId>,
     server_keys: HashMap<TransactionKey, ServerId>,
     queue: TimerQueue<(Id, Timer)>,
@@ -99,7 +101,8 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    /// An empty map; more than `limit` transactions of either side at a time are refused.
+    /// An empty map; more than `limit` transactions of either side at a time are refused. A new request takes the place of
+    /// the oldest that has been answered: a flood can't keep calls away.
     pub fn new(timers: Timers, limit: usize) -> Transactions {
         Transactions {
             timers,
@@ -107,6 +110,7 @@ impl Transactions {
             next_id: 0,
             clients: HashMap::new(),
             servers: HashMap::new(),
+            answered: VecDeque::new(),
             client_keys: HashMap::new(),
             server_keys: HashMap::new(),
             queue: TimerQueue::default(),
@@ -145,7 +149,24 @@ impl Transactions {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let flow = server.flow;
         let outputs = server.machine.on_tu_response(response);
+        // A 2xx to an INVITE is its call's business: it has no place among these.
+        let answered = matches!(server.machine.state(), ServerState::Completed);
         self.apply(now, Id::Server(id), flow, outputs);
+        if answered && self.servers.contains_key(&id) {
+            while self.answered.front().is_some_and(|oldest| !self.servers.contains_key(oldest)) {
+                self.answered.pop_front();
+            }
+            self.answered.push_back(id);
+        }
+    }
+
+    /// Whether a new request finds a place.
+    fn make_room(&mut self) -> bool {
+        while self.servers.len() >= self.limit {
+            let Some(oldest) = self.answered.pop_front() else { return false };
+            self.abandon_server(oldest);
+        }
+        true
     }
 
     /// The request of an open client transaction.
@@ -230,7 +251,7 @@ impl Transactions {
             self.events.push_back(Event::Ack { flow, request: Box::new(request) });
             return;
         }
-        if self.servers.len() >= self.limit {
+        if !self.make_room() {
             tracing::warn!("too many transactions are open: a request is dropped");
             return;
         }
@@ -278,13 +299,15 @@ impl Transactions {
         }
     }
 
-    /// The network refused what went to `remote` (an ICMP error): the requests on that way fail at once.
+    /// The network refused what went to `remote` (an ICMP error): the requests on that way that still wait for their final
+    /// response fail at once. An answered one has nothing to lose, least of all the call that its 2xx began.
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
         let failed: Vec<ClientId> = self
             .clients
             .iter()
             .filter(|(_, client)| client.flow.remote == flow.remote && client.flow.transport == flow.transport)
             .map(|(id, _)| *id)
+            .filter(|id| self.client_awaits(*id))
             .collect();
         for id in failed {
             if let Some(client) = self.clients.get_mut(&id) {
@@ -375,5 +398,51 @@ impl Transactions {
 fn reliability(flow: &Flow) -> Reliability {
     match flow.transport {
         crate::sip::transport::Transport::Udp => Reliability::Unreliable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::transport::Transport;
+    use crate::sip::{Limits, ResponseBuilder, StatusCode, parse_datagram};
+
+    /// An OPTIONS comes; gives its transaction, if it found a place.
+    fn options(transactions: &mut Transactions, now: Instant, branch: usize) -> Option<ServerId> {
+        let flow = Flow {
+            transport: Transport::Udp,
+            local: "192.0.2.4:5060".parse().unwrap(),
+            remote: "192.0.2.9:5060".parse().unwrap(),
+        };
+        let text = format!(
+            "OPTIONS sip:bob@192.0.2.4 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK{branch}\r\n\
+             From: <sip:a@192.0.2.9>;tag=1\r\nTo: <sip:bob@192.0.2.4>\r\nCall-ID: {branch}\r\nCSeq: 1 OPTIONS\r\n\
+             Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        );
+        transactions.handle_message(now, flow, parse_datagram(text.into(), &Limits::datagram()).unwrap());
+        while let Some(event) = transactions.poll_event() {
+            if let Event::Request { id, .. } = event {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_request_takes_the_place_of_the_oldest_that_is_answered() {
+        let now = Instant::now();
+        let mut transactions = Transactions::new(Timers::default(), 3);
+        let waiting = options(&mut transactions, now, 0).unwrap();
+        for branch in 1..20 {
+            let id = options(&mut transactions, now, branch).unwrap();
+            let ok = ResponseBuilder::new(StatusCode::new(200).unwrap(), "OK").unwrap().build();
+            transactions.respond(now, id, ok);
+            assert!(transactions.len().1 <= 3);
+        }
+        assert!(transactions.server_request(waiting).is_some());
+        // Those that wait for an answer keep their places.
+        options(&mut transactions, now, 20).unwrap();
+        options(&mut transactions, now, 21).unwrap();
+        assert!(options(&mut transactions, now, 22).is_none());
     }
 }

@@ -479,7 +479,10 @@ impl Registration {
                     Retry::Pause => Some(self.pause(now, rng)),
                     Retry::After(pause) => Some(pause),
                 };
-                self.failures = self.failures.saturating_add(1);
+                // The short pauses before a binding's end don't lengthen those after it.
+                if !matches!(self.bound, Bound::Until(end) if end > now) {
+                    self.failures = self.failures.saturating_add(1);
+                }
                 self.wanted = pause.is_some();
                 self.deadline = pause.and_then(|pause| now.checked_add(pause));
                 self.enter(if pause.is_some() { State::Waiting } else { State::Failed });
@@ -1030,6 +1033,23 @@ mod tests {
         bob.advance(secs(3240));
         bob.expect_register();
         bob.reply(503, &[]);
+        assert!(bob.expect_failed().2.unwrap() <= secs(60));
+    }
+
+    #[test]
+    fn an_outage_that_began_under_a_binding_does_not_lengthen_the_pauses_after_it() {
+        let mut bob = Bob::registered(3600);
+        let bound = bob.now + secs(3600);
+        bob.advance(secs(3240));
+        while bob.now < bound {
+            bob.expect_register();
+            bob.no_answer(NoAnswer::Transport);
+            let pause = bob.expect_failed().2.unwrap();
+            assert!(pause <= secs(60), "{pause:?}");
+            bob.advance(pause);
+        }
+        bob.expect_register();
+        bob.no_answer(NoAnswer::Transport);
         assert!(bob.expect_failed().2.unwrap() <= secs(60));
     }
 

@@ -250,3 +250,13 @@ fn who_rings_may_be_told_by_update_before_the_answer() {
     early.expect(500);
     hang_up(&phone, call, &early);
 }
+
+#[test]
+fn a_call_that_stands_outlives_a_refusal_by_the_network() {
+    let phone = Phone::new(direct());
+    let (call, leg) = call_out(&phone);
+    // What another request to the same address met.
+    phone.refuse("192.0.2.201:5060");
+    phone.assert_silent();
+    hang_up(&phone, call, &leg);
+}
