@@ -18,10 +18,11 @@ pub async fn run(config: Config) -> Result<Exit, Failure> {
     }
     let phone = PhoneHandle::start_traced(config)?;
     let options = tui::Options { history: history(), ..tui::Options::from_environment() };
-    tui::run(phone, options)
-        .await
-        .map(|()| Exit::Done)
-        .map_err(|error| Failure::new(Exit::Internal, format!("{error:#}")))
+    match tui::run(phone, options).await {
+        Ok(tui::Left::ByPerson) => Ok(Exit::Done),
+        Ok(tui::Left::BySignal) => Ok(Exit::Interrupted),
+        Err(error) => Err(Failure::new(Exit::Internal, format!("{error:#}"))),
+    }
 }
 
 /// Where dialled targets are kept: `~/.local/state/offhook/history`.

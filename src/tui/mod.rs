@@ -86,13 +86,13 @@ struct Channels {
 /// # Errors
 ///
 /// When there is no terminal, or it can't be drawn on, or the phone stopped by itself.
-pub async fn run(mut phone: PhoneHandle, options: Options) -> anyhow::Result<()> {
+pub async fn run(mut phone: PhoneHandle, options: Options) -> anyhow::Result<Left> {
     let channels = Channels { events: phone.events(), trace: phone.trace(), trace_is_open: true };
     let listen = phone.listen().to_string();
     drive(&phone, channels, listen, options).await
 }
 
-async fn drive(phone: &impl Phone, channels: Channels, listen: String, options: Options) -> anyhow::Result<()> {
+async fn drive(phone: &impl Phone, channels: Channels, listen: String, options: Options) -> anyhow::Result<Left> {
     anyhow::ensure!(terminal::is_there(), text::NO_TERMINAL);
     let theme = Theme { colour: options.colour };
     let settings = Settings { listen, utc_offset: terminal::utc_offset() };
@@ -106,6 +106,15 @@ async fn drive(phone: &impl Phone, channels: Channels, listen: String, options: 
     // The terminal is given back before the error shows.
     drop(terminal);
     result
+}
+
+/// How the UI was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The person quit.
+    ByPerson,
+    /// A signal came, or the terminal went away.
+    BySignal,
 }
 
 /// How a command ended; `None`: the phone has quit.
@@ -135,7 +144,8 @@ impl<'a, P: Phone> Ui<'a, P> {
         mut channels: Channels,
         mut signals: Signals,
         options: &Options,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Left> {
+        let mut left = Left::ByPerson;
         let mut keys = EventStream::new();
         let mut keys_are_open = true;
         let mut ticks = ticks();
@@ -155,6 +165,7 @@ impl<'a, P: Phone> Ui<'a, P> {
                     // The terminal is gone.
                     Some(Err(_)) | None => {
                         keys_are_open = false;
+                        left = Left::BySignal;
                         Some(Msg::Terminate)
                     }
                 },
@@ -172,7 +183,10 @@ impl<'a, P: Phone> Ui<'a, P> {
                     Some(result) => Some(Msg::Replied(result)),
                     None => break,
                 },
-                () = signals.next() => Some(Msg::Terminate),
+                () = signals.next() => {
+                    left = Left::BySignal;
+                    Some(Msg::Terminate)
+                }
                 () = terminal::crash() => Some(Msg::Terminate),
                 () = at(goodbye), if goodbye.is_some() => break,
             };
@@ -186,7 +200,7 @@ impl<'a, P: Phone> Ui<'a, P> {
         }
         history::write(options.history.as_deref(), &self.app.dialled);
         anyhow::ensure!(!terminal::has_crashed(), text::CRASHED);
-        Ok(())
+        Ok(left)
     }
 
     /// What has come meanwhile is drawn once.
