@@ -148,6 +148,38 @@ class Capture:
         return packets
 
 
+class Watch:
+    """Notices when the machine itself stands still, as virtual ones do.
+
+    On each processor a thread of the highest real-time priority sleeps 2 ms at a time; nothing but the kernel or the
+    hypervisor can keep it from waking in time.
+    """
+
+    SLEEPER = """
+import os, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99))
+while True:
+    before = time.monotonic()
+    time.sleep(0.002)
+    late = time.monotonic() - before - 0.002
+    if late > 0.004:
+        print(late * 1e3, flush=True)
+"""
+
+    def __init__(self, lab):
+        self.file = lab.folder / "watch.log"
+        self.file.unlink(missing_ok=True)
+        cpus = sorted(os.sched_getaffinity(0))
+        self.processes = [lab.start("watch", [sys.executable, "-c", self.SLEEPER, cpu]) for cpu in cpus]
+
+    def stop(self):
+        """The longest standstill in milliseconds; 0: none over 4 ms."""
+        for process in self.processes:
+            end(process)
+        return max(map(float, self.file.read_text().split()), default=0.0)
+
+
 class Offhook:
     """`offhook run`, driven by its standard input."""
 

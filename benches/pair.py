@@ -16,9 +16,11 @@ import time
 import numpy as np
 
 import lab as bench
-from lab import Baresip, Capture, Lab, Offhook, cpu_seconds, memory
+from lab import Baresip, Capture, Lab, Offhook, Watch, cpu_seconds, memory
 
 RATE = 48000  # of the virtual cards
+STANDSTILL = 5  # milliseconds; a run in which the machine stood still for longer is made again
+ATTEMPTS = 4
 SHORT_CALLS = 5  # of each kind, in each run
 CALLER, RINGS, ANSWERS = ("alice", 5110), ("carol", 5130), ("bob", 5120)
 
@@ -36,6 +38,7 @@ FIGURES = [
     ("mouth to ear", "ms", "60"),
     ("RTP spacing, standard deviation", "ms", "1x"),
     ("RTP spacing, 99th percentile off 20 ms", "ms", None),
+    ("longest standstill of the machine", "ms", None),
 ]
 
 
@@ -134,11 +137,11 @@ def answer_times(packets, phone, code):
     return times, last
 
 
-def rtp_streams(packets, since):
-    """Arrival times of the RTP packets after a moment, by source port."""
+def rtp_streams(packets, since, until):
+    """The times of the RTP packets between two moments, by source port."""
     streams = {}
     for at, source, _, payload in packets:
-        if at > since and len(payload) == 172 and payload[0] == 0x80 and payload[1] & 127 == 0:
+        if since < at < until and len(payload) == 172 and payload[0] == 0x80 and payload[1] & 127 == 0:
             streams.setdefault(source, []).append(at)
     return [np.array(times) for times in streams.values() if len(times) > 100]
 
@@ -180,8 +183,9 @@ def run(lab, kind, seconds):
     write_chirps(chirps, seconds)
     play = ["pacat", "--playback", "--raw", "--device=A_micin", "--format=s16le", f"--rate={RATE}", "--channels=1", "--latency-msec=20"]
     playing = lab.start("pacat", [*play, chirps])
-    steady = time.time()
+    steady, watch = time.time(), Watch(lab)
     figures["CPU in one PCMU call"] = cpu_share([caller, answers], seconds)
+    figures["longest standstill of the machine"], until = watch.stop(), time.time()
     figures["memory in the call (RSS)"] = memory(caller.process)[0]
     playing.wait(30)
     spoken, heard = spoken.stop(), heard.stop()
@@ -197,12 +201,23 @@ def run(lab, kind, seconds):
     figures["INVITE to 200, auto-answer"] = statistics.median(times)
     figures["200 to first RTP, callee"] = first_rtp(packets, answer)
     figures["mouth to ear"] = statistics.median(mouth_to_ear(spoken, heard))
-    streams = [np.diff(times) * 1e3 for times in rtp_streams(packets, steady)]
+    streams = [np.diff(times) * 1e3 for times in rtp_streams(packets, steady, until)]
     figures["RTP spacing, standard deviation"] = statistics.mean(float(gaps.std()) for gaps in streams)
     figures["RTP spacing, 99th percentile off 20 ms"] = statistics.mean(float(np.percentile(np.abs(gaps - 20), 99)) for gaps in streams)
     if len(streams) != 2 or len(times) != SHORT_CALLS + 1:
         raise SystemExit(f"{kind.name}: {len(streams)} RTP streams, {len(times)} calls answered\n{lab.log(f'{kind.name}-alice')}")
     return figures
+
+
+def steady_run(lab, kind, number, options):
+    """A run during which the machine did not stand still, if one of the attempts is such; all of them are printed."""
+    attempts = []
+    while len(attempts) < ATTEMPTS and not (attempts and attempts[-1][1]["longest standstill of the machine"] < STANDSTILL):
+        load = bench.wait_for_quiet(options.max_load)
+        attempts.append((load, run(lab, kind, options.seconds)))
+        rounded = {key: round(value, 3) for key, value in attempts[-1][1].items()}
+        print(json.dumps({"run": number, "of": kind.name, "load": round(load, 2)} | rounded), flush=True)
+    return min(attempts, key=lambda attempt: attempt[1]["longest standstill of the machine"])
 
 
 def cpu_share(phones, seconds):
@@ -247,10 +262,9 @@ def main():
     with Lab(sound=True) as lab:
         for n in range(options.runs):
             for kind in kinds if n % 2 == 0 else kinds[::-1]:
-                loads.append(bench.wait_for_quiet(options.max_load))
-                results[kind.name].append(run(lab, kind, options.seconds))
-                rounded = {key: round(value, 3) for key, value in results[kind.name][-1].items()}
-                print(json.dumps({"run": n + 1, "of": kind.name, "load": round(loads[-1], 2)} | rounded), flush=True)
+                load, figures = steady_run(lab, kind, n + 1, options)
+                loads.append(load)
+                results[kind.name].append(figures)
     print(f"\n{bench.machine()}; {bench.versions()}; load average {min(loads):.1f} to {max(loads):.1f}; medians of {options.runs} runs\n")
     print(table(results))
 
