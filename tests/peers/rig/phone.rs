@@ -121,6 +121,22 @@ impl Phone {
         }
     }
 
+    /// Waits for these events, each once and in any order; they come back in the order asked.
+    pub fn expect_all<const N: usize>(&mut self, events: [&str; N]) -> [Value; N] {
+        let mut found: [Option<Value>; N] = [const { None }; N];
+        while let Some(missing) = found.iter().position(Option::is_none) {
+            let wanted = |value: &Value| events.iter().position(|event| value["event"] == *event);
+            match self.events.next(DEADLINE, |value| wanted(value).is_some_and(|place| found[place].is_none())) {
+                Some(value) => {
+                    let place = wanted(&value).expect("it was wanted");
+                    found[place] = Some(value);
+                }
+                None => self.fail(events[missing]),
+            }
+        }
+        found.map(|value| value.expect("all were found"))
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: i32) {
         self.process.signal(signal);
