@@ -115,8 +115,8 @@ class Lab(contextlib.ExitStack):
         wait_for("PulseAudio", lambda: b"B_mic\t" in subprocess.run(listing, env=self.env, capture_output=True).stdout)
         # A null sink without a hurried client renders two seconds at a time.
         for sink in ("A_spk", "A_micin", "B_spk", "B_micin"):
-            record = ["parec", "--latency-msec=5", f"--device={sink}.monitor", "--format=s16le", "--rate=8000", "--channels=1"]
-            self.start(f"keep-{sink}", record, stdout=subprocess.DEVNULL)
+            record = ["parec", "--latency-msec=5", "--format=s16le", "--rate=8000", "--channels=1"]
+            self.start(f"keep-{sink}", [*record, f"--device={sink}.monitor"], stdout=subprocess.DEVNULL)
         time.sleep(2.5)  # the two seconds that are rendered already
 
 
@@ -188,12 +188,12 @@ class Offhook:
 
     def __init__(self, lab, user, port, *, card=None, auto_answer=False, calls=8):
         self.port = port
-        sound = f'input = "{card}_mic"\noutput = "{card}_spk"\nring = "{card}_spk"' if card else 'input = "tone:1000"\noutput = "null"\nring = "null"'
+        mouth, ear = (f"{card}_mic", f"{card}_spk") if card else ("tone:1000", "null")
         config = lab.folder / f"{user}.toml"
         config.write_text(
             f'[[account]]\nuri = "sip:{user}@127.0.0.1"\npassword = "{user}pw"\n'
             f'[sip]\nlisten = "127.0.0.1:{port}"\n'
-            f'[audio]\n{sound}\ncodecs = ["PCMU"]\n'
+            f'[audio]\ninput = "{mouth}"\noutput = "{ear}"\nring = "{ear}"\ncodecs = ["PCMU"]\n'
             f"[calls]\nauto_answer = {str(auto_answer).lower()}\nmax_calls = {calls}\n"
         )
         config.chmod(0o600)
@@ -226,7 +226,8 @@ class Baresip:
         folder.mkdir(exist_ok=True)
         tone = lab.folder / "tone.wav"
         if not card and not tone.exists():
-            subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", tone, "synth", "120", "sine", "1000"], check=True)
+            sine = ["synth", "120", "sine", "1000"]
+            subprocess.run(["sox", "-n", "-r", "8000", "-c", "1", "-b", "16", tone, *sine], check=True)
         values = {
             "SIP_PORT": port,
             "CONTROL_PORT": self.control,
@@ -236,7 +237,8 @@ class Baresip:
             "SOURCE": f"alsa,card{card}" if card else f"aufile,{tone}",
             "MODULES": next(pathlib.Path("/usr/lib").glob("**/baresip/modules")),
         }
-        text = re.sub(r"\{([A-Z_]{4,})\}", lambda found: str(values.get(found[1], found[0])), (CONFIGS / "baresip.conf").read_text())
+        text = (CONFIGS / "baresip.conf").read_text()
+        text = re.sub(r"\{([A-Z_]+)\}", lambda found: str(values.get(found[1], found[0])), text)
         (folder / "config").write_text(f"{text}call_max_calls\t\t{calls}\n")
         mode = "auto" if auto_answer else "manual"
         (folder / "accounts").write_text(
@@ -306,7 +308,8 @@ def cpu_seconds(process):
 def machine():
     """What the figures were made on."""
     model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read())
-    return f"{os.cpu_count()} x {model[1] if model else os.uname().machine}, Linux {os.uname().release.split('-')[0]}, {time.strftime('%Y-%m-%d')}"
+    name, kernel = model[1] if model else os.uname().machine, os.uname().release.split("-")[0]
+    return f"{os.cpu_count()} x {name}, Linux {kernel}, {time.strftime('%Y-%m-%d')}"
 
 
 def versions():

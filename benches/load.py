@@ -85,7 +85,7 @@ def main():
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--offhook", type=pathlib.Path, default=Offhook.binary)
     options.add_argument("--only", choices=["offhook", "baresip"])
-    options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for a load average below this")
+    options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
     options = options.parse_args()
     bench.enter()
     Offhook.binary = options.offhook.resolve()
@@ -101,7 +101,8 @@ def main():
                 results[kind.name].append(run(lab, kind))
             rounded = {key: round(value, 2) for key, value in results[kind.name][-1].items()}
             print(json.dumps({"run": n + 1, "of": kind.name, "load": round(loads[-1], 2)} | rounded), flush=True)
-    print(f"\n{bench.machine()}; {bench.versions()}; load average {min(loads):.1f} to {max(loads):.1f}; medians of {options.runs} runs\n")
+    print(f"\n{bench.machine()}; {bench.versions()}; load average {min(loads):.1f} to {max(loads):.1f}", end="; ")
+    print(f"medians of {options.runs} runs\n")
     if len(kinds) == 2:
         print("| | offhook | baresip | offhook / baresip | target |", "|---|---|---|---|---|", sep="\n")
         for key in results["offhook"][0]:

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One phone calls another of its kind through Kamailio, with sound both ways: offhook and baresip in turn, medians at the end.
+"""One phone calls another of its kind through Kamailio, with sound: offhook and baresip in turn, medians at the end.
 
     benches/pair.py [--runs N] [--seconds S] [--offhook PATH] [--only offhook|baresip]
 """
@@ -19,6 +19,7 @@ import lab as bench
 from lab import Baresip, Capture, Lab, Offhook, Watch, cpu_seconds, memory
 
 RATE = 48000  # of the virtual cards
+SAMPLES = ["--raw", "--format=s16le", f"--rate={RATE}", "--channels=1"]
 STANDSTILL = 5  # milliseconds; a run in which the machine stood still for longer is made again
 ATTEMPTS = 4
 SHORT_CALLS = 5  # of each kind, in each run
@@ -46,7 +47,7 @@ class Recorder:
     """What a card plays, and when each sample of it could be had."""
 
     def __init__(self, lab, source):
-        command = ["parec", "--latency-msec=5", "--raw", f"--device={source}", "--format=s16le", f"--rate={RATE}", "--channels=1"]
+        command = ["parec", "--latency-msec=5", f"--device={source}", *SAMPLES]
         self.process = lab.start("parec", command, stdout=subprocess.PIPE, bufsize=0)
         self.parts, self.starts = [], []
         self.thread = threading.Thread(target=self._read, daemon=True)
@@ -181,8 +182,7 @@ def run(lab, kind, seconds):
     time.sleep(2)
     chirps = lab.folder / "chirps.raw"
     write_chirps(chirps, seconds)
-    play = ["pacat", "--playback", "--raw", "--device=A_micin", "--format=s16le", f"--rate={RATE}", "--channels=1", "--latency-msec=20"]
-    playing = lab.start("pacat", [*play, chirps])
+    playing = lab.start("pacat", ["pacat", "--playback", "--device=A_micin", "--latency-msec=20", *SAMPLES, chirps])
     steady, watch = time.time(), Watch(lab)
     figures["CPU in one PCMU call"] = cpu_share([caller, answers], seconds)
     figures["longest standstill of the machine"], until = watch.stop(), time.time()
@@ -202,22 +202,25 @@ def run(lab, kind, seconds):
     figures["200 to first RTP, callee"] = first_rtp(packets, answer)
     figures["mouth to ear"] = statistics.median(mouth_to_ear(spoken, heard))
     streams = [np.diff(times) * 1e3 for times in rtp_streams(packets, steady, until)]
+    off = [float(np.percentile(np.abs(gaps - 20), 99)) for gaps in streams]
     figures["RTP spacing, standard deviation"] = statistics.mean(float(gaps.std()) for gaps in streams)
-    figures["RTP spacing, 99th percentile off 20 ms"] = statistics.mean(float(np.percentile(np.abs(gaps - 20), 99)) for gaps in streams)
+    figures["RTP spacing, 99th percentile off 20 ms"] = statistics.mean(off)
     if len(streams) != 2 or len(times) != SHORT_CALLS + 1:
-        raise SystemExit(f"{kind.name}: {len(streams)} RTP streams, {len(times)} calls answered\n{lab.log(f'{kind.name}-alice')}")
+        log = lab.log(f"{kind.name}-alice")
+        raise SystemExit(f"{kind.name}: {len(streams)} RTP streams, {len(times)} calls answered\n{log}")
     return figures
 
 
 def steady_run(lab, kind, number, options):
     """A run during which the machine did not stand still, if one of the attempts is such; all of them are printed."""
     attempts = []
-    while len(attempts) < ATTEMPTS and not (attempts and attempts[-1][1]["longest standstill of the machine"] < STANDSTILL):
+    stood_still = lambda attempt: attempt[1]["longest standstill of the machine"]
+    while len(attempts) < ATTEMPTS and not (attempts and stood_still(attempts[-1]) < STANDSTILL):
         load = bench.wait_for_quiet(options.max_load)
         attempts.append((load, run(lab, kind, options.seconds)))
         rounded = {key: round(value, 3) for key, value in attempts[-1][1].items()}
         print(json.dumps({"run": number, "of": kind.name, "load": round(load, 2)} | rounded), flush=True)
-    return min(attempts, key=lambda attempt: attempt[1]["longest standstill of the machine"])
+    return min(attempts, key=stood_still)
 
 
 def cpu_share(phones, seconds):
@@ -236,7 +239,8 @@ def verdict(ours, theirs, target):
 
 
 def table(results):
-    medians = {name: {key: statistics.median(run[key] for run in runs) for key, _, _ in FIGURES} for name, runs in results.items()}
+    middle = lambda runs: {key: statistics.median(run[key] for run in runs) for key, _, _ in FIGURES}
+    medians = {name: middle(runs) for name, runs in results.items()}
     if len(medians) < 2:
         return "\n".join(f"{key}: {value:.2f}" for key, value in next(iter(medians.values())).items())
     lines = ["| | offhook | baresip | offhook / baresip | target |", "|---|---|---|---|---|"]
@@ -253,7 +257,7 @@ def main():
     options.add_argument("--seconds", type=float, default=8, help="of sound in the measured call")
     options.add_argument("--offhook", type=pathlib.Path, default=Offhook.binary)
     options.add_argument("--only", choices=["offhook", "baresip"])
-    options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for a load average below this")
+    options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
     options = options.parse_args()
     bench.enter()
     Offhook.binary = options.offhook.resolve()
@@ -265,7 +269,8 @@ def main():
                 load, figures = steady_run(lab, kind, n + 1, options)
                 loads.append(load)
                 results[kind.name].append(figures)
-    print(f"\n{bench.machine()}; {bench.versions()}; load average {min(loads):.1f} to {max(loads):.1f}; medians of {options.runs} runs\n")
+    print(f"\n{bench.machine()}; {bench.versions()}; load average {min(loads):.1f} to {max(loads):.1f}", end="; ")
+    print(f"medians of {options.runs} runs\n")
     print(table(results))
 
 
