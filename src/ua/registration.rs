@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rand_core::RngCore;
 
-use crate::sip::{CSeq, Header, HeaderName, Method, Request, RequestBuilder, Response, Uri};
+use crate::sip::{CSeq, HeaderName, Method, Request, RequestBuilder, Response, Uri, push};
 
 use super::auth::{Attempt, AuthError, Authenticator, Challenger, random_hex};
 use super::bindings::{self, number, printable};
@@ -368,7 +368,7 @@ impl Registration {
     fn send_again(&mut self, mut outstanding: Outstanding) {
         self.cseq += 1;
         outstanding.request.headers.remove_all(&HeaderName::CSeq);
-        push(&mut outstanding.request, HeaderName::CSeq, format!("{} REGISTER", self.cseq));
+        push(&mut outstanding.request.headers, HeaderName::CSeq, format!("{} REGISTER", self.cseq));
         self.steps.push_back(Step::Send(Box::new(outstanding.request.clone())));
         self.outstanding = Some(outstanding);
     }
@@ -377,16 +377,16 @@ impl Registration {
         self.cseq += 1;
         let mut request = RequestBuilder::new(Method::Register, self.registrar.clone()).build();
         let name = self.display_name.as_deref().map(|name| format!("{} ", quoted(name))).unwrap_or_default();
-        push(&mut request, HeaderName::From, format!("{name}<{}>;tag={}", self.address, self.tag));
-        push(&mut request, HeaderName::To, format!("<{}>", self.address));
-        push(&mut request, HeaderName::CallId, self.call_id.clone());
-        push(&mut request, HeaderName::CSeq, format!("{} REGISTER", self.cseq));
+        push(&mut request.headers, HeaderName::From, format!("{name}<{}>;tag={}", self.address, self.tag));
+        push(&mut request.headers, HeaderName::To, format!("<{}>", self.address));
+        push(&mut request.headers, HeaderName::CallId, self.call_id.clone());
+        push(&mut request.headers, HeaderName::CSeq, format!("{} REGISTER", self.cseq));
         let (contacts, expires) = self.contacts(job);
         for contact in contacts {
-            push(&mut request, HeaderName::Contact, contact);
+            push(&mut request.headers, HeaderName::Contact, contact);
         }
         if let Some(expires) = expires {
-            push(&mut request, HeaderName::Expires, expires.to_string());
+            push(&mut request.headers, HeaderName::Expires, expires.to_string());
         }
         request
     }
@@ -591,13 +591,6 @@ fn text(uri: &Uri) -> String {
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace(|c: char| c.is_control(), " ").replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// The values are made of URIs, numbers and printable text, so none can break a line; one that could is left out.
-fn push(request: &mut Request, name: HeaderName, value: String) {
-    if let Ok(header) = Header::build(name, value) {
-        request.headers.push(header);
-    }
 }
 
 #[cfg(test)]
