@@ -210,10 +210,7 @@ impl Actor {
     pub(super) fn drain(&mut self, now: Instant, arrived_at: Option<IpAddr>) {
         loop {
             let mut done = true;
-            while let Some(transmit) = self.core.poll_transmit() {
-                done = false;
-                self.transmit(now, &transmit);
-            }
+            done &= !self.transmit_all(now);
             while let Some(query) = self.core.poll_resolve() {
                 done = false;
                 self.resolve(now, query);
@@ -246,7 +243,10 @@ impl Actor {
             match effect {
                 Effect::Tell(kind) => self.tell(kind),
                 Effect::Order(order) => self.sound.order(order),
-                Effect::Answer(call) => self.answer_by_itself(now, call),
+                Effect::Answer(call) => {
+                    self.answer_by_itself(now, call);
+                    self.transmit_all(now);
+                }
                 Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
             }
         }
@@ -256,6 +256,16 @@ impl Actor {
     fn tell(&self, kind: Kind) {
         // Nobody may listen.
         let _ = self.events.send(Event { time: SystemTime::now(), kind });
+    }
+
+    /// Sends what waits to be sent; whether there was anything.
+    fn transmit_all(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(transmit) = self.core.poll_transmit() {
+            any = true;
+            self.transmit(now, &transmit);
+        }
+        any
     }
 
     fn transmit(&mut self, now: Instant, transmit: &Transmit) {

@@ -241,7 +241,8 @@ impl Desk {
                 let others = (called, diverted_from, referred_by);
                 self.incoming(call, account, from, others, arrived_at);
             }
-            Core::AnswerDue { call } => self.effects.push_back(Effect::Answer(call)),
+            // Before anything that wakes another thread: the 200 is not to wait for it.
+            Core::AnswerDue { call } => self.effects.push_front(Effect::Answer(call)),
             Core::Calling { call, account, to } => {
                 let peer = harmless(&to).into_owned();
                 if self.lines.get(call).is_none() {
@@ -683,7 +684,7 @@ mod tests {
         let now = Instant::now();
         desk.handle_core(now, incoming(CALL), Some([127, 0, 0, 1].into()));
         desk.handle_core(now, ua::Event::AnswerDue { call: CALL }, None);
-        assert_eq!(drain(&mut desk), ["incoming", "Answer #1"]);
+        assert_eq!(drain(&mut desk), ["Answer #1", "incoming"]);
         assert_eq!(desk.lines.get(CALL).unwrap().arrived_at, Some([127, 0, 0, 1].into()));
         desk.answered(CALL, true);
         desk.settle();
