@@ -191,10 +191,7 @@ impl<'a, P: Phone> Ui<'a, P> {
                 () = at(goodbye), if goodbye.is_some() => break,
             };
             let Some(msg) = msg else { continue };
-            if self.take(msg, terminal)? == Flow::End
-                || self.take_waiting(&mut channels, terminal)? == Flow::End
-                || (keys_are_open && self.take_typed(&mut keys, terminal).await? == Flow::End)
-            {
+            if self.take(msg, terminal)? == Flow::End || self.take_waiting(&mut channels, terminal)? == Flow::End {
                 break;
             }
         }
@@ -214,20 +211,6 @@ impl<'a, P: Phone> Ui<'a, P> {
                 },
             };
             if self.take(msg, terminal)? == Flow::End {
-                return Ok(Flow::End);
-            }
-        }
-        Ok(Flow::On)
-    }
-
-    /// Keys that have been typed or pasted meanwhile are drawn once. Polled in this task, for the stream wakes whom it was
-    /// polled by last.
-    async fn take_typed(&mut self, keys: &mut EventStream, terminal: &mut Terminal) -> anyhow::Result<Flow> {
-        for _ in 0..BATCH {
-            let Poll::Ready(Some(Ok(event))) = poll_fn(|cx| Poll::Ready(keys.poll_next_unpin(cx))).await else { break };
-            if let Some(msg) = input::message(event)
-                && self.take(msg, terminal)? == Flow::End
-            {
                 return Ok(Flow::End);
             }
         }
