@@ -17,13 +17,11 @@ use crate::transaction::queue::TimerQueue;
 use crate::transaction::{ClientId, Failure, ServerId, Transactions};
 
 use super::auth::{Attempt, Authenticator, Challenger};
+use super::capabilities::ALLOW;
 use super::config::Config;
 use super::event::Event;
 use super::timer::Timer;
 use super::{AccountId, CallNo};
-
-/// The methods that this user agent takes (RFC 3261 section 20.5).
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY";
 
 /// Transactions of either side at a time.
 const MAX_TRANSACTIONS: usize = 20_000;

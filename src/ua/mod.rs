@@ -14,6 +14,7 @@
 pub mod auth;
 mod bindings;
 pub mod call;
+mod capabilities;
 pub mod command;
 pub mod config;
 mod core;

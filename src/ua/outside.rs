@@ -7,7 +7,7 @@ use crate::sip::{HeaderName, Method, Request, text};
 use crate::transaction::ServerId;
 
 use super::call::{self, Alerting, Call, Incoming};
-use super::core::ALLOW;
+use super::capabilities::ALLOW;
 use super::event::Event;
 use super::{AccountId, UserAgent, dialog, request};
 

@@ -2,7 +2,7 @@
 
 use crate::sip::{HeaderName, Method, Request, Scheme, text, tokens, validate};
 
-use super::core::ALLOW;
+use super::capabilities::{self, ALLOW};
 
 /// Why a request is refused, before anybody looks at what it wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,28 +25,12 @@ impl Objection {
     }
 }
 
-/// Whether a method is one that we take.
-fn is_allowed(method: &Method) -> bool {
-    matches!(
-        method,
-        Method::Invite
-            | Method::Ack
-            | Method::Bye
-            | Method::Cancel
-            | Method::Options
-            | Method::Info
-            | Method::Update
-            | Method::Refer
-            | Method::Notify
-    )
-}
-
 /// The checks of RFC 3261 section 8.2, in its order; `None`: the request may be looked at.
 pub fn inspect(request: &Request) -> Option<Objection> {
     if let Some(finding) = sipx_findings(request) {
         return Some(finding);
     }
-    if !is_allowed(&request.method) {
+    if !capabilities::takes(&request.method) {
         let unknown = matches!(request.method, Method::Other(_));
         let (code, reason) = if unknown { (501, "Not Implemented") } else { (405, "Method Not Allowed") };
         return Some(Objection::with(code, reason, HeaderName::Allow, ALLOW.to_owned()));
@@ -57,10 +41,11 @@ pub fn inspect(request: &Request) -> Option<Objection> {
     if request.method == Method::Cancel {
         return None;
     }
-    // RFC 3261 section 8.2.2.3: no extension that changes how a request is handled is built yet.
+    // RFC 3261 section 8.2.2.3.
     let required = tokens(&request.headers, &HeaderName::Require);
-    if !required.is_empty() {
-        return Some(Objection::with(420, "Bad Extension", HeaderName::Unsupported, required.join(", ")));
+    let unknown: Vec<String> = required.into_iter().filter(|tag| !capabilities::extends(tag)).collect();
+    if !unknown.is_empty() {
+        return Some(Objection::with(420, "Bad Extension", HeaderName::Unsupported, unknown.join(", ")));
     }
     content_objection(request)
 }

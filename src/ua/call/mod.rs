@@ -19,8 +19,9 @@ use crate::sdp::{self, Intent, LocalMedia, Negotiated};
 use crate::sip::{HeaderName, Headers, Method, Request, Uri, push, set};
 use crate::transaction::{ClientId, Failure};
 
+use super::capabilities::{ALLOW, supported};
 use super::command::{CommandError, MediaPorts};
-use super::core::{ALLOW, Core, Owner, Purpose};
+use super::core::{Core, Owner, Purpose};
 use super::dialog::Dialog;
 use super::event::{EndedBy, Event, Party};
 use super::timer::Timer;
@@ -179,12 +180,15 @@ impl Call {
         Some(LocalMedia { address: local.ip(), rtp_port: media.rtp, rtcp_port: media.rtcp })
     }
 
-    /// Adds Contact and Allow, as every INVITE and its 2xx have them.
+    /// Adds Contact, Allow and Supported, as every INVITE and its 2xx have them.
     fn add_contact(&self, cx: &Core, headers: &mut Headers) {
         if let Some(local) = self.local {
             set(headers, HeaderName::Contact, format!("<{}>", cx.contact(self.account, local)));
         }
         set(headers, HeaderName::Allow, ALLOW);
+        if let Some(supported) = supported() {
+            set(headers, HeaderName::Supported, supported);
+        }
     }
 
     fn add_sdp(request: &mut Request, sdp: String) {

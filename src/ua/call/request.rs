@@ -6,7 +6,8 @@ use crate::sip::transport::Flow;
 use crate::sip::{HeaderName, Method, Request, set};
 use crate::transaction::ServerId;
 
-use super::super::core::{ALLOW, Core};
+use super::super::capabilities::ALLOW;
+use super::super::core::Core;
 use super::super::event::{EndedBy, Event};
 use super::super::identity;
 use super::modify::content_type;
