@@ -21,7 +21,6 @@ pub mod device;
 pub mod name;
 pub mod pace;
 pub mod playback;
-pub mod resample;
 pub mod ringer;
 pub mod simple;
 pub mod wav;

@@ -8,6 +8,7 @@ pub mod g711;
 pub mod goertzel;
 pub mod levels;
 pub mod mixing;
+pub mod resample;
 pub mod session;
 pub mod tones;
 
