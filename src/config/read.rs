@@ -398,8 +398,8 @@ direct_calls = true
             ("[audio]\nptime = 20.0", "c.toml:2: audio.ptime: expected a whole number from 10 to 60, found 20.0"),
             ("[audio]\nlatency = \"lo\"", "c.toml:2: audio.latency: expected \"low\" or \"safe\", found \"lo\""),
             (
-                "[audio]\ncodecs = [\"opus\"]",
-                "c.toml:2: audio.codecs: expected a list of codec names such as [\"PCMU\", \"PCMA\"], found a list (this build has PCMU, PCMA)",
+                "[audio]\ncodecs = [\"speex\"]",
+                "c.toml:2: audio.codecs: expected a list of codec names such as [\"PCMU\", \"PCMA\"], found a list (this build has opus, G722, PCMU, PCMA, L16)",
             ),
             (
                 "[audio]\ncodecs = \"PCMU\"",

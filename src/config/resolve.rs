@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(account.expires, Duration::from_secs(3600));
         let credentials = account.credentials.clone().unwrap();
         assert_eq!((credentials.user.as_str(), credentials.password.as_str()), ("al ice", "tiger"));
-        assert_eq!(config.capabilities.codecs, [Codec::Pcmu, Codec::Pcma]);
+        assert_eq!(config.capabilities.codecs, [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma]);
         assert!(!config.direct_calls);
     }
 
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn codecs_are_taken_in_their_order_and_once() {
-        let config = resolved("[audio]\ncodecs = [\"opus\", \"pcma\", \"PCMU\", \"PCMA\"]").unwrap();
+        let config = resolved("[audio]\ncodecs = [\"speex\", \"pcma\", \"PCMU\", \"PCMA\"]").unwrap();
         assert_eq!(config.capabilities.codecs, [Codec::Pcma, Codec::Pcmu]);
     }
 

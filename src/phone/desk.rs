@@ -625,7 +625,7 @@ mod tests {
             send_payload_type: 8,
             receive: vec![(8, Codec::Pcma)],
             send_telephone_event: None,
-            receive_telephone_event: None,
+            receive_telephone_events: Vec::new(),
             ptime_ms: 20,
             send: true,
             receive_audio: true,
