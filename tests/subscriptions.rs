@@ -1,5 +1,8 @@
 //! Event packages and texts over real sockets: the phone with its threads, and a notifier that is a plain UDP socket.
 
+// The notifier is a thread beside the phone's.
+#![allow(clippy::disallowed_methods)]
+
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 

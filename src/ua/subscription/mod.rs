@@ -13,6 +13,7 @@ pub mod content;
 pub mod dialog_info;
 pub mod mwi;
 pub mod reg;
+mod state;
 pub mod subscriber;
 pub mod xml;
 

@@ -22,6 +22,7 @@ use super::super::dialog::{Dialog, to_tag};
 use super::super::identity::printable;
 use super::super::{AccountId, SubscriptionId};
 use super::content::{Change, Content, Package};
+use super::state::{Name, State, retry_after, seconds};
 
 /// How long a subscription is asked for; a notifier shortens it as it likes.
 const EXPIRES: Duration = Duration::from_secs(3600);
@@ -637,69 +638,4 @@ impl Subscription {
 /// The responses that end a subscription which they refuse to refresh (RFC 6665 section 4.1.2.2); 481 is seen to before.
 fn ends_subscription(code: u16) -> bool {
     matches!(code, 403 | 404 | 405 | 410 | 416 | 480..=485 | 489 | 501 | 604)
-}
-
-/// A Subscription-State header field (RFC 6665 section 8.2.3).
-struct State {
-    name: Name,
-    reason: Option<String>,
-    expires: Option<Duration>,
-    retry_after: Option<Duration>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Name {
-    Active,
-    Pending,
-    Terminated,
-}
-
-impl State {
-    fn read(value: &str) -> Option<State> {
-        let mut parts = value.split(';').map(str::trim);
-        let name = match parts.next()?.to_ascii_lowercase().as_str() {
-            "active" => Name::Active,
-            "pending" => Name::Pending,
-            "terminated" => Name::Terminated,
-            // RFC 6665 section 8.4: an extension's state is one in which it lives.
-            "" => return None,
-            _ => Name::Pending,
-        };
-        let mut state = State { name, reason: None, expires: None, retry_after: None };
-        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
-            match name.trim().to_ascii_lowercase().as_str() {
-                "reason" => state.reason = Some(printable(&value.trim().to_ascii_lowercase())),
-                "expires" => state.expires = seconds(value),
-                "retry-after" => state.retry_after = seconds(value),
-                _ => {}
-            }
-        }
-        Some(state)
-    }
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let value = text(&response.headers, &HeaderName::RetryAfter);
-    let digits = value.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    seconds(digits).filter(|pause| !pause.is_zero())
-}
-
-fn seconds(value: &str) -> Option<Duration> {
-    value.trim().parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subscription_state_is_read_with_its_parameters() {
-        let state = State::read("Terminated ; reason=Probation;retry-after=30 ;x").unwrap();
-        assert!(state.name == Name::Terminated && state.expires.is_none());
-        assert_eq!((state.reason.as_deref(), state.retry_after), (Some("probation"), Some(Duration::from_secs(30))));
-        let state = State::read("active;expires=599").unwrap();
-        assert!(state.name == Name::Active && state.expires == Some(Duration::from_secs(599)));
-        assert!(State::read("").is_none());
-        assert!(State::read("waiting").is_some_and(|state| state.name == Name::Pending));
-    }
 }
