@@ -3,6 +3,7 @@
 //! The only room that names the SIP library: everyone else imports from here, so that the library can be replaced in one
 //! folder.
 
+pub mod body;
 pub mod digest;
 pub mod transport;
 pub mod via;
@@ -10,6 +11,8 @@ pub mod via;
 pub use sipx_sip::headers::{
     Address, CSeq, Contact, ContactValue, ContentType, Expires, From, MaxForwards, RecordRoute, Require, Route, To, Via,
 };
+pub use sipx_sip::rel::{RAck, RSeq};
+pub use sipx_sip::session::{MinSe, Refresher, SessionExpires};
 pub use sipx_sip::transaction::{ClientState, ServerState};
 pub use sipx_sip::{
     ClientTransaction, Header, HeaderName, Headers, Host, HostName, Limits, Message, Method, Output, Param, Params,

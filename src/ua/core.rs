@@ -94,6 +94,8 @@ pub enum Purpose {
     Invite,
     /// A re-INVITE of ours.
     Modify,
+    /// PRACK.
+    Prack,
     /// REFER.
     Refer,
     /// INFO.

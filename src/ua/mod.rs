@@ -154,6 +154,7 @@ impl UserAgent {
                 Timer::Registration(account) => self.registration_due(account, now),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
+                | Timer::Reliable(call)
                 | Timer::Resend2xx(call)
                 | Timer::AckMissing(call)
                 | Timer::Glare(call)
@@ -216,6 +217,9 @@ impl UserAgent {
                 return self.dial(now, account, target, media, None).map(Reply::Call);
             }
             Command::Answer { call, media } => self.with_call(call, |call, core| call.answer(core, now, media))?,
+            Command::OfferEarly { call, media } => {
+                self.with_call(call, |call, core| call.offer_early(core, now, media))?;
+            }
             Command::Reject { call, code } => self.with_call(call, |call, core| call.reject(core, now, code))?,
             Command::Hangup { call } => self.with_call(call, |call, core| {
                 call.hang_up(core, now);

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use crate::sip::body::Content;
 use crate::sip::transport::Flow;
 use crate::sip::{HeaderName, Method, Request, text};
 use crate::transaction::ServerId;
 
 use super::call::{self, Alerting, Call, Incoming};
-use super::capabilities::ALLOW;
+use super::capabilities::{ACCEPT, ALLOW, ALLOW_EVENTS, supported};
 use super::event::Event;
 use super::{AccountId, UserAgent, dialog, request};
 
@@ -53,22 +54,31 @@ impl UserAgent {
         }
     }
 
-    /// RFC 3261 section 11.2.
+    /// RFC 3261 section 11.2: as an INVITE would be answered now, with what we can.
     fn handle_options(&mut self, now: Instant, id: ServerId) {
+        let supported = supported().unwrap_or_default();
         let extra = [
             (HeaderName::Allow, ALLOW),
-            (HeaderName::Accept, "application/sdp"),
+            (HeaderName::Accept, ACCEPT),
             (HeaderName::AcceptEncoding, "identity"),
             (HeaderName::AcceptLanguage, "en"),
+            (HeaderName::Supported, supported.as_str()),
+            (HeaderName::AllowEvents, ALLOW_EVENTS),
         ];
-        self.core.respond(now, id, 200, "OK", &extra);
+        let (code, reason) = match () {
+            () if self.core.shutting_down => (480, "Temporarily Unavailable"),
+            () if self.calls.len() >= self.core.config.max_calls => (486, "Busy Here"),
+            () => (200, "OK"),
+        };
+        self.core.respond(now, id, code, reason, &extra);
     }
 
     /// Message waiting comes without a subscription from many PBXs (RFC 3842); nothing else does.
     fn handle_notify(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
         let event = text(&request.headers, &HeaderName::Event).to_ascii_lowercase();
         if event.split(';').next().map(str::trim) != Some("message-summary") {
-            return self.core.respond(now, id, 489, "Bad Event", &[]);
+            let extra = [(HeaderName::AllowEvents, ALLOW_EVENTS)];
+            return self.core.respond(now, id, 489, "Bad Event", &extra);
         }
         if !self.core.is_own_server(None, flow.remote.ip()) && !self.core.config.direct_calls {
             return self.core.respond(now, id, 403, "Forbidden", &[]);
@@ -113,8 +123,7 @@ impl UserAgent {
         if self.core.shutting_down {
             return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
         }
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let offer = (call::content_type(request) == "application/sdp" && !body.trim().is_empty()).then_some(body);
+        let offer = Content::of(&request.headers, request.body()).session();
         if let Some(offer) = &offer
             && let Err(refusal) = self.core.try_offer(offer, flow.local.ip())
         {

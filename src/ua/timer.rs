@@ -13,6 +13,8 @@ pub enum Timer {
     Ring(CallNo),
     /// When an incoming call is to be answered without a person.
     AutoAnswer(CallNo),
+    /// When our reliable provisional response is sent again, or given up, for no PRACK came (RFC 3262 section 3).
+    Reliable(CallNo),
     /// When our 2xx to an INVITE is sent again, for no ACK came (RFC 3261 section 13.3.1.4).
     Resend2xx(CallNo),
     /// When the ACK for it is given up, after 64*T1: BYE.

@@ -12,7 +12,7 @@ pub mod sdp;
 
 pub use calls::*;
 pub use config::*;
-pub use peer::{Got, Leg, Peer};
+pub use peer::{Asked, Got, Leg, Peer};
 pub use phone::Phone;
 
 use std::time::Duration;

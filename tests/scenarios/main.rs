@@ -17,6 +17,7 @@ mod lossy;
 mod malformed;
 mod manners;
 mod redirected;
+mod reliable;
 mod rfc3665_2_registration;
 mod rfc3665_3_sessions;
 mod shutdown;

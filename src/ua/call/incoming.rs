@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::sdp::{Intent, LocalMedia};
+use crate::sdp::{Intent, LocalMedia, Refusal};
+use crate::sip::body::Content;
 use crate::sip::transport::Flow;
 use crate::sip::{CSeq, HeaderName, Request, Response, push, set, text};
 use crate::transaction::ServerId;
 
+use super::super::capabilities::ACCEPT;
 use super::super::command::{CommandError, MediaPorts};
 use super::super::config::AutoAnswer;
 use super::super::core::Core;
@@ -17,6 +19,7 @@ use super::super::event::{EndedBy, Event};
 use super::super::identity;
 use super::super::timer::Timer;
 use super::super::{AccountId, CallNo};
+use super::reliable::Manner;
 use super::{Call, Phase};
 
 /// An INVITE that waits for a person.
@@ -86,6 +89,7 @@ impl Call {
         let trusted = cx.is_own_server(account, flow.remote.ip());
         let peer = identity::caller(&request.headers, trusted);
         let call_id = Bytes::from(text(&request.headers, &HeaderName::CallId));
+        let has_offer = offer.is_some();
         let ringing = Ringing { invite: id, offer };
         let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
         call.dialog = Some(dialog);
@@ -103,10 +107,10 @@ impl Call {
         match alerting {
             Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no }),
             Alerting::Ring | Alerting::RingThenAnswer => {
-                if let Some(mut response) = cx.response(request, 180, "Ringing") {
-                    copy_record_route(request, &mut response);
-                    call.finish_response(cx, &mut response);
-                    cx.tx.respond(now, id, response);
+                match Manner::of(cx, request) {
+                    // The first reliable response must have the offer.
+                    Manner::Reliable if !has_offer => cx.emit(Event::OfferDue { call: no }),
+                    manner => call.tell_ringing(cx, now, (id, request), manner),
                 }
                 if alerting == Alerting::RingThenAnswer {
                     cx.timers.set(Timer::AutoAnswer(no), now + cx.config.auto_answer_after);
@@ -114,6 +118,21 @@ impl Call {
             }
         }
         Some(call)
+    }
+
+    fn tell_ringing(&mut self, cx: &mut Core, now: Instant, (id, request): (ServerId, &Request), manner: Manner) {
+        let Some(response) = self.ringing_response(cx, request, None) else { return };
+        match manner {
+            Manner::Plain => cx.tx.respond(now, id, response),
+            Manner::Reliable => self.send_reliably(cx, now, (id, request), response, None),
+        }
+    }
+
+    /// 180, which makes the early dialog.
+    pub(super) fn ringing_response(&self, cx: &Core, request: &Request, sdp: Option<String>) -> Option<Response> {
+        let mut response = cx.response(request, 180, "Ringing")?;
+        self.complete(cx, request, &mut response, sdp);
+        Some(response)
     }
 
     /// Our dialog's tag, for a response to its INVITE.
@@ -143,13 +162,20 @@ impl Call {
     }
 
     /// A 2xx to an INVITE of the peer's, with the routes that it recorded.
-    pub(super) fn success(&self, cx: &Core, request: &Request, sdp: String) -> Option<Response> {
+    pub(super) fn success(&self, cx: &Core, request: &Request, sdp: Option<String>) -> Option<Response> {
         let mut response = cx.response(request, 200, "OK")?;
-        copy_record_route(request, &mut response);
-        push(&mut response.headers, HeaderName::ContentType, "application/sdp");
-        response.set_body(sdp.into());
-        self.finish_response(cx, &mut response);
+        push(&mut response.headers, HeaderName::Accept, ACCEPT);
+        self.complete(cx, request, &mut response, sdp);
         Some(response)
+    }
+
+    fn complete(&self, cx: &Core, request: &Request, response: &mut Response, sdp: Option<String>) {
+        copy_record_route(request, response);
+        if let Some(sdp) = sdp {
+            push(&mut response.headers, HeaderName::ContentType, "application/sdp");
+            response.set_body(sdp.into());
+        }
+        self.finish_response(cx, response);
     }
 
     pub(super) fn auto_answer_due(&mut self, cx: &mut Core) {
@@ -166,23 +192,33 @@ impl Call {
         let Some(request) = cx.tx.server_request(ringing.invite).cloned() else {
             return Err(CommandError::NoSuchCall(self.no));
         };
-        self.media = Some(media);
+        let agreed_early = self.negotiated.is_some();
+        if !agreed_early {
+            self.media = self.media.filter(|_| self.reliable.is_some()).or(Some(media));
+        }
+        cx.timers.cancel(&Timer::Ring(self.no));
+        cx.timers.cancel(&Timer::AutoAnswer(self.no));
+        if self.awaits_prack() {
+            self.answer_waits = Some(media);
+            return Ok(());
+        }
+        cx.timers.cancel(&Timer::Reliable(self.no));
         let Some(local) = self.local_media() else { return Err(CommandError::NoSuchCall(self.no)) };
         let (body, heard) = match &ringing.offer {
+            // Offer and answer have gone in a reliable 180 and its PRACK.
+            _ if agreed_early => (None, None),
             Some(offer) => match self.sdp.answer(offer, &local, Intent::Talk) {
-                Ok((body, media)) => (body, Some(media)),
+                Ok((body, media)) => (Some(body), Some(media)),
                 Err(_) => {
                     // The offer was read when it came: this is not expected, and must not hang the caller.
                     self.refuse(cx, now, 488, EndedBy::Local);
                     return Ok(());
                 }
             },
-            None => (self.sdp.offer(&local, Intent::Talk), None),
+            None => (Some(self.sdp.offer(&local, Intent::Talk)), None),
         };
         let Some(response) = self.success(cx, &request, body) else { return Ok(()) };
-        cx.timers.cancel(&Timer::Ring(self.no));
-        cx.timers.cancel(&Timer::AutoAnswer(self.no));
-        let offered = heard.is_none().then_some(Intent::Talk);
+        let offered = (heard.is_none() && !agreed_early).then_some(Intent::Talk);
         self.send_2xx(cx, now, ringing.invite, &request, response, offered);
         if let Some(media) = heard {
             self.set_media(cx, media);
@@ -253,11 +289,12 @@ impl Call {
             return self.end(cx, now, EndedBy::Local, None, "hung up");
         }
         if let Some(intent) = unacked.offered {
-            let body = String::from_utf8_lossy(request.body()).into_owned();
-            match self.sdp.handle_answer(&body) {
+            let answer = Content::of(&request.headers, request.body()).session();
+            let answer = answer.ok_or(Refusal::BadAnswer("the ACK has none"));
+            match answer.and_then(|answer| self.sdp.handle_answer(&answer)) {
                 Ok(media) => self.agreed(cx, intent, media),
                 Err(error) if self.negotiated.is_none() => {
-                    self.send_bye(cx, now);
+                    self.send_bye_because(cx, now, Some((488, "no usable answer in the ACK")));
                     self.end(cx, now, EndedBy::Local, Some(488), error.to_string());
                     return;
                 }

@@ -1,12 +1,13 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
 //! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `modify` changes a standing call (hold, resume, the far
-//! side's re-INVITE and UPDATE), `request` answers what comes inside the dialog, `transfer` hands it on.
+//! side's re-INVITE and UPDATE), `reliable` makes provisional responses reliable, `request` answers what comes inside the dialog, `transfer` hands it on.
 
 mod incoming;
 mod modify;
 mod outgoing;
 mod redirect;
+mod reliable;
 mod request;
 mod transfer;
 
@@ -28,7 +29,7 @@ use super::timer::Timer;
 use super::{AccountId, CallNo, auth};
 
 pub use incoming::{Alerting, Incoming};
-pub use modify::{content_type, refuse_offer};
+pub use modify::refuse_offer;
 pub use outgoing::{Dial, Plan, end_branch};
 
 /// How far a call is.
@@ -80,6 +81,10 @@ pub struct Call {
     /// The last two ACKs for 2xxs of the peer, to be repeated: their CSeq numbers and they. The 2xx to the INVITE may come
     /// again when a re-INVITE has had its own.
     acks: [Option<(u32, Request)>; 2],
+    /// Our reliable provisional response to the INVITE.
+    reliable: Option<reliable::Provisional>,
+    /// The person has answered, with these ports, and the PRACK for our offer has not come yet.
+    answer_waits: Option<MediaPorts>,
     /// Our 2xx that waits for its ACK.
     unacked: Option<incoming::Unacked>,
     attempt: auth::Attempt,
@@ -114,6 +119,8 @@ impl Call {
             modifying: None,
             glares: 0,
             acks: [None, None],
+            reliable: None,
+            answer_waits: None,
             unacked: None,
             attempt: auth::Attempt::default(),
             established_at: None,
@@ -147,7 +154,7 @@ impl Call {
 
     /// Whether a request belongs to one of its early dialogs: we call, and it is not answered yet.
     pub fn has_early_dialog(&mut self, headers: &Headers) -> bool {
-        self.early_dialog(headers).is_some()
+        self.early_with(headers).is_some()
     }
 
     /// Its state in the person's words.
@@ -252,6 +259,7 @@ impl Call {
         for timer in [
             Timer::Ring(self.no),
             Timer::AutoAnswer(self.no),
+            Timer::Reliable(self.no),
             Timer::Resend2xx(self.no),
             Timer::AckMissing(self.no),
             Timer::Glare(self.no),
@@ -264,8 +272,16 @@ impl Call {
 
     /// Sends BYE; its answer changes nothing any more.
     fn send_bye(&mut self, cx: &mut Core, now: Instant) {
+        self.send_bye_because(cx, now, None);
+    }
+
+    /// Sends BYE with a reason (RFC 3326): a status code and words of ours.
+    fn send_bye_because(&mut self, cx: &mut Core, now: Instant, reason: Option<(u16, &'static str)>) {
         if let Some(dialog) = &mut self.dialog {
-            let bye = dialog.request(Method::Bye);
+            let mut bye = dialog.request(Method::Bye);
+            if let Some((code, words)) = reason {
+                push(&mut bye.headers, HeaderName::Reason, format!("SIP;cause={code};text=\"{words}\""));
+            }
             cx.send(now, Owner::Nobody, bye);
         }
     }
@@ -295,6 +311,7 @@ impl Call {
         match timer {
             Timer::Ring(_) => self.ring_timeout(cx, now),
             Timer::AutoAnswer(_) => self.auto_answer_due(cx),
+            Timer::Reliable(_) => self.resend_reliable(cx, now),
             Timer::Resend2xx(_) => self.resend_2xx(cx, now),
             Timer::AckMissing(_) => self.ack_missing(cx, now),
             Timer::Glare(_) => self.reconcile(cx, now),
@@ -332,6 +349,10 @@ impl Call {
                 self.modify_response(cx, now, id, trusted, response);
                 Vec::new()
             }
+            Purpose::Prack => {
+                self.prack_response(cx, now, id, trusted, &response);
+                Vec::new()
+            }
             Purpose::Refer => {
                 self.refer_response(cx, now, id, trusted, &response);
                 Vec::new()
@@ -366,6 +387,7 @@ impl Call {
             (Purpose::Info, Phase::Established) => {
                 cx.emit(Event::CallError { call: self.no, message: format!("the digit was not sent: {reason}") });
             }
+            (Purpose::Prack, _) => tracing::debug!(call = %self.no, reason, "PRACK got no answer"),
             (Purpose::Invite | Purpose::Modify | Purpose::Refer | Purpose::Info, _) => {}
         }
     }

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::sdp::{HoldStyle, Intent, Negotiated, Refusal};
-use crate::sip::{HeaderName, Method, Request, Response, push, set, text};
+use crate::sip::body::Content;
+use crate::sip::{HeaderName, Method, Request, Response, push, set};
 use crate::transaction::{ClientId, ServerId};
 
 use super::super::command::CommandError;
@@ -118,7 +119,7 @@ impl Call {
         let dialog: Dialog = dialog.clone();
         let ack = acknowledge(cx, now, request, &dialog, sequence);
         self.remember_ack(sequence, ack);
-        match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(answer)) {
+        match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(&answer)) {
             Ok(media) => {
                 self.agreed(cx, modifying.intent, media);
                 self.reconcile(cx, now);
@@ -166,25 +167,22 @@ impl Call {
             return cx.respond(now, id, 491, "Request Pending", &[]);
         }
         if self.phase != Phase::Established {
-            let pause = cx.below(11).to_string();
-            return cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
+            return later(cx, now, id);
         }
         let Some(local) = self.media_for_answer() else { return cx.respond(now, id, 488, "Not Acceptable Here", &[]) };
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let (sdp, media) = if body.trim().is_empty() {
+        let (sdp, media) = match Content::of(&request.headers, request.body()).session() {
             // RFC 6337 section 5.3: the offer states what we want (a hold that has met 491, too), not the last negotiated
             // direction.
-            (self.sdp.offer(&local, self.want), None)
-        } else {
-            match self.sdp.answer(&body, &local, self.have) {
+            None => (self.sdp.offer(&local, self.want), None),
+            Some(offer) => match self.sdp.answer(&offer, &local, self.have) {
                 Ok((answer, media)) => (answer, Some(media)),
                 Err(refusal) => return refuse_offer(cx, now, id, &refusal),
-            }
+            },
         };
         if let Some(dialog) = &mut self.dialog {
             dialog.refresh_target(&request.headers);
         }
-        if let Some(response) = self.success(cx, request, sdp) {
+        if let Some(response) = self.success(cx, request, Some(sdp)) {
             self.acknowledged_by_offer(cx);
             let offered = media.is_none().then_some(self.want);
             self.send_2xx(cx, now, id, request, response, offered);
@@ -196,21 +194,21 @@ impl Call {
 
     /// The far side's UPDATE (RFC 3311 section 5.2).
     pub(super) fn handle_update(&mut self, cx: &mut Core, now: Instant, id: ServerId, request: &Request) {
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let has_offer = !body.trim().is_empty();
-        if has_offer && (self.modifying.is_some() || self.awaits_answer()) {
+        let offer = Content::of(&request.headers, request.body()).session();
+        let ours_pending = self.modifying.is_some() || self.awaits_answer() || self.awaits_prack();
+        if offer.is_some() && ours_pending {
             return cx.respond(now, id, 491, "Request Pending", &[]);
         }
-        if has_offer && self.phase != Phase::Established {
-            let pause = cx.below(11).to_string();
-            return cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
+        if offer.is_some() && self.phase != Phase::Established && self.negotiated.is_none() {
+            // The offer in the INVITE waits for the person, who answers the call with it.
+            return later(cx, now, id);
         }
         let mut answer = None;
-        if has_offer {
+        if let Some(offer) = offer {
             let Some(local) = self.media_for_answer() else {
                 return cx.respond(now, id, 488, "Not Acceptable Here", &[]);
             };
-            match self.sdp.answer(&body, &local, self.have) {
+            match self.sdp.answer(&offer, &local, self.have) {
                 Ok(accepted) => answer = Some(accepted),
                 Err(refusal) => return refuse_offer(cx, now, id, &refusal),
             }
@@ -218,6 +216,17 @@ impl Call {
         if let Some(dialog) = &mut self.dialog {
             dialog.refresh_target(&request.headers);
         }
+        self.update_accepted(cx, now, (id, request), answer);
+    }
+
+    /// 200 to an UPDATE, with the answer to the offer in it and what that means.
+    pub(super) fn update_accepted(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        (id, request): (ServerId, &Request),
+        answer: Option<(String, Negotiated)>,
+    ) {
         let Some(mut response) = cx.response(request, 200, "OK") else { return };
         self.add_contact(cx, &mut response.headers);
         if let Some((sdp, media)) = answer {
@@ -231,6 +240,13 @@ impl Call {
     }
 }
 
+/// Refuses a request that comes before an earlier one is done with: 500, to be sent again within 10 s (RFC 3261 section 14.2,
+/// RFC 3311 section 5.2).
+pub(super) fn later(cx: &mut Core, now: Instant, id: ServerId) {
+    let pause = cx.below(11).to_string();
+    cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
+}
+
 /// Refuses an offer: 400 when it can't be read, 488 when it can't be taken; the session stays as it was.
 pub fn refuse_offer(cx: &mut Core, now: Instant, id: ServerId, refusal: &Refusal) {
     tracing::debug!(%refusal, "an offer is refused");
@@ -241,10 +257,4 @@ pub fn refuse_offer(cx: &mut Core, now: Instant, id: ServerId, refusal: &Refusal
             cx.respond(now, id, 488, "Not Acceptable Here", &[(HeaderName::Warning, warning)]);
         }
     }
-}
-
-/// The Content-Type of a request, lower case, without parameters.
-pub fn content_type(request: &Request) -> String {
-    let value = text(&request.headers, &HeaderName::ContentType).to_ascii_lowercase();
-    value.split(';').next().unwrap_or_default().trim().to_owned()
 }

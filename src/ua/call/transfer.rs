@@ -13,7 +13,7 @@ use super::super::dialog::refer_to;
 use super::super::event::{EndedBy, Event, TransferStage};
 use super::super::identity;
 use super::super::timer::Timer;
-use super::modify::content_type;
+use super::request::content_type;
 use super::{Call, Phase, status_line};
 
 /// How long we wait for a final NOTIFY.
