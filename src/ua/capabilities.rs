@@ -7,7 +7,7 @@ use crate::sip::Method;
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, INFO, UPDATE, REFER, NOTIFY";
 
 /// The option tags of the extensions that are built (RFC 3261 section 20.37); also those that a Require may name.
-pub const EXTENSIONS: &[&str] = &["100rel", "199"];
+pub const EXTENSIONS: &[&str] = &["100rel", "199", "timer"];
 
 /// The kinds of body that an INVITE may bring (RFC 3261 section 20.1).
 pub const ACCEPT: &str = "application/sdp, multipart/mixed, multipart/alternative";

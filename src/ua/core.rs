@@ -96,6 +96,8 @@ pub enum Purpose {
     Modify,
     /// PRACK.
     Prack,
+    /// UPDATE.
+    Update,
     /// REFER.
     Refer,
     /// INFO.

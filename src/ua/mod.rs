@@ -158,6 +158,7 @@ impl UserAgent {
                 | Timer::Resend2xx(call)
                 | Timer::AckMissing(call)
                 | Timer::Glare(call)
+                | Timer::Session(call)
                 | Timer::TransferSilent(call)
                 | Timer::TransferUnanswered(call) => {
                     if let Some(call) = self.calls.get_mut(&call) {

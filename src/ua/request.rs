@@ -48,6 +48,12 @@ pub fn inspect(request: &Request) -> Option<Objection> {
     if !unknown.is_empty() {
         return Some(Objection::with(420, "Bad Extension", HeaderName::Unsupported, unknown.join(", ")));
     }
+    if matches!(request.method, Method::Invite | Method::Update)
+        && let Some(least) = super::call::too_short(request)
+    {
+        let least = least.as_secs().to_string();
+        return Some(Objection::with(422, "Session Interval Too Small", HeaderName::MinSe, least));
+    }
     content_objection(request)
 }
 
@@ -107,6 +113,7 @@ pub fn default_reason(code: u16) -> &'static str {
         410 => "Gone",
         415 => "Unsupported Media Type",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
@@ -160,6 +167,10 @@ mod tests {
             ("INVITE sip:b@x SIP/2.0", "Require: 100rel\r\n", "", None),
             ("INVITE sip:b@x SIP/2.0", "Require: 100rel, unicorn\r\n", "", Some(420)),
             ("CANCEL sip:b@x SIP/2.0", "Require: unicorn\r\n", "", None),
+            ("INVITE sip:b@x SIP/2.0", "Session-Expires: 89\r\nSupported: timer\r\n", "", Some(422)),
+            ("UPDATE sip:b@x SIP/2.0", "x: 60;refresher=uac\r\nk: timer\r\n", "", Some(422)),
+            ("INVITE sip:b@x SIP/2.0", "Session-Expires: 90\r\nSupported: timer\r\n", "", None),
+            ("INVITE sip:b@x SIP/2.0", "Session-Expires: 60\r\n", "", None),
             ("OPTIONS mailto:b@x SIP/2.0", "", "", Some(416)),
             ("PUBLISH sip:b@x SIP/2.0", "", "", Some(405)),
             ("DANCE sip:b@x SIP/2.0", "", "", Some(501)),

@@ -21,6 +21,8 @@ pub enum Timer {
     AckMissing(CallNo),
     /// When a re-INVITE that met another one (491) is tried again (RFC 3261 section 14.1).
     Glare(CallNo),
+    /// When the session is to be refreshed, or has not been (RFC 4028 section 10).
+    Session(CallNo),
     /// When a transfer of ours brought no final NOTIFY for 60 s: failed.
     TransferSilent(CallNo),
     /// When a person has not answered a transfer request for 30 s: refused.

@@ -20,6 +20,7 @@ mod redirected;
 mod reliable;
 mod rfc3665_2_registration;
 mod rfc3665_3_sessions;
+mod session_timers;
 mod shutdown;
 mod transferee;
 mod transferring;

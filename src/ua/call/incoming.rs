@@ -162,9 +162,16 @@ impl Call {
     }
 
     /// A 2xx to an INVITE of the peer's, with the routes that it recorded.
-    pub(super) fn success(&self, cx: &Core, request: &Request, sdp: Option<String>) -> Option<Response> {
+    pub(super) fn success(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        request: &Request,
+        sdp: Option<String>,
+    ) -> Option<Response> {
         let mut response = cx.response(request, 200, "OK")?;
         push(&mut response.headers, HeaderName::Accept, ACCEPT);
+        self.answer_refresh(cx, now, request, &mut response);
         self.complete(cx, request, &mut response, sdp);
         Some(response)
     }
@@ -217,7 +224,7 @@ impl Call {
             },
             None => (Some(self.sdp.offer(&local, Intent::Talk)), None),
         };
-        let Some(response) = self.success(cx, &request, body) else { return Ok(()) };
+        let Some(response) = self.success(cx, now, &request, body) else { return Ok(()) };
         let offered = (heard.is_none() && !agreed_early).then_some(Intent::Talk);
         self.send_2xx(cx, now, ringing.invite, &request, response, offered);
         if let Some(media) = heard {

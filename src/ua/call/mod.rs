@@ -1,12 +1,13 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
 //! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `modify` changes a standing call (hold, resume, the far
-//! side's re-INVITE and UPDATE), `reliable` makes provisional responses reliable, `request` answers what comes inside the dialog, `transfer` hands it on.
+//! side's re-INVITE and UPDATE), `refresh` shows that it stands, `reliable` makes provisional responses reliable, `request` answers what comes inside the dialog, `transfer` hands it on.
 
 mod incoming;
 mod modify;
 mod outgoing;
 mod redirect;
+mod refresh;
 mod reliable;
 mod request;
 mod transfer;
@@ -31,6 +32,7 @@ use super::{AccountId, CallNo, auth};
 pub use incoming::{Alerting, Incoming};
 pub use modify::refuse_offer;
 pub use outgoing::{Dial, Plan, end_branch};
+pub use refresh::too_short;
 
 /// How far a call is.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +52,7 @@ enum Phase {
 /// A re-INVITE of ours that is under way.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Modifying {
-    /// What it asks for.
+    /// What it asks for; what stands already, if it only refreshes the session.
     intent: Intent,
     /// Its CSeq number.
     sequence: u32,
@@ -87,6 +89,7 @@ pub struct Call {
     answer_waits: Option<MediaPorts>,
     /// Our 2xx that waits for its ACK.
     unacked: Option<incoming::Unacked>,
+    refreshing: refresh::Refreshing,
     attempt: auth::Attempt,
     established_at: Option<Instant>,
     end_code: Option<u16>,
@@ -122,6 +125,7 @@ impl Call {
             reliable: None,
             answer_waits: None,
             unacked: None,
+            refreshing: refresh::Refreshing::default(),
             attempt: auth::Attempt::default(),
             established_at: None,
             end_code: None,
@@ -263,6 +267,7 @@ impl Call {
             Timer::Resend2xx(self.no),
             Timer::AckMissing(self.no),
             Timer::Glare(self.no),
+            Timer::Session(self.no),
             Timer::TransferSilent(self.no),
             Timer::TransferUnanswered(self.no),
         ] {
@@ -284,6 +289,15 @@ impl Call {
             }
             cx.send(now, Owner::Nobody, bye);
         }
+    }
+
+    /// The peer knows nothing of this call any more (RFC 3261 section 12.2.1.2).
+    fn lost(&mut self, cx: &mut Core, now: Instant, code: u16) {
+        if self.is_over() {
+            return;
+        }
+        self.send_bye(cx, now);
+        self.end(cx, now, EndedBy::Remote, Some(code), "the other side has lost the call");
     }
 
     /// The person, or the phone's end, hangs up: CANCEL, BYE or a refusal.
@@ -315,6 +329,7 @@ impl Call {
             Timer::Resend2xx(_) => self.resend_2xx(cx, now),
             Timer::AckMissing(_) => self.ack_missing(cx, now),
             Timer::Glare(_) => self.reconcile(cx, now),
+            Timer::Session(_) => self.session_due(cx, now),
             Timer::TransferSilent(_) => self.transfer_silent(cx, now),
             Timer::TransferUnanswered(_) => {
                 if self.refuse_transfer(cx, now) {
@@ -353,6 +368,16 @@ impl Call {
                 self.prack_response(cx, now, id, trusted, &response);
                 Vec::new()
             }
+            Purpose::Update => {
+                self.note_identity(cx, &response.headers, trusted);
+                self.update_response(cx, now, id, trusted, &response);
+                Vec::new()
+            }
+            // RFC 3261 section 12.2.1.2: the peer has lost the dialog.
+            Purpose::Refer | Purpose::Info if matches!(response.status.code(), 408 | 481) => {
+                self.lost(cx, now, response.status.code());
+                Vec::new()
+            }
             Purpose::Refer => {
                 self.refer_response(cx, now, id, trusted, &response);
                 Vec::new()
@@ -378,7 +403,7 @@ impl Call {
                 self.end(cx, now, EndedBy::Local, Some(487), "hung up");
             }
             (Purpose::Invite, Phase::Inviting(_) | Phase::Resolving) => self.end(cx, now, by, Some(code), reason),
-            (Purpose::Modify, Phase::Established) => {
+            (Purpose::Modify | Purpose::Update, Phase::Established) => {
                 // RFC 3261 section 12.2.1.2: a request in the dialog that times out ends it.
                 self.send_bye(cx, now);
                 self.end(cx, now, by, Some(code), reason);
@@ -388,7 +413,7 @@ impl Call {
                 cx.emit(Event::CallError { call: self.no, message: format!("the digit was not sent: {reason}") });
             }
             (Purpose::Prack, _) => tracing::debug!(call = %self.no, reason, "PRACK got no answer"),
-            (Purpose::Invite | Purpose::Modify | Purpose::Refer | Purpose::Info, _) => {}
+            (Purpose::Invite | Purpose::Modify | Purpose::Update | Purpose::Refer | Purpose::Info, _) => {}
         }
     }
 

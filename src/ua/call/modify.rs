@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::sdp::{HoldStyle, Intent, Negotiated, Refusal};
 use crate::sip::body::Content;
-use crate::sip::{HeaderName, Method, Request, Response, push, set};
+use crate::sip::{HeaderName, Method, Request, Response, push, set, text};
 use crate::transaction::{ClientId, ServerId};
 
 use super::super::command::CommandError;
 use super::super::core::{Core, Owner, Purpose};
 use super::super::dialog::Dialog;
-use super::super::event::{EndedBy, Event};
+use super::super::event::Event;
 use super::super::timer::Timer;
 use super::outgoing::{acknowledge, session_description};
 use super::{Call, Modifying, Phase, status_line};
@@ -48,7 +48,7 @@ impl Call {
         if self.phase != Phase::Established || self.modifying.is_some() || self.awaits_ack() {
             return;
         }
-        if self.want == self.have {
+        if self.want == self.have && !self.refreshing.due {
             self.intent_reached(cx, now);
             return;
         }
@@ -57,6 +57,7 @@ impl Call {
         let sequence = dialog.local_seq;
         let sdp = self.sdp.offer(&local, self.want);
         self.add_contact(cx, &mut request.headers);
+        self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, sdp);
         self.modifying = Some(Modifying { intent: self.want, sequence });
         self.attempt = Default::default();
@@ -90,17 +91,28 @@ impl Call {
                 }
                 Err(why) => self.modify_refused(cx, now, &format!("{}: {why}", status_line(&response))),
             },
-            (_, 408 | 481) => {
-                // RFC 3261 section 12.2.1.2: the peer has lost the dialog.
-                self.send_bye(cx, now);
-                let code = response.status.code();
-                self.end(cx, now, EndedBy::Remote, Some(code), "the other side has lost the call");
+            (_, code @ (408 | 481)) => self.lost(cx, now, code),
+            (_, 491) if self.glares < MAX_GLARES => {
+                // RFC 3261 section 14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
+                let steps = if self.outgoing { 210 + cx.below(191) } else { cx.below(201) };
+                self.try_again(cx, now, Duration::from_millis(u64::from(steps) * 10));
             }
-            (_, 491) if self.glares < MAX_GLARES => self.glare(cx, now),
-            (_, 488) if self.want == Intent::Hold(HoldStyle::Zero) => {
+            // RFC 3261 section 14.2: an INVITE of the peer's, or an earlier one of ours, is not done with there.
+            (_, 500) if self.glares < MAX_GLARES && retry_after(&response).is_some() => {
+                self.try_again(cx, now, retry_after(&response).unwrap_or_default());
+            }
+            (_, 422) if self.raise(&response) => {
                 self.sdp.rollback();
                 self.modifying = None;
-                self.want = Intent::Hold(HoldStyle::SendOnly);
+                self.refreshing.due = true;
+                self.reconcile(cx, now);
+            }
+            (_, 488) if self.modifying.is_some_and(|modifying| modifying.intent == Intent::Hold(HoldStyle::Zero)) => {
+                self.sdp.rollback();
+                self.modifying = None;
+                if self.want == Intent::Hold(HoldStyle::Zero) {
+                    self.want = Intent::Hold(HoldStyle::SendOnly);
+                }
                 self.reconcile(cx, now);
             }
             _ => self.modify_refused(cx, now, &status_line(&response)),
@@ -119,6 +131,7 @@ impl Call {
         let dialog: Dialog = dialog.clone();
         let ack = acknowledge(cx, now, request, &dialog, sequence);
         self.remember_ack(sequence, ack);
+        self.refreshed(cx, now, response);
         match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(&answer)) {
             Ok(media) => {
                 self.agreed(cx, modifying.intent, media);
@@ -141,24 +154,32 @@ impl Call {
         }
     }
 
-    /// A refused re-INVITE changes nothing (RFC 3261 section 14.1).
+    /// A refused re-INVITE changes nothing (RFC 3261 section 14.1). What the person has asked for since is tried next.
     fn modify_refused(&mut self, cx: &mut Core, now: Instant, why: &str) {
-        let what = if self.is_on_hold() { "hold" } else { "resume" };
         self.sdp.rollback();
-        self.modifying = None;
+        let intent = self.modifying.take().map_or(self.want, |modifying| modifying.intent);
         self.glares = 0;
-        self.want = self.have;
-        cx.emit(Event::CallError { call: self.no, message: format!("{what} was refused: {why}") });
-        self.transfer_after_hold(cx, now);
+        if self.refreshing.due {
+            self.refresh_refused(cx, now);
+        }
+        if intent != self.have {
+            let what = if matches!(intent, Intent::Hold(_)) { "hold" } else { "resume" };
+            cx.emit(Event::CallError { call: self.no, message: format!("{what} was refused: {why}") });
+        }
+        if self.want == intent {
+            self.want = self.have;
+            self.transfer_after_hold(cx, now);
+        } else {
+            self.reconcile(cx, now);
+        }
     }
 
-    /// RFC 3261 section 14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
-    fn glare(&mut self, cx: &mut Core, now: Instant) {
+    /// The re-INVITE came at a bad moment: once more after a pause.
+    fn try_again(&mut self, cx: &mut Core, now: Instant, pause: Duration) {
         self.sdp.rollback();
         self.modifying = None;
         self.glares += 1;
-        let steps = if self.outgoing { 210 + cx.below(191) } else { cx.below(201) };
-        cx.timers.set(Timer::Glare(self.no), now + Duration::from_millis(u64::from(steps) * 10));
+        cx.timers.set(Timer::Glare(self.no), now + pause);
     }
 
     /// The far side's re-INVITE.
@@ -182,7 +203,7 @@ impl Call {
         if let Some(dialog) = &mut self.dialog {
             dialog.refresh_target(&request.headers);
         }
-        if let Some(response) = self.success(cx, request, Some(sdp)) {
+        if let Some(response) = self.success(cx, now, request, Some(sdp)) {
             self.acknowledged_by_offer(cx);
             let offered = media.is_none().then_some(self.want);
             self.send_2xx(cx, now, id, request, response, offered);
@@ -229,6 +250,7 @@ impl Call {
     ) {
         let Some(mut response) = cx.response(request, 200, "OK") else { return };
         self.add_contact(cx, &mut response.headers);
+        self.answer_refresh(cx, now, request, &mut response);
         if let Some((sdp, media)) = answer {
             push(&mut response.headers, HeaderName::ContentType, "application/sdp");
             response.set_body(sdp.into());
@@ -238,6 +260,13 @@ impl Call {
         set(&mut response.headers, HeaderName::ContentLength, length);
         cx.tx.respond(now, id, response);
     }
+}
+
+/// The Retry-After of a refusal, if it is one to wait for: RFC 3261 section 14.2 has 10 s at most.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = text(&response.headers, &HeaderName::RetryAfter);
+    let seconds = text.split([';', '(', ' ']).next().and_then(|seconds| seconds.parse().ok())?;
+    (seconds <= 10).then_some(Duration::from_secs(seconds))
 }
 
 /// Refuses a request that comes before an earlier one is done with: 500, to be sent again within 10 s (RFC 3261 section 14.2,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::sdp::{self, Intent, Negotiated, Refusal};
 use crate::sip::body::Content;
 use crate::sip::transport::Flow;
-use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, push};
+use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, push, set};
 use crate::transaction::ClientId;
 
 use super::super::auth::Attempt;
@@ -158,6 +158,7 @@ impl Call {
             push(&mut request.headers, HeaderName::ReferredBy, referred_by.clone());
         }
         self.add_contact(cx, &mut request.headers);
+        self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, self.sdp.offer(&local, Intent::Talk));
         if let Some(AccountId(place)) = self.account
             && cx.is_own_server(self.account, flow.remote.ip())
@@ -312,6 +313,8 @@ impl Call {
             Ok(media) => {
                 self.set_media(cx, media);
                 self.establish(cx, now);
+                self.forget_least();
+                self.refreshed(cx, now, response);
                 if self.negotiated.as_ref().is_some_and(|media| media.held_by_peer) {
                     cx.emit(Event::RemoteHeld { call: self.no });
                 }
@@ -352,6 +355,9 @@ impl Call {
                 Err(why) => reason = why,
             }
         }
+        if code == 422 && self.ask_for_longer(cx, now, id, response) {
+            return Vec::new();
+        }
         if response.status.class() == 3 && self.follow_redirect(cx, now, id, response) {
             return Vec::new();
         }
@@ -364,6 +370,33 @@ impl Call {
         let phrase = reason_phrase(response);
         self.end(cx, now, EndedBy::Remote, Some(code), reason);
         self.tell_referrer(code, phrase)
+    }
+
+    /// Sends the INVITE again with the session interval that a 422 asks for (RFC 4028 section 7.3); false: it asks for none.
+    fn ask_for_longer(&mut self, cx: &mut Core, now: Instant, id: ClientId, response: &Response) -> bool {
+        let (Some(mut request), Some(flow)) = (cx.tx.client_request(id).cloned(), cx.tx.client_flow(id)) else {
+            return false;
+        };
+        if !self.raise(response) {
+            return false;
+        }
+        for name in [HeaderName::Via, HeaderName::Authorization, HeaderName::ProxyAuthorization] {
+            request.headers.remove_all(&name);
+        }
+        let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(1, |cseq| cseq.sequence + 1);
+        set(&mut request.headers, HeaderName::CSeq, format!("{sequence} INVITE"));
+        self.ask_refresh(cx, &mut request.headers);
+        if let Some(AccountId(place)) = self.account
+            && cx.is_own_server(self.account, flow.remote.ip())
+        {
+            cx.preauthorize(place, &mut request);
+        }
+        if let Phase::Inviting(inviting) = &mut self.phase {
+            inviting.provisional = false;
+            inviting.early.clear();
+        }
+        cx.send_by(now, Owner::Call(self.no, Purpose::Invite), request, flow);
+        true
     }
 
     /// Tells who asked for this call what has become of it: once, for he may ask for another one.
