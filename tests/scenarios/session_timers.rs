@@ -249,6 +249,7 @@ fn table_2_of_section_9() {
             // Bob's INVITE did not say that he takes UPDATE.
             let refresh = leg.expect("INVITE");
             assert_eq!(refresh.header("Session-Expires"), format!("{interval};refresher=uac"));
+            assert_eq!(refresh.body(), ok.body());
             refresh.reply(200).sdp(&sdp::bob());
             leg.expect("ACK");
         } else if answered.ends_with("uac") {

@@ -55,7 +55,10 @@ impl Call {
         let (Some(local), Some(dialog)) = (self.local_media(), &mut self.dialog) else { return };
         let mut request = dialog.request(Method::Invite);
         let sequence = dialog.local_seq;
-        let sdp = self.sdp.offer(&local, self.want);
+        let sdp = match self.want == self.have {
+            true => self.sdp.offer_again(&local, self.want),
+            false => self.sdp.offer(&local, self.want),
+        };
         self.add_contact(cx, &mut request.headers);
         self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, sdp);
