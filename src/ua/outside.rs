@@ -111,7 +111,10 @@ impl UserAgent {
     }
 
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        if self.calls.values().any(|call| call.is_merged(request)) {
+        self.forget_invites(now);
+        let key = call::InviteKey::of(request);
+        let over = self.merged.iter().any(|(_, other)| *other == key);
+        if over || self.calls.values().any(|call| call.invite_key.as_ref() == Some(&key)) {
             return self.core.respond(now, id, 482, "Loop Detected", &[]);
         }
         let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());

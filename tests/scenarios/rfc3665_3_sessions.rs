@@ -250,7 +250,7 @@ fn s3_11_unsuccessful_temporarily_unavailable() {
     proxy.expect("ACK");
     expect_event!(phone, Event::Calling { .. });
     expect_event!(phone, Event::Ended { by: EndedBy::Remote, code: Some(480), reason, .. }
-        => assert_eq!(reason, "Temporarily Unavailable"));
+        => assert_eq!(reason, "Temporarily Unavailable (again in 3600 s)"));
     phone.assert_quiescent();
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::sdp::{Intent, LocalMedia, Refusal};
 use crate::sip::body::Content;
 use crate::sip::transport::Flow;
-use crate::sip::{CSeq, HeaderName, Request, Response, push, set, text};
+use crate::sip::{CSeq, Expires, HeaderName, Request, Response, push, set, text};
 use crate::transaction::ServerId;
 
 use super::super::capabilities::ACCEPT;
@@ -28,6 +28,8 @@ pub struct Ringing {
     pub(super) invite: ServerId,
     /// The caller's offer; none: we make one in the 2xx (RFC 3261 section 13.2.1).
     pub(super) offer: Option<String>,
+    /// The INVITE itself ends before our patience does (RFC 3261 section 13.3.1).
+    expires: bool,
 }
 
 /// Our 2xx to an INVITE, until its ACK comes (RFC 3261 section 13.3.1.4).
@@ -70,6 +72,26 @@ impl Alerting {
     }
 }
 
+/// What an INVITE and its copies have in common, when proxies send it to us by several ways (RFC 3261 section 8.2.2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InviteKey {
+    call_id: Bytes,
+    from_tag: Vec<u8>,
+    sequence: Option<u32>,
+}
+
+impl InviteKey {
+    /// That of an INVITE outside any dialog.
+    pub fn of(request: &Request) -> InviteKey {
+        let from = request.headers.typed::<crate::sip::From>().and_then(Result::ok);
+        InviteKey {
+            call_id: Bytes::from(text(&request.headers, &HeaderName::CallId)),
+            from_tag: from.and_then(|from| from.tag().map(<[u8]>::to_vec)).unwrap_or_default(),
+            sequence: request.headers.typed::<CSeq>().and_then(Result::ok).map(|cseq| cseq.sequence),
+        }
+    }
+}
+
 /// An INVITE that may ring.
 pub struct Incoming<'a> {
     pub id: ServerId,
@@ -90,10 +112,15 @@ impl Call {
         let peer = identity::caller(&request.headers, trusted);
         let call_id = Bytes::from(text(&request.headers, &HeaderName::CallId));
         let has_offer = offer.is_some();
-        let ringing = Ringing { invite: id, offer };
+        let expires = request.headers.typed::<Expires>().and_then(Result::ok);
+        let expires = expires.map(|expires| Duration::from_secs(u64::from(expires.0)));
+        let patience = cx.config.ring_timeout;
+        let limit = expires.map_or(patience, |expires| expires.min(patience));
+        let ringing = Ringing { invite: id, offer, expires: limit < patience };
         let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
         call.dialog = Some(dialog);
         call.local = Some(flow.local);
+        call.invite_key = Some(InviteKey::of(request));
         cx.emit(Event::Incoming {
             call: no,
             account,
@@ -103,7 +130,7 @@ impl Call {
             referred_by: identity::first_address(&request.headers, &HeaderName::ReferredBy)
                 .map(|address| identity::uri_text(&address.uri)),
         });
-        cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
+        cx.timers.set(Timer::Ring(no), now + limit);
         match alerting {
             Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no }),
             Alerting::Ring | Alerting::RingThenAnswer => {
@@ -343,7 +370,9 @@ impl Call {
     }
 
     pub(super) fn ring_timeout(&mut self, cx: &mut Core, now: Instant) {
-        self.refuse(cx, now, 480, EndedBy::Timeout);
+        // An INVITE that has expired counts as cancelled.
+        let expired = matches!(&self.phase, Phase::Ringing(ringing) if ringing.expires);
+        self.refuse(cx, now, if expired { 487 } else { 480 }, EndedBy::Timeout);
     }
 
     /// The caller gave up (RFC 3261 section 9.2).
@@ -358,16 +387,6 @@ impl Call {
         let reason =
             identity::reason(&cancel.headers).map_or_else(|| "the caller gave up".to_owned(), |(_, words)| words);
         self.end(cx, now, EndedBy::Remote, Some(487), reason);
-    }
-
-    /// Whether this call is the one that a copy of its INVITE, come by another way, belongs to (RFC 3261 section 8.2.2.2).
-    pub fn is_merged(&self, request: &Request) -> bool {
-        let dialog = self.dialog.as_ref();
-        let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map(|cseq| cseq.sequence);
-        let from_tag = request.headers.typed::<crate::sip::From>().and_then(Result::ok);
-        let from_tag = from_tag.and_then(|from| from.tag().map(<[u8]>::to_vec)).unwrap_or_default();
-        self.has_call_id(&request.headers)
-            && dialog.is_some_and(|dialog| dialog.remote_tag.as_ref() == from_tag && dialog.remote_seq == sequence)
     }
 
     /// Where our sound is received, for an answer inside the dialog.

@@ -29,7 +29,7 @@ use super::event::{EndedBy, Event, Party};
 use super::timer::Timer;
 use super::{AccountId, CallNo, auth};
 
-pub use incoming::{Alerting, Incoming};
+pub use incoming::{Alerting, Incoming, InviteKey};
 pub use modify::refuse_offer;
 pub use outgoing::{Dial, Plan, end_branch};
 pub use refresh::too_short;
@@ -97,6 +97,8 @@ pub struct Call {
     leaving: bool,
     transfer: Option<transfer::Asking>,
     asked: Option<transfer::Asked>,
+    /// The INVITE that it came by.
+    pub invite_key: Option<InviteKey>,
     /// The call whose peer asked for this one, which is told how it goes.
     pub referrer: Option<CallNo>,
 }
@@ -132,6 +134,7 @@ impl Call {
             leaving: false,
             transfer: None,
             asked: None,
+            invite_key: None,
             referrer: None,
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::sdp::{HoldStyle, Intent, Negotiated, Refusal};
 use crate::sip::body::Content;
-use crate::sip::{HeaderName, Method, Request, Response, push, set, text};
+use crate::sip::{HeaderName, Method, Request, Response, push, set};
 use crate::transaction::{ClientId, ServerId};
 
 use super::super::command::CommandError;
@@ -13,7 +13,7 @@ use super::super::core::{Core, Owner, Purpose};
 use super::super::dialog::Dialog;
 use super::super::event::Event;
 use super::super::timer::Timer;
-use super::outgoing::{acknowledge, session_description};
+use super::outgoing::{acknowledge, retry_after, session_description};
 use super::{Call, Modifying, Phase, status_line};
 
 /// How often a re-INVITE of ours that meets another one is tried again.
@@ -101,8 +101,8 @@ impl Call {
                 self.try_again(cx, now, Duration::from_millis(u64::from(steps) * 10));
             }
             // RFC 3261 section 14.2: an INVITE of the peer's, or an earlier one of ours, is not done with there.
-            (_, 500) if self.glares < MAX_GLARES && retry_after(&response).is_some() => {
-                self.try_again(cx, now, retry_after(&response).unwrap_or_default());
+            (_, 500) if self.glares < MAX_GLARES && short_pause(&response).is_some() => {
+                self.try_again(cx, now, short_pause(&response).unwrap_or_default());
             }
             (_, 422) if self.raise(&response) => {
                 self.sdp.rollback();
@@ -265,11 +265,9 @@ impl Call {
     }
 }
 
-/// The Retry-After of a refusal, if it is one to wait for: RFC 3261 section 14.2 has 10 s at most.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = text(&response.headers, &HeaderName::RetryAfter);
-    let seconds = text.split([';', '(', ' ']).next().and_then(|seconds| seconds.parse().ok())?;
-    (seconds <= 10).then_some(Duration::from_secs(seconds))
+/// How long a 500 asks to wait, if that is not longer than RFC 3261 section 14.2 has it.
+fn short_pause(response: &Response) -> Option<Duration> {
+    retry_after(response).filter(|seconds| *seconds <= 10).map(|seconds| Duration::from_secs(seconds.into()))
 }
 
 /// Refuses a request that comes before an earlier one is done with: 500, to be sent again within 10 s (RFC 3261 section 14.2,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::sdp::{self, Intent, Negotiated, Refusal};
 use crate::sip::body::Content;
 use crate::sip::transport::Flow;
-use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, push, set};
+use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, push, set, text};
 use crate::transaction::ClientId;
 
 use super::super::auth::Attempt;
@@ -367,6 +367,9 @@ impl Call {
         if let Some((_, words)) = super::super::identity::reason(&response.headers) {
             reason = format!("{reason}: {words}");
         }
+        if let Some(seconds) = retry_after(response) {
+            reason = format!("{reason} (again in {seconds} s)");
+        }
         let phrase = reason_phrase(response);
         self.end(cx, now, EndedBy::Remote, Some(code), reason);
         self.tell_referrer(code, phrase)
@@ -493,6 +496,13 @@ pub fn end_branch(cx: &mut Core, now: Instant, id: ClientId, invite: &Request, r
     if cx.note_ended(id, &dialog.remote_tag) {
         cx.send(now, Owner::Nobody, dialog.request(Method::Bye));
     }
+}
+
+/// The seconds of a Retry-After, within reason (RFC 3261 section 20.33).
+pub fn retry_after(response: &Response) -> Option<u32> {
+    let text = text(&response.headers, &HeaderName::RetryAfter);
+    let seconds = text.split([';', '(', ' ']).next().and_then(|seconds| seconds.parse().ok())?;
+    (seconds <= 24 * 3600).then_some(seconds)
 }
 
 /// The session description in a response, if it has one.
