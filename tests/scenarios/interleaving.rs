@@ -118,10 +118,9 @@ impl Scene {
                             self.rack = format!("{} {} INVITE", got.header("RSeq"), got.seq());
                         }
                     }
-                    if code >= 300 && got.header("CSeq").ends_with("INVITE") {
-                        if let Some(invited) = self.invited.as_ref().filter(|invited| invited.seq == got.seq()) {
-                            invited.ack(&got);
-                        }
+                    let refused = self.invited.as_ref().filter(|invited| code >= 300 && invited.seq == got.seq());
+                    if let Some(invited) = refused.filter(|_| got.header("CSeq").ends_with("INVITE")) {
+                        invited.ack(&got);
                     }
                 }
             }
