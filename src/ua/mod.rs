@@ -22,12 +22,13 @@ mod core;
 pub mod dialog;
 pub mod event;
 pub mod identity;
+mod merged;
 mod outside;
 pub mod registration;
 pub mod request;
 pub mod timer;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -47,12 +48,10 @@ pub use event::Event;
 pub use timer::Timer;
 
 use self::core::{Core, Owner, Waiting};
+use self::merged::Merged;
 
 /// The shortest pause before a registrar's address is asked for again; a random time of the same length is added.
 const RESOLVE_PAUSE: Duration = Duration::from_secs(15);
-
-/// INVITEs that are over and remembered.
-const MAX_MERGED: usize = 1_000;
 
 /// A call's number: from 1, never reused. A person writes it `#1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -101,7 +100,7 @@ pub struct UserAgent {
     plans: BTreeMap<CallNo, Plan>,
     registrations: Vec<Registration>,
     /// Calls that came in and are over: a copy of their INVITE may still come by another way.
-    merged: VecDeque<(Instant, call::InviteKey)>,
+    merged: Merged,
     counters: Counters,
     quiet_told: bool,
 }
@@ -123,7 +122,7 @@ impl UserAgent {
             calls: BTreeMap::new(),
             plans: BTreeMap::new(),
             registrations,
-            merged: VecDeque::new(),
+            merged: Merged::default(),
             counters: Counters::default(),
             quiet_told: false,
         }
@@ -357,7 +356,7 @@ impl UserAgent {
             let call = self.calls.remove(&no);
             self.plans.remove(&no);
             if let Some(key) = call.as_ref().and_then(|call| call.invite_key.clone()) {
-                self.remember_invite(now, key);
+                self.merged.remember(now, key);
             }
             if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
                 // It has had no answer that could have been told.
@@ -367,22 +366,6 @@ impl UserAgent {
         if self.core.shutting_down && !self.quiet_told && self.is_shut_down() {
             self.quiet_told = true;
             self.core.emit(Event::Quiet);
-        }
-    }
-
-    fn remember_invite(&mut self, now: Instant, key: call::InviteKey) {
-        self.forget_invites(now);
-        if self.merged.len() >= MAX_MERGED {
-            self.merged.pop_front();
-        }
-        self.merged.push_back((now, key));
-    }
-
-    /// Forgets the INVITEs that are over for longer than a proxy keeps sending copies.
-    fn forget_invites(&mut self, now: Instant) {
-        let lifetime = self.core.tx.timers().timeout();
-        while self.merged.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) >= lifetime) {
-            self.merged.pop_front();
         }
     }
 

@@ -35,7 +35,7 @@ impl UserAgent {
         }
         match request.method {
             Method::Invite => self.handle_invite(now, id, flow, request),
-            Method::Options => self.handle_options(now, id),
+            Method::Options => self.handle_options(now, id, flow, request),
             Method::Notify => self.handle_notify(now, id, flow, request),
             Method::Refer => self.core.respond(now, id, 403, "Only Inside A Call", &[]),
             _ => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
@@ -55,7 +55,7 @@ impl UserAgent {
     }
 
     /// RFC 3261 section 11.2: as an INVITE would be answered now, with what we can.
-    fn handle_options(&mut self, now: Instant, id: ServerId) {
+    fn handle_options(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
         let supported = supported().unwrap_or_default();
         let extra = [
             (HeaderName::Allow, ALLOW),
@@ -66,6 +66,7 @@ impl UserAgent {
             (HeaderName::AllowEvents, ALLOW_EVENTS),
         ];
         let (code, reason) = match () {
+            () if !self.is_welcome(flow, request) => (404, "Not Found"),
             () if self.core.shutting_down => (480, "Temporarily Unavailable"),
             () if self.calls.len() >= self.core.config.max_calls => (486, "Busy Here"),
             () => (200, "OK"),
@@ -110,16 +111,19 @@ impl UserAgent {
         best.map(|(place, _)| AccountId(*place))
     }
 
+    /// Whether a request may ring: it is for our random Contact, or from our own server, or anybody's may.
+    fn is_welcome(&self, flow: Flow, request: &Request) -> bool {
+        let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
+        self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip())
+    }
+
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        self.forget_invites(now);
         let key = call::InviteKey::of(request);
-        let over = self.merged.iter().any(|(_, other)| *other == key);
+        let over = self.merged.knows(now, self.core.tx.timers().timeout(), &key);
         if over || self.calls.values().any(|call| call.invite_key.as_ref() == Some(&key)) {
             return self.core.respond(now, id, 482, "Loop Detected", &[]);
         }
-        let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
-        let welcome = self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip());
-        if !welcome {
+        if !self.is_welcome(flow, request) {
             self.counters.strangers += 1;
             return self.core.respond(now, id, 404, "Not Found", &[]);
         }

@@ -192,6 +192,9 @@ impl Scene {
         let code = if invite || code >= 200 { code } else { 200 };
         let description = self.description();
         let mut reply = got.reply(code).with("Allow", "INVITE, ACK, BYE, UPDATE, PRACK");
+        if invite && self.number.is_multiple_of(3) {
+            reply = reply.tag("fork");
+        }
         if code < 200 && flag {
             reply = reply.with("Require", "100rel").with("RSeq", &self.number.to_string());
         }

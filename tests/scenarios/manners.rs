@@ -154,6 +154,10 @@ fn a_stranger_gets_404_and_does_not_ring() {
     invite.ack(&stranger.expect(404));
     let invite = stranger.invite().uri("sip:bob@192.0.2.101").sdp(&sdp::bob()).sent();
     invite.ack(&stranger.expect(404));
+    stranger.request("OPTIONS", "sip:bob@192.0.2.101");
+    stranger.expect(404); // RFC 3261 section 11.2: as an INVITE
+    stranger.request("OPTIONS", &contact);
+    stranger.expect(200);
     phone.assert_silent();
     assert_eq!(phone.world().ua.counters().strangers, 2);
 

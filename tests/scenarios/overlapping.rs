@@ -96,6 +96,25 @@ fn a_hold_that_comes_too_early_for_the_other_side_is_sent_again() {
 }
 
 #[test]
+fn after_491_a_change_of_mind_waits_as_well() {
+    let phone = Phone::new(direct());
+    let (call, leg) = call_out(&phone);
+    phone.hold(call);
+    leg.expect("INVITE").reply(491);
+    leg.expect("ACK");
+    phone.resume(call);
+    phone.hold(call);
+    leg.peer.expect_nothing();
+    assert!(phone.advance_until_sent(s(4)) >= ms(2100));
+    leg.expect("INVITE").reply(491);
+    leg.expect("ACK");
+    phone.resume(call); // that is how it is already
+    phone.advance(s(10));
+    phone.assert_silent();
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
 fn what_is_asked_while_another_change_is_under_way_is_not_lost() {
     let phone = Phone::new(direct());
     let (call, leg) = call_out(&phone);
@@ -203,6 +222,7 @@ fn an_invite_has_its_own_patience() {
 fn a_refusal_says_why_and_when() {
     for (code, fields, reason) in [
         (503, ("Retry-After", "120 (overload)"), "Service Unavailable (again in 120 s)"),
+        (488, ("Warning", "304 pbx \"no common codec\""), "Not Acceptable Here: no common codec"),
         (480, ("Reason", "Q.850;cause=20"), "Temporarily Unavailable: the subscriber is absent"),
         (486, ("Reason", "SIP;cause=486;text=\"On the phone\""), "Busy Here: On the phone"),
     ] {

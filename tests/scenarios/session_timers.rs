@@ -155,7 +155,7 @@ fn a_refused_refresh_is_tried_again_but_not_without_end() {
     let mut waited = std::time::Duration::ZERO;
     loop {
         waited += phone.advance_until_sent(s(600));
-        if waited == s(568) {
+        if waited == s(600) {
             break;
         }
         leg.expect("UPDATE").reply(503);
@@ -176,7 +176,7 @@ fn an_update_that_is_not_taken_after_all_becomes_a_reinvite() {
     refresh.reply(488);
     leg.expect("ACK");
     phone.assert_silent();
-    phone.advance(s(134));
+    phone.advance(s(150));
     leg.expect("INVITE").reply(481);
     leg.expect("ACK");
     leg.expect("BYE").reply(481);

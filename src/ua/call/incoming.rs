@@ -73,7 +73,7 @@ impl Alerting {
 }
 
 /// What an INVITE and its copies have in common, when proxies send it to us by several ways (RFC 3261 section 8.2.2.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InviteKey {
     call_id: Bytes,
     from_tag: Vec<u8>,

@@ -80,6 +80,8 @@ pub struct Call {
     modifying: Option<Modifying>,
     /// How often in a row our re-INVITE has met 491.
     glares: u32,
+    /// It came at a bad moment, and waits for [`Timer::Glare`].
+    pausing: bool,
     /// The last two ACKs for 2xxs of the peer, to be repeated: their CSeq numbers and they. The 2xx to the INVITE may come
     /// again when a re-INVITE has had its own.
     acks: [Option<(u32, Request)>; 2],
@@ -123,6 +125,7 @@ impl Call {
             have: Intent::Talk,
             modifying: None,
             glares: 0,
+            pausing: false,
             acks: [None, None],
             reliable: None,
             answer_waits: None,
@@ -331,7 +334,10 @@ impl Call {
             Timer::Reliable(_) => self.resend_reliable(cx, now),
             Timer::Resend2xx(_) => self.resend_2xx(cx, now),
             Timer::AckMissing(_) => self.ack_missing(cx, now),
-            Timer::Glare(_) => self.reconcile(cx, now),
+            Timer::Glare(_) => {
+                self.pausing = false;
+                self.reconcile(cx, now);
+            }
             Timer::Session(_) => self.session_due(cx, now),
             Timer::TransferSilent(_) => self.transfer_silent(cx, now),
             Timer::TransferUnanswered(_) => {

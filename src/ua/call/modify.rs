@@ -52,6 +52,9 @@ impl Call {
             self.intent_reached(cx, now);
             return;
         }
+        if self.pausing {
+            return;
+        }
         let (Some(local), Some(dialog)) = (self.local_media(), &mut self.dialog) else { return };
         let mut request = dialog.request(Method::Invite);
         let sequence = dialog.local_seq;
@@ -63,6 +66,7 @@ impl Call {
         self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, sdp);
         self.modifying = Some(Modifying { intent: self.want, sequence });
+        self.refreshing.asked_at = Some(now);
         self.attempt = Default::default();
         cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
     }
@@ -182,6 +186,7 @@ impl Call {
         self.sdp.rollback();
         self.modifying = None;
         self.glares += 1;
+        self.pausing = true;
         cx.timers.set(Timer::Glare(self.no), now + pause);
     }
 

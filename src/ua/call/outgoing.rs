@@ -23,6 +23,9 @@ const MAX_EARLY: usize = 32;
 /// Challenges that are answered for one INVITE: several proxies may each have one.
 const MAX_CHALLENGES: u32 = 8;
 
+/// Characters of the other side's words that are shown.
+const MAX_WORDS: usize = 200;
+
 /// An INVITE under way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inviting {
@@ -364,7 +367,8 @@ impl Call {
         if let (3, Some(contact)) = (response.status.class(), super::super::dialog::contact(&response.headers)) {
             reason = format!("{reason}: now at {}", super::super::identity::uri_text(&contact));
         }
-        if let Some((_, words)) = super::super::identity::reason(&response.headers) {
+        let why = super::super::identity::reason(&response.headers).map(|(_, words)| words);
+        if let Some(words) = why.or_else(|| warning(response)) {
             reason = format!("{reason}: {words}");
         }
         if let Some(seconds) = retry_after(response) {
@@ -496,6 +500,13 @@ pub fn end_branch(cx: &mut Core, now: Instant, id: ClientId, invite: &Request, r
     if cx.note_ended(id, &dialog.remote_tag) {
         cx.send(now, Owner::Nobody, dialog.request(Method::Bye));
     }
+}
+
+/// The words of a Warning (RFC 3261 section 20.43), safe to show.
+fn warning(response: &Response) -> Option<String> {
+    let warning = text(&response.headers, &HeaderName::Warning);
+    let words = warning.split('"').nth(1)?.trim();
+    (!words.is_empty()).then(|| super::super::identity::printable(&words.chars().take(MAX_WORDS).collect::<String>()))
 }
 
 /// The seconds of a Retry-After, within reason (RFC 3261 section 20.33).

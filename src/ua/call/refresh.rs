@@ -38,6 +38,8 @@ pub struct Refreshing {
     updating: bool,
     /// A re-INVITE is to refresh the session.
     pub(super) due: bool,
+    /// When the last refresh of ours left. The peer counts from when it came, which may be long before its 2xx gets here.
+    pub(super) asked_at: Option<Instant>,
     /// One 422 has been answered with a longer interval.
     raised: bool,
     attempt: Attempt,
@@ -53,8 +55,12 @@ struct Running {
 }
 
 impl Running {
-    /// When the call is given up: a while before the session ends, for firewalls forget it then (RFC 4028 section 10).
+    /// When the call is given up: a while before the session ends, for firewalls forget it then (RFC 4028 section 10). A
+    /// refresh of ours has all the time that there is to be answered.
     fn give_up_at(&self) -> Instant {
+        if self.ours {
+            return self.ends_at;
+        }
         let early = Duration::from_secs(32).min(self.interval / 3);
         self.ends_at.checked_sub(early).unwrap_or(self.ends_at)
     }
@@ -127,7 +133,8 @@ impl Call {
         };
         let interval = interval.clamp(SHORTEST, LONGEST);
         let running = Running { interval, ours, ends_at: now + interval };
-        let due = if ours { now + interval / 2 } else { running.give_up_at() };
+        let since = self.refreshing.asked_at.take().unwrap_or(now);
+        let due = if ours { (since + interval / 2).max(now) } else { running.give_up_at() };
         self.refreshing.running = Some(running);
         cx.timers.set(Timer::Session(self.no), due);
     }
@@ -197,6 +204,7 @@ impl Call {
         self.add_contact(cx, &mut update.headers);
         self.ask_refresh(cx, &mut update.headers);
         self.refreshing.updating = true;
+        self.refreshing.asked_at = Some(now);
         self.refreshing.attempt = Attempt::default();
         cx.send(now, Owner::Call(self.no, Purpose::Update), update);
     }
