@@ -89,6 +89,12 @@ fn each_early_dialog_counts_for_itself() {
     invite.reply(200).tag("two").sdp(&sdp::bob());
     leg.expect("ACK");
     phone.skip_events();
+    // Two answer: the second one is acknowledged and ended, after the PRACKs of its own dialog.
+    invite.reply(200).tag("one").sdp(&sdp::bob());
+    assert_eq!(bob.expect("ACK").tag("To"), "one");
+    let bye = bob.expect("BYE");
+    assert!(bye.tag("To") == "one" && bye.seq() > invite.seq() + 1);
+    bye.reply(200);
     hang_up(&phone, call, &leg);
 }
 
@@ -164,6 +170,24 @@ fn a_branch_that_ends_before_the_others() {
     invite.reply(200).tag("three").sdp(&sdp::bob());
     leg.expect("ACK");
     phone.skip_events();
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
+fn a_reliable_response_to_a_hold_is_acknowledged_as_well() {
+    let phone = Phone::new(direct());
+    let (call, leg) = call_out(&phone);
+    phone.hold(call);
+    let hold = leg.expect("INVITE");
+    hold.reply(183).with("Require", "100rel").with("RSeq", "9").sdp(&sdp::directed(2, "recvonly"));
+    let prack = leg.expect("PRACK");
+    assert_eq!(prack.header("RAck"), format!("9 {} INVITE", hold.seq()));
+    prack.reply(200);
+    phone.assert_silent();
+    hold.reply(200);
+    assert_eq!(leg.expect("ACK").seq(), hold.seq());
+    expect_event!(phone, Event::Media { .. });
+    expect_event!(phone, Event::Held { .. });
     hang_up(&phone, call, &leg);
 }
 

@@ -50,12 +50,15 @@ enum Phase {
 }
 
 /// A re-INVITE of ours that is under way.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Modifying {
     /// What it asks for; what stands already, if it only refreshes the session.
     intent: Intent,
     /// Its CSeq number.
     sequence: u32,
+    /// Its reliable responses, and the answer in one of them.
+    reliable: reliable::Sequence,
+    answered: Option<Negotiated>,
 }
 
 /// One call.

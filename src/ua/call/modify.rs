@@ -14,7 +14,7 @@ use super::super::dialog::Dialog;
 use super::super::event::Event;
 use super::super::timer::Timer;
 use super::outgoing::{acknowledge, retry_after, session_description};
-use super::{Call, Modifying, Phase, status_line};
+use super::{Call, Modifying, Phase, reliable, status_line};
 
 /// How often a re-INVITE of ours that meets another one is tried again.
 const MAX_GLARES: u32 = 8;
@@ -65,7 +65,8 @@ impl Call {
         self.add_contact(cx, &mut request.headers);
         self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, sdp);
-        self.modifying = Some(Modifying { intent: self.want, sequence });
+        self.modifying =
+            Some(Modifying { intent: self.want, sequence, reliable: reliable::Sequence::default(), answered: None });
         self.refreshing.asked_at = Some(now);
         self.attempt = Default::default();
         cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
@@ -87,12 +88,13 @@ impl Call {
     ) {
         let Some(request) = cx.tx.client_request(id).cloned() else { return };
         match (response.status.class(), response.status.code()) {
-            (1, _) => {}
+            (1, _) => self.modify_provisional(cx, now, &response),
             (2, _) => self.modified(cx, now, &request, &response),
             (_, 401 | 407) => match cx.authorize(id, self.account, trusted, &mut self.attempt, &response) {
                 Ok(mut request) => {
                     if let (Some(dialog), Some(modifying)) = (&mut self.dialog, &mut self.modifying) {
                         modifying.sequence = dialog.renumber(&mut request);
+                        modifying.reliable = reliable::Sequence::default();
                     }
                     cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
                 }
@@ -114,7 +116,7 @@ impl Call {
                 self.refreshing.due = true;
                 self.reconcile(cx, now);
             }
-            (_, 488) if self.modifying.is_some_and(|modifying| modifying.intent == Intent::Hold(HoldStyle::Zero)) => {
+            (_, 488) if self.modifying.as_ref().is_some_and(|m| m.intent == Intent::Hold(HoldStyle::Zero)) => {
                 self.sdp.rollback();
                 self.modifying = None;
                 if self.want == Intent::Hold(HoldStyle::Zero) {
@@ -126,9 +128,21 @@ impl Call {
         }
     }
 
+    /// A provisional response may be reliable and bring the answer here, too (RFC 3262 section 5).
+    fn modify_provisional(&mut self, cx: &mut Core, now: Instant, response: &Response) {
+        let Some(modifying) = &mut self.modifying else { return };
+        let Some(dialog) = self.dialog.as_mut().filter(|_| reliable::number(response).is_some()) else { return };
+        if modifying.reliable.accept(cx, now, self.no, Some(dialog), response)
+            && modifying.answered.is_none()
+            && let Some(answer) = session_description(response)
+        {
+            modifying.answered = self.sdp.handle_answer(&answer).ok();
+        }
+    }
+
     fn modified(&mut self, cx: &mut Core, now: Instant, request: &Request, response: &Response) {
         let sequence = request.headers.typed::<crate::sip::CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
-        if self.modifying.is_none_or(|modifying| modifying.sequence != sequence) {
+        if self.modifying.as_ref().is_none_or(|modifying| modifying.sequence != sequence) {
             self.repeat_ack(cx, now, sequence);
             return;
         }
@@ -139,7 +153,13 @@ impl Call {
         let ack = acknowledge(cx, now, request, &dialog, sequence);
         self.remember_ack(sequence, ack);
         self.refreshed(cx, now, response);
-        match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(&answer)) {
+        let answer = match modifying.answered {
+            Some(media) => Ok(media),
+            None => {
+                session_description(response).ok_or(Refusal::NoAudio).and_then(|text| self.sdp.handle_answer(&text))
+            }
+        };
+        match answer {
             Ok(media) => {
                 self.agreed(cx, modifying.intent, media);
                 self.reconcile(cx, now);

@@ -23,6 +23,8 @@ const MAX_EARLY: usize = 32;
 /// Challenges that are answered for one INVITE: several proxies may each have one.
 const MAX_CHALLENGES: u32 = 8;
 
+/// More than the PRACKs that a branch can have had.
+const BRANCH_GAP: u32 = 1_000;
 /// Characters of the other side's words that are shown.
 const MAX_WORDS: usize = 200;
 
@@ -64,15 +66,22 @@ pub struct Early {
     pub(super) sdp: Option<(sdp::Session, Negotiated)>,
     /// The answer in it came reliably: it stands, and there may be other offers (RFC 3262 section 5).
     pub(super) settled: bool,
-    /// The number of the last reliable response that was acknowledged.
-    pub(super) last: Option<u32>,
+    /// Its reliable responses.
+    sequence: reliable::Sequence,
     /// The challenges to its PRACKs.
     pub(super) attempt: Attempt,
 }
 
 impl Early {
     fn new(tag: Bytes, dialog: Option<Dialog>) -> Early {
-        Early { tag, dialog, sdp: None, settled: false, last: None, attempt: Attempt::default() }
+        Early {
+            tag,
+            dialog,
+            sdp: None,
+            settled: false,
+            sequence: reliable::Sequence::default(),
+            attempt: Attempt::default(),
+        }
     }
 }
 
@@ -222,7 +231,7 @@ impl Call {
         };
         let mut heard = None;
         if let Some(early) = inviting.early.get_mut(place) {
-            if !reliable::accept(cx, now, self.no, early, response) {
+            if !early.sequence.accept(cx, now, self.no, early.dialog.as_mut(), response) {
                 return Vec::new();
             }
             if let Some(answer) = session_description(response).filter(|_| !early.settled) {
@@ -253,7 +262,7 @@ impl Call {
         let Phase::Inviting(inviting) = &mut self.phase else { return };
         let Some(place) = inviting.early.iter().position(|early| early.tag == *tag) else { return };
         let mut ended = inviting.early.remove(place);
-        if !reliable::accept(cx, now, self.no, &mut ended, response) {
+        if !ended.sequence.accept(cx, now, self.no, ended.dialog.as_mut(), response) {
             return inviting.early.insert(place, ended);
         }
         if ended.sdp.is_none() {
@@ -498,6 +507,8 @@ pub fn end_branch(cx: &mut Core, now: Instant, id: ClientId, invite: &Request, r
     let sequence = dialog.local_seq;
     acknowledge(cx, now, invite, &dialog, sequence);
     if cx.note_ended(id, &dialog.remote_tag) {
+        // The PRACKs in this branch have had the next numbers; a gap is allowed (RFC 3261 section 12.2.2).
+        dialog.local_seq += BRANCH_GAP;
         cx.send(now, Owner::Nobody, dialog.request(Method::Bye));
     }
 }

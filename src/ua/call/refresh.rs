@@ -154,6 +154,7 @@ impl Call {
     /// Answers the peer's INVITE or UPDATE as far as the session timer goes (RFC 4028 section 9, table 2).
     pub(super) fn answer_refresh(&mut self, cx: &mut Core, now: Instant, request: &Request, response: &mut Response) {
         self.note_methods(&request.headers);
+        self.refreshing.asked_at = None;
         let least = typed::<MinSe>(&request.headers).map(|least| least.0.min(LONGEST));
         self.refreshing.min_se = self.refreshing.min_se.max(least);
         let able = tokens(&request.headers, &HeaderName::Supported).iter().any(|tag| tag == TAG);

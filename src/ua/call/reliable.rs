@@ -12,11 +12,10 @@ use crate::transaction::{ClientId, ServerId};
 
 use super::super::command::{CommandError, MediaPorts};
 use super::super::core::{Core, Owner, Purpose};
-use super::super::dialog::to_tag;
+use super::super::dialog::{Dialog, to_tag};
 use super::super::event::EndedBy;
 use super::super::timer::Timer;
 use super::modify::later;
-use super::outgoing::Early;
 use super::{Call, Phase};
 
 /// The option tag (RFC 3262 section 8.1).
@@ -168,19 +167,34 @@ pub fn number(response: &Response) -> Option<u32> {
     (required && response.status.code() > 100).then_some(number.0)
 }
 
-/// Whether a response is looked at further; it is acknowledged if it is the next one in order.
-pub fn accept(cx: &mut Core, now: Instant, owner: super::CallNo, early: &mut Early, response: &Response) -> bool {
-    let Some((number, dialog)) = number(response).zip(early.dialog.as_mut()) else { return true };
-    if early.last.is_some_and(|last| last.checked_add(1) != Some(number)) {
-        // Come again, or come too early: neither is acknowledged (RFC 3262 section 4).
-        return false;
+/// The reliable responses to one INVITE in one dialog.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sequence {
+    last: Option<u32>,
+}
+
+impl Sequence {
+    /// Whether a response is looked at further; it is acknowledged if it is the next one in order.
+    pub fn accept(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        owner: super::CallNo,
+        dialog: Option<&mut Dialog>,
+        response: &Response,
+    ) -> bool {
+        let Some((number, dialog)) = number(response).zip(dialog) else { return true };
+        if self.last.is_some_and(|last| last.checked_add(1) != Some(number)) {
+            // Come again, or come too early: neither is acknowledged (RFC 3262 section 4).
+            return false;
+        }
+        self.last = Some(number);
+        let sequence = response.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
+        let mut prack = dialog.request(Method::Prack);
+        push(&mut prack.headers, HeaderName::RAck, format!("{number} {sequence} INVITE"));
+        cx.send(now, Owner::Call(owner, Purpose::Prack), prack);
+        true
     }
-    early.last = Some(number);
-    let sequence = response.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
-    let mut prack = dialog.request(Method::Prack);
-    push(&mut prack.headers, HeaderName::RAck, format!("{number} {sequence} INVITE"));
-    cx.send(now, Owner::Call(owner, Purpose::Prack), prack);
-    true
 }
 
 impl Call {
