@@ -51,6 +51,12 @@ pub fn is_answerable(request: &Request) -> bool {
         .all(|name| request.headers.get(name).is_some())
 }
 
+/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
+pub fn has_nul(message: &[u8]) -> bool {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
+    message.iter().take(end).any(|byte| *byte == 0)
+}
+
 /// The tokens of a comma-separated list, over all of its rows, lower case.
 pub fn tokens(headers: &Headers, name: &HeaderName) -> Vec<String> {
     headers

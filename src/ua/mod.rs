@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::sip::transport::{Flow, Transmit};
-use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, is_answerable, parse_datagram};
+use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, has_nul, is_answerable, parse_datagram};
 use crate::transaction::{self, ClientId, Failure};
 
 use call::{Call, Dial, Plan};
@@ -45,6 +45,7 @@ pub use self::core::{Resolve, Unreachable};
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
+pub use outside::Counters;
 pub use timer::Timer;
 
 use self::core::{Core, Owner, Waiting};
@@ -80,17 +81,6 @@ pub enum FollowUp {
         /// Its reason phrase.
         reason: String,
     },
-}
-
-/// What came in and was not understood or not wanted, counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Datagrams that are no SIP message: dropped.
-    pub malformed: u64,
-    /// Requests refused by the checks of RFC 3261 section 8.2.
-    pub refused: u64,
-    /// INVITEs from strangers: 404.
-    pub strangers: u64,
 }
 
 /// A SIP user agent: see the module's page.
@@ -604,10 +594,4 @@ fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, Com
     let host = account.and_then(|account| account.uri.host().map(ToString::to_string));
     host.and_then(|host| Uri::parse(format!("sip:{number}@{host};user=phone").into()).ok())
         .ok_or_else(|| CommandError::BadTarget(target.to_string()))
-}
-
-/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
-fn has_nul(message: &[u8]) -> bool {
-    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
-    message.iter().take(end).any(|byte| *byte == 0)
 }

@@ -12,6 +12,17 @@ use super::capabilities::{ACCEPT, ALLOW, ALLOW_EVENTS, supported};
 use super::event::Event;
 use super::{AccountId, UserAgent, dialog, request};
 
+/// What came in and was not understood or not wanted, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Datagrams that are no SIP message: dropped.
+    pub malformed: u64,
+    /// Requests refused by the checks of RFC 3261 section 8.2.
+    pub refused: u64,
+    /// INVITEs from strangers: 404.
+    pub strangers: u64,
+}
+
 impl UserAgent {
     pub(super) fn handle_request(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
         if let Some(objection) = request::inspect(request) {

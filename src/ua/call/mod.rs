@@ -1,7 +1,8 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
-//! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `modify` changes a standing call (hold, resume, the far
-//! side's re-INVITE and UPDATE), `refresh` shows that it stands, `reliable` makes provisional responses reliable, `request` answers what comes inside the dialog, `transfer` hands it on.
+//! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `reliable` makes provisional
+//! responses reliable, `modify` changes a standing call (hold, resume, the far side's re-INVITE and UPDATE), `refresh` shows
+//! that it still stands, `request` answers what comes inside the dialog, `transfer` hands it on.
 
 mod incoming;
 mod modify;
