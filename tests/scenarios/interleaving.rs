@@ -39,10 +39,15 @@ enum Deed {
 
 fn step() -> impl Strategy<Value = Step> {
     use Deed::*;
-    let deed = prop::sample::select(vec![Answer, Offer, Hold, Resume, Transfer, Digit, HangUp]);
-    let codes =
-        vec![100, 180, 183, 183, 199, 200, 200, 200, 202, 302, 401, 408, 422, 481, 486, 488, 491, 500, 503, 603];
-    let methods = vec!["INVITE", "UPDATE", "INFO", "OPTIONS", "REFER", "NOTIFY", "BYE", "PRACK", "MESSAGE"];
+    let deed = prop::sample::select(vec![
+        Answer, Answer, Offer, Hold, Hold, Hold, Resume, Resume, Resume, Transfer, Digit, HangUp,
+    ]);
+    let mut codes = vec![200; 20];
+    codes.extend([100, 180, 183, 183, 183, 199, 202, 302, 401, 408, 422, 481, 486, 488, 491, 491, 500, 500, 503, 603]);
+    let methods = vec![
+        "INVITE", "INVITE", "INVITE", "UPDATE", "UPDATE", "UPDATE", "INFO", "OPTIONS", "REFER", "NOTIFY", "BYE",
+        "PRACK", "MESSAGE",
+    ];
     prop_oneof![
         3 => deed.prop_map(Step::Person),
         8 => (prop::sample::select(codes), any::<bool>()).prop_map(|(code, flag)| Step::Reply(code, flag)),
@@ -124,6 +129,17 @@ impl Scene {
                     }
                 }
             }
+        }
+    }
+
+    /// The call is answered as it should be.
+    fn establish(&mut self, outgoing: bool) {
+        let steps = match outgoing {
+            true => vec![Step::Reply(183, true), Step::Reply(200, true), Step::Reply(200, true)],
+            false => vec![Step::Person(Deed::Offer), Step::Prack(true), Step::Person(Deed::Answer), Step::Ack(true)],
+        };
+        for step in &steps {
+            self.act(step);
         }
     }
 
@@ -220,6 +236,7 @@ proptest! {
     fn any_order_ends_in_silence(
         outgoing in any::<bool>(),
         offer in any::<bool>(),
+        up in any::<bool>(),
         fields in prop::sample::select(vec![
             vec![],
             vec![("Require", "100rel")],
@@ -229,6 +246,9 @@ proptest! {
         steps in prop::collection::vec(step(), 1..40),
     ) {
         let mut scene = Scene::new(outgoing, &fields, offer);
+        if up {
+            scene.establish(outgoing);
+        }
         for step in &steps {
             scene.act(step);
         }
