@@ -210,6 +210,11 @@ pub const CALLS: &[Key<Calls>] = &[
         name: "ring_timeout",
         kind: Kind::Number { min: 1, max: 3_600, set: |calls, n| calls.ring_timeout = n.into() },
     },
+    Key { name: "reliable_ringing", kind: Kind::Flag { set: |calls, on| calls.reliable_ringing = on } },
+    Key {
+        name: "session_expires",
+        kind: Kind::Number { min: 0, max: 86_400, set: |calls, n| calls.session_expires = n.into() },
+    },
     Key {
         name: "dtmf",
         kind: Kind::Choice {

@@ -149,6 +149,9 @@ pub struct Calls {
     pub redirects: crate::ua::config::TransferPolicy,
     /// Seconds.
     pub ring_timeout: u64,
+    pub reliable_ringing: bool,
+    /// Seconds; 0: no session timer of our own.
+    pub session_expires: u64,
     pub dtmf: Dtmf,
     pub direct_calls: Option<bool>,
 }
@@ -195,6 +198,8 @@ impl Default for Calls {
             transfers: crate::ua::config::TransferPolicy::Ask,
             redirects: crate::ua::config::TransferPolicy::Ask,
             ring_timeout: 120,
+            reliable_ringing: false,
+            session_expires: 1800,
             dtmf: Dtmf::Auto,
             direct_calls: None,
         }

@@ -228,6 +228,8 @@ hold = "sendonly"
 transfers = "follow"
 redirects = "refuse"
 ring_timeout = 30
+reliable_ringing = true
+session_expires = 600
 dtmf = "info"
 direct_calls = true
 "#;
@@ -293,6 +295,8 @@ direct_calls = true
             transfers: TransferPolicy::Follow,
             redirects: TransferPolicy::Refuse,
             ring_timeout: 30,
+            reliable_ringing: true,
+            session_expires: 600,
             dtmf: Dtmf::Info,
             direct_calls: Some(true),
         };

@@ -25,6 +25,8 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         hold: config.calls.hold,
         max_calls: config.calls.max_calls,
         ring_timeout: Duration::from_secs(config.calls.ring_timeout),
+        reliable_ringing: config.calls.reliable_ringing,
+        session_expires: Duration::from_secs(config.calls.session_expires),
         auto_answer: config.calls.auto_answer,
         auto_answer_after: Duration::from_millis(config.calls.auto_answer_after),
         transfers: config.calls.transfers,

@@ -287,6 +287,8 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         max_calls: MAX_CALLS,
         // 603 rings until the caller or the exchange's Timer C has had enough.
         ring_timeout: Duration::from_secs(3600),
+        reliable_ringing: false,
+        session_expires: Duration::ZERO,
         auto_answer: match act {
             Act::NoAnswer => AutoAnswer::Never,
             Act::Echo | Act::Tone | Act::Busy | Act::Music | Act::EarlyMedia | Act::Redirect => AutoAnswer::Always,

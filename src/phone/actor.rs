@@ -253,6 +253,7 @@ impl Actor {
                     self.answer_by_itself(now, call);
                     self.transmit_all(now);
                 }
+                Effect::OfferEarly(call) => self.offer_early(now, call),
                 Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
             }
         }

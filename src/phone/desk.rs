@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::config::{self, Config};
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
+use crate::ua::command::MediaPorts;
 use crate::ua::event::{Binding, EndedBy, Lamp, Party, TransferStage};
 use crate::ua::{self, AccountId, CallNo};
 
@@ -33,6 +34,8 @@ pub(super) enum Effect {
     Tell(Kind),
     /// Tell the media thread.
     Order(Order),
+    /// Open the sound of a call that rings, for our offer.
+    OfferEarly(CallNo),
     /// Answer a call that answers by itself.
     Answer(CallNo),
     /// Follow a transfer that is to be followed without asking.
@@ -174,6 +177,14 @@ impl Desk {
         self.prepare_due = true;
     }
 
+    /// A call that rings has had our offer.
+    pub(super) fn offered(&mut self, call: CallNo, ports: MediaPorts) {
+        if let Some(line) = self.lines.get_mut(call) {
+            line.sound_open = true;
+            line.offered = Some(ports);
+        }
+    }
+
     /// A call is being hung up.
     pub(super) fn hanging_up(&mut self, call: CallNo) {
         if let Some(line) = self.lines.get_mut(call) {
@@ -255,6 +266,7 @@ impl Desk {
             }
             // Before anything that wakes another thread: the 200 is not to wait for it.
             Core::AnswerDue { call } => self.effects.push_front(Effect::Answer(call)),
+            Core::OfferDue { call } => self.effects.push_back(Effect::OfferEarly(call)),
             Core::Calling { call, account, to } => {
                 let peer = harmless(&to).into_owned();
                 if self.lines.get(call).is_none() {
@@ -481,6 +493,10 @@ impl Desk {
     fn media(&mut self, call: CallNo, media: Negotiated) {
         let Some(line) = self.lines.get_mut(call) else { return };
         line.media = Some(media.clone());
+        if line.waits() {
+            line.kept_back = true;
+            return;
+        }
         // An INVITE without an offer is answered before the other side has told its codec.
         let told_late = line.established.is_some() && !std::mem::replace(&mut line.told_established, true);
         self.order(Order::Configure { call, media });
@@ -496,8 +512,12 @@ impl Desk {
         line.ringback_due = None;
         line.told_established = line.media.is_some();
         let tell = line.told_established;
+        let kept_back = line.media.clone().filter(|_| std::mem::take(&mut line.kept_back));
         if std::mem::take(&mut line.ringback) {
             self.order(Order::Tone { call, tone: Tone::Silence });
+        }
+        if let Some(media) = kept_back {
+            self.order(Order::Configure { call, media });
         }
         self.order(Order::OpenMicrophone { call });
         if tell {
@@ -720,6 +740,7 @@ mod tests {
                 Effect::Tell(kind) => name(&serde_json::to_value(kind).unwrap()),
                 Effect::Order(Order::Tone { tone, .. }) => format!("{tone:?}"),
                 Effect::Order(order) => format!("{order:?}").split([' ', '{']).next().unwrap_or_default().to_string(),
+                Effect::OfferEarly(call) => format!("OfferEarly {call}"),
                 Effect::Answer(call) => format!("Answer {call}"),
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
             })
@@ -740,6 +761,18 @@ mod tests {
             follows(&mut desk, answered),
             ["Configure", "OpenMicrophone", "established", "Prepare", "Ring(false)"]
         );
+    }
+
+    #[test]
+    fn a_call_that_rings_with_an_offer_of_ours_is_not_heard_before_it_is_answered() {
+        let mut desk = desk();
+        let due = follows(&mut desk, [incoming(CALL), ua::Event::OfferDue { call: CALL }]);
+        assert!(due.contains(&"OfferEarly #1".to_owned()), "{due:?}");
+        desk.offered(CALL, MediaPorts { rtp: 4000, rtcp: 4001 });
+        assert!(follows(&mut desk, [ua::Event::Media { call: CALL, media: media() }]).is_empty());
+        desk.answered(CALL, false);
+        let established = follows(&mut desk, [ua::Event::Established { call: CALL }]);
+        assert_eq!(&established[..3], ["Configure", "OpenMicrophone", "established"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::media::session::Stats;
 use crate::sdp::Negotiated;
+use crate::ua::command::MediaPorts;
 use crate::ua::event::TransferStage;
 use crate::ua::{AccountId, CallNo};
 
@@ -43,6 +44,10 @@ pub(super) struct Line {
     pub(super) media: Option<Negotiated>,
     /// Its RTP ports are open.
     pub(super) sound_open: bool,
+    /// The ports of a call that rings with an offer of ours.
+    pub(super) offered: Option<MediaPorts>,
+    /// What its media are was kept back: who has not answered does not hear the caller.
+    pub(super) kept_back: bool,
     /// Our ringback was ordered.
     pub(super) ringback: bool,
     /// When our ringback begins although there is early media.
@@ -83,6 +88,8 @@ impl Line {
             remote_held: false,
             media: None,
             sound_open: false,
+            offered: None,
+            kept_back: false,
             ringback: false,
             ringback_due: None,
             early_media: false,

@@ -339,7 +339,8 @@ impl Actor {
         if !line.waits() {
             return Err(refused(format!("call {call} does not ring here: there is nothing to answer")));
         }
-        let media = self.open(call, line.arrived_at)?;
+        let (offered, local) = (line.offered, line.arrived_at);
+        let media = offered.map_or_else(|| self.open(call, local), Ok)?;
         let outcome = self.hold_talking(now, &[call]).and_then(|held| {
             let answered = self.core.command(now, ua::Command::Answer { call, media });
             if answered.is_err() {
@@ -353,8 +354,25 @@ impl Actor {
                 Ok(Reply::Done)
             }
             Err(refused) => {
-                self.sound.order(Order::Close { call });
+                if offered.is_none() {
+                    self.sound.order(Order::Close { call });
+                }
                 Err(refused)
+            }
+        }
+    }
+
+    /// Opens the sound of a call that rings, for the offer in our 180.
+    pub(super) fn offer_early(&mut self, now: Instant, call: CallNo) {
+        let Some(line) = self.desk.lines.get(call).filter(|line| line.waits()) else { return };
+        let local = line.arrived_at;
+        // Without ports it rings unheard, and can still be answered when there are some.
+        let Ok(media) = self.open(call, local) else { return };
+        match self.core.command(now, ua::Command::OfferEarly { call, media }) {
+            Ok(CoreReply::Done | CoreReply::Call(_)) => self.desk.offered(call, media),
+            Err(error) => {
+                tracing::debug!(%call, %error, "no offer while it rings");
+                self.sound.order(Order::Close { call });
             }
         }
     }
@@ -362,8 +380,8 @@ impl Actor {
     /// Auto-answer: holds nothing.
     pub(super) fn answer_by_itself(&mut self, now: Instant, call: CallNo) {
         let Some(line) = self.desk.lines.get(call).filter(|line| line.waits()) else { return };
-        let local = line.arrived_at;
-        match self.open(call, local) {
+        let (offered, local) = (line.offered, line.arrived_at);
+        match offered.map_or_else(|| self.open(call, local), Ok) {
             Ok(media) => match self.core.command(now, ua::Command::Answer { call, media }) {
                 Ok(CoreReply::Done | CoreReply::Call(_)) => self.desk.answered(call, true),
                 Err(error) => {

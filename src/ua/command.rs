@@ -32,6 +32,13 @@ pub enum Command {
         /// Where its sound will be received.
         media: MediaPorts,
     },
+    /// Rings with an offer: the answer to [`super::Event::OfferDue`].
+    OfferEarly {
+        /// Which.
+        call: CallNo,
+        /// Where its sound will be received.
+        media: MediaPorts,
+    },
     /// Refuses an incoming call with a final status code, 300 to 699.
     Reject {
         /// Which.

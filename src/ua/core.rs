@@ -98,6 +98,10 @@ pub enum Purpose {
     Invite,
     /// A re-INVITE of ours.
     Modify,
+    /// PRACK.
+    Prack,
+    /// UPDATE.
+    Update,
     /// REFER.
     Refer,
     /// INFO.

@@ -79,12 +79,13 @@ pub fn reason(headers: &Headers) -> Option<(Option<u16>, String)> {
             _ => {}
         }
     }
+    let network = cause.filter(|_| protocol.eq_ignore_ascii_case("Q.850")).and_then(super::cause::words);
     // Most PBXs give the cause of Q.850, whose 16 is no status code.
     let cause = cause.filter(|_| protocol.eq_ignore_ascii_case("SIP"));
     let words = match (&text, cause) {
         (Some(text), _) if !text.is_empty() => text.clone(),
         (_, Some(200)) => "answered elsewhere".to_owned(),
-        _ => return None,
+        _ => network?.to_owned(),
     };
     Some((cause, words))
 }
@@ -122,6 +123,7 @@ mod tests {
         let elsewhere = headers(&[(HeaderName::Reason, "SIP ;cause=200 ;text=\"Call completed elsewhere\"")]);
         assert_eq!(reason(&elsewhere), Some((Some(200), "Call completed elsewhere".to_owned())));
         assert_eq!(reason(&headers(&[(HeaderName::Reason, "Q.850;cause=16")])), None);
+        assert_eq!(reason(&headers(&[(HeaderName::Reason, "Q.850;cause=17")])), Some((None, "busy".to_owned())));
         let clearing = headers(&[(HeaderName::Reason, "Q.850;cause=16;text=\"Normal call clearing\"")]);
         assert_eq!(reason(&clearing), Some((None, "Normal call clearing".to_owned())));
     }

@@ -16,12 +16,14 @@ pub mod auth;
 mod bindings;
 pub mod call;
 mod capabilities;
+mod cause;
 pub mod command;
 pub mod config;
 mod core;
 pub mod dialog;
 pub mod event;
 pub mod identity;
+mod merged;
 pub mod message;
 mod outside;
 pub mod registration;
@@ -35,7 +37,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::sip::transport::{Flow, Transmit};
-use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, is_answerable, parse_datagram};
+use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, has_nul, is_answerable, parse_datagram};
 use crate::transaction::{self, ClientId, Failure};
 
 use call::{Call, Dial, Plan};
@@ -46,9 +48,11 @@ pub use self::core::{Resolve, Unreachable};
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
+pub use outside::Counters;
 pub use timer::Timer;
 
 use self::core::{Core, Owner, Waiting};
+use self::merged::Merged;
 
 /// The shortest pause before a registrar's address is asked for again; a random time of the same length is added.
 const RESOLVE_PAUSE: Duration = Duration::from_secs(15);
@@ -86,17 +90,6 @@ pub enum FollowUp {
     },
 }
 
-/// What came in and was not understood or not wanted, counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Datagrams that are no SIP message: dropped.
-    pub malformed: u64,
-    /// Requests refused by the checks of RFC 3261 section 8.2.
-    pub refused: u64,
-    /// INVITEs from strangers: 404.
-    pub strangers: u64,
-}
-
 /// A SIP user agent: see the module's page.
 pub struct UserAgent {
     core: Core,
@@ -105,6 +98,8 @@ pub struct UserAgent {
     registrations: Vec<Registration>,
     subscriptions: subscription::Subscriptions,
     messages: message::Messages,
+    /// Calls that came in and are over: a copy of their INVITE may still come by another way.
+    merged: Merged,
     counters: Counters,
     quiet_told: bool,
 }
@@ -128,6 +123,7 @@ impl UserAgent {
             registrations,
             subscriptions: subscription::Subscriptions::default(),
             messages: message::Messages::default(),
+            merged: Merged::default(),
             counters: Counters::default(),
             quiet_told: false,
         }
@@ -166,9 +162,11 @@ impl UserAgent {
                 Timer::Subscription(id) => self.subscription_due(now, id),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
+                | Timer::Reliable(call)
                 | Timer::Resend2xx(call)
                 | Timer::AckMissing(call)
                 | Timer::Glare(call)
+                | Timer::Session(call)
                 | Timer::TransferSilent(call)
                 | Timer::TransferUnanswered(call) => {
                     if let Some(call) = self.calls.get_mut(&call) {
@@ -229,6 +227,9 @@ impl UserAgent {
                 return self.dial(now, account, target, media, None).map(Reply::Call);
             }
             Command::Answer { call, media } => self.with_call(call, |call, core| call.answer(core, now, media))?,
+            Command::OfferEarly { call, media } => {
+                self.with_call(call, |call, core| call.offer_early(core, now, media))?;
+            }
             Command::Reject { call, code } => self.with_call(call, |call, core| call.reject(core, now, code))?,
             Command::Hangup { call } => self.with_call(call, |call, core| {
                 call.hang_up(core, now);
@@ -366,6 +367,9 @@ impl UserAgent {
         for no in over {
             let call = self.calls.remove(&no);
             self.plans.remove(&no);
+            if let Some(key) = call.as_ref().and_then(|call| call.invite_key.clone()) {
+                self.merged.remember(now, key);
+            }
             if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
                 // It has had no answer that could have been told.
                 self.follow_up(now, FollowUp::Notify { referrer, code, reason: String::new() });
@@ -631,10 +635,4 @@ fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, Com
     let host = account.and_then(|account| account.uri.host().map(ToString::to_string));
     host.and_then(|host| Uri::parse(format!("sip:{number}@{host};user=phone").into()).ok())
         .ok_or_else(|| CommandError::BadTarget(target.to_string()))
-}
-
-/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
-fn has_nul(message: &[u8]) -> bool {
-    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
-    message.iter().take(end).any(|byte| *byte == 0)
 }

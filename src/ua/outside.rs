@@ -2,16 +2,28 @@
 
 use std::time::Instant;
 
+use crate::sip::body::Content;
 use crate::sip::transport::Flow;
 use crate::sip::{HeaderName, Method, Request};
 use crate::transaction::ServerId;
 
 use super::call::{self, Alerting, Call, Incoming};
-use super::capabilities::{ALLOW, ALLOW_EVENTS};
+use super::capabilities::{ACCEPT, ALLOW, ALLOW_EVENTS, supported};
 use super::subscription::content::event_of;
 use super::subscription::mwi::Summary;
 use super::subscription::{is_known, message_waiting};
 use super::{AccountId, UserAgent, dialog, request};
+
+/// What came in and was not understood or not wanted, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Datagrams that are no SIP message: dropped.
+    pub malformed: u64,
+    /// Requests refused by the checks of RFC 3261 section 8.2.
+    pub refused: u64,
+    /// INVITEs from strangers: 404.
+    pub strangers: u64,
+}
 
 impl UserAgent {
     pub(super) fn handle_request(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
@@ -44,7 +56,7 @@ impl UserAgent {
         }
         match request.method {
             Method::Invite => self.handle_invite(now, id, flow, request),
-            Method::Options => self.handle_options(now, id),
+            Method::Options => self.handle_options(now, id, flow, request),
             Method::Notify => self.handle_notify(now, id, flow, request),
             Method::Message => {
                 let account = self.account_called(request);
@@ -67,15 +79,24 @@ impl UserAgent {
         }
     }
 
-    /// RFC 3261 section 11.2.
-    fn handle_options(&mut self, now: Instant, id: ServerId) {
+    /// RFC 3261 section 11.2: as an INVITE would be answered now, with what we can.
+    fn handle_options(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
+        let supported = supported().unwrap_or_default();
         let extra = [
             (HeaderName::Allow, ALLOW),
-            (HeaderName::Accept, "application/sdp"),
+            (HeaderName::Accept, ACCEPT),
             (HeaderName::AcceptEncoding, "identity"),
             (HeaderName::AcceptLanguage, "en"),
+            (HeaderName::Supported, supported.as_str()),
+            (HeaderName::AllowEvents, ALLOW_EVENTS),
         ];
-        self.core.respond(now, id, 200, "OK", &extra);
+        let (code, reason) = match () {
+            () if !self.is_welcome(flow, request) => (404, "Not Found"),
+            () if self.core.shutting_down => (480, "Temporarily Unavailable"),
+            () if self.calls.len() >= self.core.config.max_calls => (486, "Busy Here"),
+            () => (200, "OK"),
+        };
+        self.core.respond(now, id, code, reason, &extra);
     }
 
     /// Message waiting comes without a subscription from many PBXs (RFC 3842); nothing else does.
@@ -126,7 +147,9 @@ impl UserAgent {
     }
 
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        if self.calls.values().any(|call| call.is_merged(request)) {
+        let key = call::InviteKey::of(request);
+        let over = self.merged.knows(now, self.core.tx.timers().timeout(), &key);
+        if over || self.calls.values().any(|call| call.invite_key.as_ref() == Some(&key)) {
             return self.core.respond(now, id, 482, "Loop Detected", &[]);
         }
         if !self.is_welcome(flow, request) {
@@ -136,8 +159,7 @@ impl UserAgent {
         if self.core.shutting_down {
             return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
         }
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let offer = (call::content_type(request) == "application/sdp" && !body.trim().is_empty()).then_some(body);
+        let offer = Content::of(&request.headers, request.body()).session();
         if let Some(offer) = &offer
             && let Err(refusal) = self.core.try_offer(offer, flow.local.ip())
         {

@@ -12,7 +12,7 @@ pub mod sdp;
 
 pub use calls::*;
 pub use config::*;
-pub use peer::{Ask, Got, Leg, Peer};
+pub use peer::{Ask, Asked, Got, Leg, Peer};
 pub use phone::{Phone, bracketed, show};
 
 use std::time::Duration;

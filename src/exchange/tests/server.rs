@@ -59,6 +59,8 @@ impl Caller {
             hold: HoldStyle::Zero,
             max_calls: 8,
             ring_timeout: Duration::from_secs(60),
+            reliable_ringing: false,
+            session_expires: Duration::ZERO,
             auto_answer: AutoAnswer::Never,
             auto_answer_after: Duration::ZERO,
             transfers: TransferPolicy::Refuse,
