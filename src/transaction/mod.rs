@@ -208,6 +208,11 @@ impl Transactions {
         self.clients.is_empty() && self.servers.is_empty() && self.queue.is_empty()
     }
 
+    /// Whether [`Transactions::send_request`] would refuse.
+    pub fn is_full_of_clients(&self) -> bool {
+        self.clients.len() >= self.limit
+    }
+
     /// How many client and server transactions are open.
     pub fn len(&self) -> (usize, usize) {
         (self.clients.len(), self.servers.len())
