@@ -49,7 +49,8 @@ impl Exchange {
     /// The port is in use, the system has no randomness or no thread for us, or (`InvalidInput`) the exchange would be open
     /// to the network without passwords.
     pub fn start(mut config: Config) -> io::Result<Exchange> {
-        let guarded = !config.users.is_empty() && config.users.iter().all(|user| !user.password.is_empty());
+        // One without a password (a group) can't sign in; but where nobody has one, nobody is asked.
+        let guarded = config.users.iter().any(|user| !user.password.is_empty());
         if !config.listen.ip().is_loopback() && !guarded {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
