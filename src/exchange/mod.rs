@@ -4,8 +4,8 @@
 //!   3261 section 22), [`location`] and `registrar` (section 10), `place` (what is ours, where others are), `proxy` and `branch`
 //!   (response contexts, section 16), `answer` (responses of our own).
 //! - [`service`]: what is provisioned for a user: forwarding, several places, screening; `journey`: what that makes of a call.
-//! - `extension`: the numbers 600 to 606, each a user agent of our own, or, where that has no command for it, a `script`.
-//! - [`server`]: all of it on real sockets, with the extensions' `voice` and `music`; [`demo`]: the one for `offhook demo`.
+//! - `extension`: the numbers 600 to 609, each a user agent of our own, or, where that has no command for it, a `script`.
+//! - [`server`]: all of it on real sockets, with the extensions' `hall`, `voice` and `music`; [`demo`]: the one for `offhook demo`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ mod branch;
 pub mod core;
 pub mod demo;
 mod extension;
+mod hall;
 mod journey;
 pub mod location;
 mod music;
