@@ -397,6 +397,10 @@ impl Transactions {
         for timer in Timer::ALL {
             self.queue.cancel(&(id, timer));
         }
+        queue::give_back(&mut self.clients);
+        queue::give_back(&mut self.servers);
+        queue::give_back(&mut self.client_keys);
+        queue::give_back(&mut self.server_keys);
     }
 }
 
