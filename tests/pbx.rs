@@ -126,6 +126,18 @@ fn our_exchange_on_real_sockets() {
 }
 
 #[test]
+fn the_tour_of_the_demo_shows_every_service() {
+    let home = tempfile::tempdir().unwrap();
+    let mut tour = Command::new(env!("CARGO_BIN_EXE_offhook"));
+    let mut tour = Program::start(tour.env_clear().env("HOME", home.path()).args(["demo", "--headless", "--tour"]));
+    for section in ["2.1", "2.2", "2.3", "2.5", "2.6", "2.7", "2.8", "2.9", "2.10", "2.11", "2.12"] {
+        let line = tour.says(&format!("{section} "));
+        assert!(!line.contains("FAILED"), "{line}");
+    }
+    assert_eq!(tour.ends(), Some(0), "{}", tour.seen);
+}
+
+#[test]
 fn the_recipe_for_kamailio() {
     let binary = ["/usr/sbin/kamailio", "/usr/bin/kamailio"].into_iter().find(|path| Path::new(path).exists());
     let Some(binary) = binary else {
