@@ -35,6 +35,8 @@ pub enum Kind<T: 'static> {
     Chains { set: fn(&mut T, Vec<Vec<String>>) -> Result<(), String> },
     /// Credentials of further realms. Only in the file.
     Realms { set: fn(&mut T, Vec<RealmCredentials>) },
+    /// Tables with keys of their own, such as `[[exchange.user]]`. Only in the file: `read` goes through them.
+    Tables { written: &'static str },
 }
 
 /// A value as it was given.
@@ -249,6 +251,7 @@ impl<T> Kind<T> {
             Kind::Choice { words, .. } => choice(words),
             Kind::Chains { .. } => HOPS.into(),
             Kind::Realms { .. } => REALMS.into(),
+            Kind::Tables { written } => format!("{written}, with two brackets, once for each"),
         }
     }
 
@@ -280,7 +283,7 @@ impl<T> Kind<T> {
             Kind::List { set, .. } => set(target, given.list().ok_or_else(String::new)?),
             Kind::Chains { set } => set(target, given.chains().ok_or_else(String::new)?),
             // Entries are tables with keys of their own: `read` gives them line by line.
-            Kind::Realms { .. } => Err(String::new()),
+            Kind::Realms { .. } | Kind::Tables { .. } => Err(String::new()),
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! [`load()`] reads it all into a [`Config`]; [`keys`] is the table of what may stand in the file, [`read`] walks the TOML with it,
 //! [`load`](mod@load) joins the sources, [`resolve`] turns the result into what the core wants, [`secret`] fetches passwords
-//! when they are needed, [`address`] says which addresses this build can use, [`nearest()`] finds the word that was meant.
+//! when they are needed, [`mod@exchange`] is the section of the embedded exchange, [`address`] says which addresses this build can use, [`nearest()`] finds the word that was meant.
 
 pub mod address;
 pub mod error;
+pub mod exchange;
 pub mod keys;
 pub mod load;
 pub mod nearest;
@@ -33,6 +34,8 @@ pub struct Config {
     pub audio: Audio,
     /// `[calls]`.
     pub calls: Calls,
+    /// `[exchange]`.
+    pub exchange: exchange::Exchange,
 }
 
 /// `[[account]]`. Addresses are checked when the file is read.

@@ -7,11 +7,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
+use super::exchange::{self, Exchange, ExchangeRoute, ExchangeUser};
 use super::keys::{self, Given, Key, Kind};
 use super::{Account, Config, Events, RealmCredentials, Secret, address, nearest};
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 4] = ["account", "sip", "audio", "calls"];
+const SECTIONS: [&str; 5] = ["account", "sip", "audio", "calls", "exchange"];
 
 /// Lifetime of a binding that is asked for by default, in seconds.
 const EXPIRES: u32 = 3600;
@@ -30,6 +31,7 @@ pub fn read(path: &Path, text: &str) -> Result<Config, ConfigError> {
             "sip" => document.section(&mut config.sip, "sip", keys::SIP, value)?,
             "audio" => document.section(&mut config.audio, "audio", keys::AUDIO, value)?,
             "calls" => document.section(&mut config.calls, "calls", keys::CALLS, value)?,
+            "exchange" => document.exchange(&mut config.exchange, value)?,
             unknown => return Err(document.unknown(key.span(), "section", unknown, "", SECTIONS)),
         }
     }
@@ -91,6 +93,36 @@ impl Document<'_> {
         Ok(account)
     }
 
+    fn exchange(&self, target: &mut Exchange, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
+        self.section(target, "exchange", exchange::EXCHANGE, value)?;
+        let tables = |name: &str| {
+            let entries = value.get_ref().as_table().and_then(|table| table.get(name)?.get_ref().as_array());
+            entries.map(|entries| entries.iter()).into_iter().flatten()
+        };
+        for entry in tables("user") {
+            let mut user = ExchangeUser::default();
+            self.section(&mut user, "exchange.user", exchange::USER, entry)?;
+            if let Some(table) = entry.get_ref().as_table() {
+                self.one_password("exchange.user", table)?;
+            }
+            let second = target.users.iter().any(|other| other.name == user.name);
+            let second = second.then(|| format!("a second user is named '{}': give each a name of its own", user.name));
+            if let Some(fault) = user.fault().or(second) {
+                return Err(self.error(entry.span().start, fault));
+            }
+            target.users.push(user);
+        }
+        for entry in tables("route") {
+            let mut route = ExchangeRoute::default();
+            self.section(&mut route, "exchange.route", exchange::ROUTE, entry)?;
+            if let Some(fault) = route.fault() {
+                return Err(self.error(entry.span().start, fault));
+            }
+            target.routes.push(route);
+        }
+        Ok(())
+    }
+
     fn section<T>(
         &self,
         target: &mut T,
@@ -115,6 +147,11 @@ impl Document<'_> {
                 (Kind::Realms { set }, Some(entries)) => {
                     let realms = entries.iter().map(|entry| self.realm(entry)).collect::<Result<_, _>>()?;
                     set(target, realms);
+                }
+                // They have keys of their own, and their turn later.
+                (Kind::Tables { .. }, Some(_)) => {}
+                (Kind::Tables { written }, None) => {
+                    return Err(refused(format!("expected {written}, with two brackets, once for each")));
                 }
                 _ => key.set(target, Given::Toml(value.get_ref())).map_err(refused)?,
             }
@@ -301,7 +338,7 @@ direct_calls = true
             direct_calls: Some(true),
         };
         let sip = Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true };
-        assert_eq!(config, Config { accounts: vec![work, bob], sip, audio, calls });
+        assert_eq!(config, Config { accounts: vec![work, bob], sip, audio, calls, ..Config::default() });
     }
 
     #[test]
@@ -328,6 +365,10 @@ direct_calls = true
         for name in keys::CALLS.iter().map(|key| key.name).chain(keys::SIP.iter().map(|key| key.name)) {
             assert!(EXAMPLE.contains(&format!("#{name} = ")), "{name} is missing in config.example.toml");
         }
+        let users = exchange::USER.iter().map(|key| key.name).chain(exchange::ROUTE.iter().map(|key| key.name));
+        for name in users.chain(["domain", "strangers", "emergency"]) {
+            assert!(EXAMPLE.contains(&format!("{name} = ")), "exchange: {name} is missing in config.example.toml");
+        }
         // What the comments call defaults are the defaults.
         assert_eq!(
             (config.audio, config.calls),
@@ -350,7 +391,7 @@ direct_calls = true
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
             ("[sip]\ncolour = 1", "c.toml:2: unknown key 'colour' in sip (known: listen)"),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
-            ("listen = 1", "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls)"),
+            ("listen = 1", "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls, exchange)"),
             ("sip = 1", "c.toml:1: sip: expected a section, written [sip]"),
             (
                 "[account]\nuri = \"sip:a@b\"",

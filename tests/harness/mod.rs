@@ -9,6 +9,7 @@ pub mod network;
 pub mod peer;
 pub mod phone;
 pub mod sdp;
+pub mod town;
 
 pub use calls::*;
 pub use config::*;

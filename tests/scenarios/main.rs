@@ -11,6 +11,8 @@ mod cancelling;
 mod credentials;
 mod digits;
 mod draft_2_services;
+mod exchange_proxies;
+mod exchange_services;
 mod far_side;
 mod holding;
 mod interleaving;
