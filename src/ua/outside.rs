@@ -11,6 +11,9 @@ use super::capabilities::ALLOW;
 use super::event::Event;
 use super::{AccountId, UserAgent, dialog, request};
 
+/// Calls beyond `max_calls` that may wait for a decision.
+const SPARE_CALLS: usize = 8;
+
 impl UserAgent {
     pub(super) fn handle_request(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
         if let Some(objection) = request::inspect(request) {
@@ -120,11 +123,16 @@ impl UserAgent {
         {
             return call::refuse_offer(&mut self.core, now, id, &refusal);
         }
-        if self.calls.len() >= self.core.config.max_calls {
+        // Whoever decides may have something better than 486 for one call too many.
+        let spare = if self.core.asks_before_ringing { SPARE_CALLS } else { 0 };
+        if self.calls.len() >= self.core.config.max_calls + spare {
             return self.core.respond(now, id, 486, "Busy Here", &[]);
         }
         let account = self.account_called(request);
-        let alerting = Alerting::choose(&self.core, self.calls.len());
+        let alerting = match self.core.asks_before_ringing {
+            true => Alerting::Ask,
+            false => Alerting::choose(&self.core, self.calls.len()),
+        };
         let no = self.core.new_call_no();
         let incoming = Incoming { id, flow, request, offer, account, alerting };
         match Call::ring(&mut self.core, now, no, incoming) {
