@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::config::{Config, Environment, Loaded, Notice, Overrides, load, nearest};
+use crate::config::{Config, Environment, Files, Loaded, Notice, Overrides, load, nearest};
 
 use args::{Arguments, Command, Global};
 use exit::{Exit, Failure};
@@ -159,6 +159,7 @@ impl Context {
         warn(&loaded);
         let account = global.account.as_deref().or_else(|| environment.get("OFFHOOK_ACCOUNT"));
         let mut config = loaded.config;
+        config.files = Files::of_person();
         if let Some(name) = account {
             choose_account(&mut config, name)?;
         }

@@ -15,7 +15,7 @@ use super::event::CallStage;
 use super::info_digits;
 use super::lines::{Hold, NoLine};
 use super::media_thread::{DigitsBy, Order};
-use super::target::{self, TargetError};
+use super::target::TargetError;
 use super::{Command, Refused, Reply};
 
 /// What `reject` sends unless told.
@@ -49,11 +49,11 @@ impl From<TargetError> for Refused {
     }
 }
 
-fn refused(message: impl Into<String>) -> Refused {
+pub(super) fn refused(message: impl Into<String>) -> Refused {
     Refused { message: message.into() }
 }
 
-type Outcome = Result<Reply, Refused>;
+pub(super) type Outcome = Result<Reply, Refused>;
 
 impl Actor {
     /// Does what was asked; the answer is given after everything that follows from it.
@@ -61,6 +61,10 @@ impl Actor {
         let outcome = match command {
             Command::Quit => return self.quit(now, Some(answer)),
             Command::Call { account, target } => match self.plan(account.as_deref(), &target) {
+                Ok((account, target)) => return self.call(now, account, target, answer),
+                Err(refused) => Err(refused),
+            },
+            Command::Redial | Command::CallBack => match self.remembered(&command) {
                 Ok((account, target)) => return self.call(now, account, target, answer),
                 Err(refused) => Err(refused),
             },
@@ -72,7 +76,8 @@ impl Actor {
     fn obey(&mut self, now: Instant, command: Command) -> Outcome {
         let lines = &self.desk.lines;
         match command {
-            Command::Call { .. } | Command::Quit => Ok(Reply::Done), // taken by `perform`
+            // Taken by `perform`.
+            Command::Call { .. } | Command::Redial | Command::CallBack | Command::Quit => Ok(Reply::Done),
             Command::Answer { call } => {
                 let call = call.map_or_else(|| lines.rung_longest(), |call| lines.named(call))?;
                 self.answer(now, call)
@@ -107,8 +112,7 @@ impl Actor {
             }
             Command::Transfer { call, target } => {
                 let call = self.meant(call)?;
-                let account = self.desk.lines.get(call).and_then(|line| line.account);
-                let target = target::parse(&target, self.account_uri(account))?;
+                let target = self.transfer_target(call, &target)?;
                 self.tell_core(now, ua::Command::Transfer { call, target })
             }
             Command::AcceptTransfer { call } => {
@@ -169,7 +173,15 @@ impl Actor {
                 let call = lines.named(call)?;
                 self.done(|actor| actor.sound.order(Order::Record { call, path }))
             }
-            Command::State => Ok(Reply::State(Box::new(self.desk.snapshot(now)))),
+            Command::Forward { account, change } => self.forward(account.as_deref(), change),
+            Command::Dnd { account, on } => self.dnd(account.as_deref(), on),
+            Command::History { count } => self.show_history(count),
+            Command::RedialBusy { on } => self.redial_busy(now, on),
+            Command::Park { call } => {
+                let call = self.meant(call)?;
+                self.park(now, call)
+            }
+            Command::State => Ok(Reply::State(Box::new(self.snapshot(now)))),
         }
     }
 
@@ -178,7 +190,7 @@ impl Actor {
         Ok(Reply::Done)
     }
 
-    fn tell_core(&mut self, now: Instant, command: ua::Command) -> Outcome {
+    pub(super) fn tell_core(&mut self, now: Instant, command: ua::Command) -> Outcome {
         Ok(match self.core.command(now, command)? {
             CoreReply::Done => Reply::Done,
             CoreReply::Call(call) => Reply::Call(call),
@@ -193,7 +205,7 @@ impl Actor {
 
     // Accounts
 
-    fn account_uri(&self, account: Option<AccountId>) -> Option<&Uri> {
+    pub(super) fn account_uri(&self, account: Option<AccountId>) -> Option<&Uri> {
         account.and_then(|account| self.core_config.accounts.get(account.0)).map(|account| &account.uri)
     }
 
@@ -202,7 +214,7 @@ impl Actor {
         names.join(", ")
     }
 
-    fn named_account(&self, name: &str) -> Result<AccountId, Refused> {
+    pub(super) fn named_account(&self, name: &str) -> Result<AccountId, Refused> {
         let place = self.core_config.accounts.iter().position(|account| account.name == name);
         place.map(AccountId).ok_or_else(|| match self.core_config.accounts.is_empty() {
             true => refused(format!("there is no account '{name}': none is configured")),
@@ -222,21 +234,27 @@ impl Actor {
     // Calls
 
     /// Who calls whom. Without a name it is the account at whose host the target is, else the first.
-    fn plan(&self, account: Option<&str>, text: &str) -> Result<(Option<AccountId>, Uri), Refused> {
-        let accounts = &self.core_config.accounts;
-        let first = (!accounts.is_empty()).then_some(AccountId(0));
+    pub(super) fn plan(
+        &mut self,
+        account: Option<&str>,
+        text: &str,
+    ) -> Result<(Option<AccountId>, Uri), Refused> {
+        let first = (!self.core_config.accounts.is_empty()).then_some(AccountId(0));
         let account = account.map(|name| self.named_account(name)).transpose()?;
-        let target = target::parse(text, self.account_uri(account.or(first)))?;
+        let target = self.target(account.or(first), text)?;
+        let accounts = &self.core_config.accounts;
         let same_host = |uri: &Uri| match (uri.host(), target.host()) {
             (Some(ours), Some(theirs)) => ours.equivalent(theirs),
             (Some(_) | None, _) => false,
         };
         let at_host = || accounts.iter().position(|account| same_host(&account.uri)).map(AccountId);
-        Ok((account.or_else(at_host).or(first), target))
+        let account = account.or_else(at_host).or(first);
+        self.may_call(account, &target)?;
+        Ok((account, target))
     }
 
     /// Calls, as soon as it is known from which of our addresses.
-    fn call(&mut self, now: Instant, account: Option<AccountId>, target: Uri, answer: Answer) {
+    pub(super) fn call(&mut self, now: Instant, account: Option<AccountId>, target: Uri, answer: Answer) {
         let route = account.and_then(|account| self.core_config.accounts.get(account.0)?.route.first());
         let hop = host_of(route.unwrap_or(&target));
         let known = hop.as_ref().map(|hop| self.resolver.known(now, hop, &mut self.sockets));
@@ -444,7 +462,7 @@ impl Actor {
 
     // Digits
 
-    fn dtmf(&mut self, now: Instant, call: CallNo, digits: &str) -> Outcome {
+    pub(super) fn dtmf(&mut self, now: Instant, call: CallNo, digits: &str) -> Outcome {
         let digits: String = digits.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
         if digits.is_empty() {
             return Err(refused("which digits? 0-9, A-D, * and #; a comma pauses for a second"));

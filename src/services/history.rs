@@ -25,6 +25,8 @@ pub enum Outcome {
     Answered,
     /// It rang here and nobody answered.
     Missed,
+    /// It rang here, and another phone of the person's took it.
+    Elsewhere,
     /// The person refused it.
     Refused,
     /// We called, and nobody answered or it could not be reached.
