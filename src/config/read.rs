@@ -49,7 +49,8 @@ pub fn read(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let Some(account) = account else { continue };
         if !config.accounts.iter().any(|known| known.name == *account) {
             let start = table.get_ref().get(section).map_or(0, |value| value.span().start);
-            return Err(document.error(start, format!("{section}: rule '{rule}' is for account '{account}', which there is not")));
+            return Err(document
+                .error(start, format!("{section}: rule '{rule}' is for account '{account}', which there is not")));
         }
     }
     Ok(config)
@@ -129,7 +130,8 @@ impl Document<'_> {
         keys: &[Key<T>],
         value: &Spanned<DeValue<'_>>,
     ) -> Result<Vec<(usize, T)>, ConfigError> {
-        let expected = |at: usize| self.error(at, format!("expected [[{section}]], with two brackets, once for each rule"));
+        let expected =
+            |at: usize| self.error(at, format!("expected [[{section}]], with two brackets, once for each rule"));
         let entries = value.get_ref().as_array().ok_or_else(|| expected(value.span().start))?;
         let mut drafts = Vec::new();
         for entry in entries.iter() {
@@ -462,7 +464,10 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
             ("[sip]\ncolour = 1", "c.toml:2: unknown key 'colour' in sip (known: listen)"),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
-            ("listen = 1", "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls, screening, dialplan, speed_dial)"),
+            (
+                "listen = 1",
+                "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls, screening, dialplan, speed_dial)",
+            ),
             ("sip = 1", "c.toml:1: sip: expected a section, written [sip]"),
             (
                 "[account]\nuri = \"sip:a@b\"",
@@ -544,10 +549,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
                 "[speed_dial]\nbob = \"5\"",
                 "c.toml:2: speed_dial.bob: a short number has one to four digits; it is dialled with a star in front",
             ),
-            (
-                "[screening]\nname = \"x\"",
-                "c.toml:1: expected [[screening]], with two brackets, once for each rule",
-            ),
+            ("[screening]\nname = \"x\"", "c.toml:1: expected [[screening]], with two brackets, once for each rule"),
             (
                 "[[screening]]\ncalls = \"incoming\"\naction = \"forbid\"\nmatch = [\"[1\"]",
                 "c.toml:1: screening: match: \"[1\": a [ has no ]",

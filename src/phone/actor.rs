@@ -259,6 +259,7 @@ impl Actor {
                     self.transmit_all(now);
                 }
                 Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
+                Effect::Hold(call) => self.hold_by_itself(now, call),
             }
         }
         any

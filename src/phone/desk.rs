@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{Config, HoldMusic};
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
 use crate::ua::event::{Binding, EndedBy, Party, TransferStage};
@@ -33,6 +33,8 @@ pub(super) enum Effect {
     Order(Order),
     /// Answer a call that answers by itself.
     Answer(CallNo),
+    /// Hold a call, for another one is in the ear.
+    Hold(CallNo),
     /// Follow a transfer that is to be followed without asking.
     FollowTransfer(CallNo),
 }
@@ -55,6 +57,7 @@ pub(super) struct Desk {
     pub(super) lines: Lines,
     accounts: Vec<AccountState>,
     devices: Devices,
+    hold_music: HoldMusic,
     muted: bool,
     /// The core has nothing left to wait for.
     quiet: bool,
@@ -81,6 +84,7 @@ impl Desk {
             lines: Lines::default(),
             accounts: accounts.collect(),
             devices: Devices { input: audio.input.clone(), output: audio.output.clone(), ring: audio.ring.clone() },
+            hold_music: config.calls.hold_music.clone(),
             muted: false,
             quiet: false,
             settled_in: !config.accounts.iter().any(|account| account.register),
@@ -267,10 +271,13 @@ impl Desk {
             }
             Core::Held { call } => {
                 self.lines.set_held(call, Hold::Held);
+                self.swapped(call);
+                self.order(Order::Held { call, music: Some(self.hold_music.clone()) });
                 self.tell_call(call, |call| Kind::Held { call });
             }
             Core::Resumed { call } => {
                 self.lines.set_held(call, Hold::No);
+                self.order(Order::Held { call, music: None });
                 self.tell_call(call, |call| Kind::Resumed { call });
             }
             Core::RemoteHeld { call } => {
@@ -282,6 +289,7 @@ impl Desk {
                 self.tell_call(call, |call| Kind::RemoteResumed { call });
             }
             Core::CallError { call, message } => {
+                let was_asked = self.lines.get(call).is_some_and(|line| line.hold == Hold::Asked);
                 self.with_line(call, |line| {
                     line.hold = match line.hold {
                         Hold::No | Hold::Asked => Hold::No,
@@ -289,6 +297,11 @@ impl Desk {
                     }
                 });
                 self.tell_error(call, &message);
+                // It can't be held: then the call that it was to be held for goes back on hold, and nothing has changed.
+                if was_asked && let Some(other) = self.swapped(call) {
+                    self.lines.bring_to_front(call);
+                    self.effects.push_back(Effect::Hold(other));
+                }
             }
             Core::Transfer { call, stage, code } => {
                 let under_way = match stage {
@@ -323,6 +336,13 @@ impl Desk {
             }
             Core::Quiet => self.quiet = true,
         }
+    }
+
+    /// The call that was taken back when `held` was asked to be held; it is forgotten.
+    fn swapped(&mut self, held: CallNo) -> Option<CallNo> {
+        let other = self.lines.iter().find(|line| line.swapped_from == Some(held))?.call.call;
+        self.with_line(other, |line| line.swapped_from = None);
+        Some(other)
     }
 
     /// What the media thread tells.
@@ -446,6 +466,9 @@ impl Desk {
         self.order(Order::OpenMicrophone { call });
         if tell {
             self.tell_established(call);
+        }
+        if let Some(other) = self.lines.one_too_many(call) {
+            self.effects.push_back(Effect::Hold(other));
         }
     }
 
@@ -652,6 +675,7 @@ mod tests {
                 Effect::Order(order) => format!("{order:?}").split([' ', '{']).next().unwrap_or_default().to_string(),
                 Effect::Answer(call) => format!("Answer {call}"),
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
+                Effect::Hold(call) => format!("Hold {call}"),
             })
             .collect()
     }
@@ -787,6 +811,40 @@ mod tests {
         desk.lines.set_held(CALL, Hold::ResumeAsked);
         follows(&mut desk, [refused()]);
         assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::Held);
+    }
+
+    /// Both calls of ours are answered, one after the other: one is in the ear.
+    #[test]
+    fn s2_2_when_a_second_call_is_answered_the_one_not_in_front_is_held() {
+        let mut desk = desk();
+        let second = CallNo(2);
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        desk.dialled(second, None, "sip:y@example.com".into());
+        follows(&mut desk, [ua::Event::Established { call: CALL }]);
+        assert_eq!(follows(&mut desk, [ua::Event::Established { call: second }]), ["OpenMicrophone", "Hold #1"]);
+        assert_eq!(follows(&mut desk, [ua::Event::Held { call: CALL }]), ["Held", "held"]);
+        assert_eq!(desk.lines.active(), Some(second));
+    }
+
+    /// A swap whose hold is refused: who was to be taken back goes on hold again.
+    #[test]
+    fn s2_2_a_swap_whose_hold_is_refused_leaves_both_calls_as_they_were() {
+        let mut desk = desk();
+        let second = CallNo(2);
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        desk.dialled(second, None, "sip:y@example.com".into());
+        let established = [CALL, second].map(|call| ua::Event::Established { call });
+        follows(&mut desk, established);
+        follows(&mut desk, [ua::Event::Held { call: CALL }]);
+        // `swap`: the second is asked to be held, the first to come back.
+        desk.lines.set_held(second, Hold::Asked);
+        desk.lines.set_held(CALL, Hold::ResumeAsked);
+        desk.lines.get_mut(CALL).unwrap().swapped_from = Some(second);
+        desk.lines.bring_to_front(CALL);
+        follows(&mut desk, [ua::Event::Resumed { call: CALL }]);
+        let refused = ua::Event::CallError { call: second, message: "no".into() };
+        assert_eq!(follows(&mut desk, [refused]), ["error", "Hold #1"]);
+        assert_eq!((desk.lines.active(), desk.lines.get(CALL).unwrap().swapped_from), (Some(second), None));
     }
 
     #[test]

@@ -59,6 +59,10 @@ pub(super) struct Line {
     pub(super) stats: Option<Stats>,
     /// No RTP comes.
     pub(super) media_lost: bool,
+    /// The transfer that its other side asked for is followed: it ends by itself.
+    pub(super) followed: bool,
+    /// The call that was put on hold for this one to be taken back.
+    pub(super) swapped_from: Option<CallNo>,
     /// When it last came to the front; the greatest is the active call.
     front: u64,
     /// When it was held; the greatest was held last.
@@ -89,6 +93,8 @@ impl Line {
             transfer_request: None,
             stats: None,
             media_lost: false,
+            followed: false,
+            swapped_from: None,
             front: 0,
             held_since: 0,
         }
@@ -214,6 +220,21 @@ impl Lines {
     /// The call that a person's next one puts on hold.
     pub(super) fn talking(&self) -> Option<CallNo> {
         self.front_most(|line| line.stage == CallStage::Established && line.is_up())
+    }
+
+    /// The call to be held when one of ours has been answered, so that one is in the ear: the one not in front. Calls that
+    /// answer by themselves hold none and are not held.
+    pub(super) fn one_too_many(&self, answered: CallNo) -> Option<CallNo> {
+        let talks = |line: &&Line| line.stage == CallStage::Established && line.is_up() && !line.auto && !line.followed;
+        let talking: Vec<&Line> = self.iter().filter(talks).collect();
+        let front = talking.iter().max_by_key(|line| line.front)?.call.call;
+        if !talking.iter().any(|line| line.call.call == answered) {
+            return None;
+        }
+        if front != answered {
+            return Some(answered);
+        }
+        talking.iter().map(|line| line.call.call).find(|call| *call != answered)
     }
 
     fn front_most(&self, wanted: impl Fn(&Line) -> bool) -> Option<CallNo> {
@@ -346,6 +367,25 @@ mod tests {
         add(&mut lines, 3, true, CallStage::Ringing);
         assert_eq!(lines.active_or_only(), Ok(calling));
         assert_eq!(lines.talking(), None);
+    }
+
+    #[test]
+    fn of_two_that_were_answered_the_one_not_in_front_is_one_too_many() {
+        let mut lines = Lines::default();
+        let first = add(&mut lines, 1, false, CallStage::Established);
+        let second = add(&mut lines, 2, false, CallStage::Calling);
+        lines.bring_to_front(first);
+        lines.bring_to_front(second);
+        assert_eq!(lines.one_too_many(first), None, "the second is not answered");
+        lines.get_mut(second).unwrap().stage = CallStage::Established;
+        assert_eq!(lines.one_too_many(second), Some(first));
+        lines.bring_to_front(first);
+        assert_eq!(lines.one_too_many(second), Some(second));
+        lines.set_held(first, Hold::Asked);
+        assert_eq!(lines.one_too_many(second), None);
+        lines.set_held(first, Hold::No);
+        lines.get_mut(first).unwrap().auto = true;
+        assert_eq!(lines.one_too_many(second), None, "auto-answer holds none");
     }
 
     #[test]

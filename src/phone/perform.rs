@@ -234,11 +234,7 @@ impl Actor {
     // Calls
 
     /// Who calls whom. Without a name it is the account at whose host the target is, else the first.
-    pub(super) fn plan(
-        &mut self,
-        account: Option<&str>,
-        text: &str,
-    ) -> Result<(Option<AccountId>, Uri), Refused> {
+    pub(super) fn plan(&mut self, account: Option<&str>, text: &str) -> Result<(Option<AccountId>, Uri), Refused> {
         let first = (!self.core_config.accounts.is_empty()).then_some(AccountId(0));
         let account = account.map(|name| self.named_account(name)).transpose()?;
         let target = self.target(account.or(first), text)?;
@@ -387,6 +383,13 @@ impl Actor {
         Ok(outcome)
     }
 
+    /// Another call is in the ear.
+    pub(super) fn hold_by_itself(&mut self, now: Instant, call: CallNo) {
+        if let Err(refused) = self.hold(now, call) {
+            self.complain(call, &refused.message);
+        }
+    }
+
     /// Holds the call that is in the ear, unless it is `except`; the answer is which.
     fn hold_talking(&mut self, now: Instant, except: Option<CallNo>) -> Result<Option<CallNo>, Refused> {
         match self.desk.lines.talking() {
@@ -418,6 +421,9 @@ impl Actor {
             return Err(error.into());
         }
         self.desk.lines.set_held(call, Hold::ResumeAsked);
+        if let Some(line) = self.desk.lines.get_mut(call) {
+            line.swapped_from = held;
+        }
         self.desk.lines.bring_to_front(call);
         Ok(Reply::Done)
     }
@@ -436,6 +442,7 @@ impl Actor {
                 self.desk.dialled(new, account, target);
                 if let Some(line) = self.desk.lines.get_mut(call) {
                     line.transfer_request = None;
+                    line.followed = true;
                 }
                 Ok(new)
             }

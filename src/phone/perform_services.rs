@@ -65,7 +65,8 @@ impl Actor {
         if let Some(name) = account {
             return Ok(vec![Some(self.named_account(name)?)]);
         }
-        let mut all: Vec<Option<AccountId>> = (0..self.core_config.accounts.len()).map(|n| Some(AccountId(n))).collect();
+        let mut all: Vec<Option<AccountId>> =
+            (0..self.core_config.accounts.len()).map(|n| Some(AccountId(n))).collect();
         if self.core_config.direct_calls || all.is_empty() {
             all.push(None);
         }

@@ -200,7 +200,9 @@ impl Services {
     pub(super) fn record_unseen(&mut self, now: SystemTime, call: &CallRef, name: Option<String>, end: Unseen) {
         let (result, code, reason, to) = match end {
             Unseen::Screened { code, rule } => (Outcome::Screened, code, rule, None),
-            Unseen::Diverted { to, when } => (Outcome::Diverted, Some(302), format!("forwarded {}", when.word()), Some(to)),
+            Unseen::Diverted { to, when } => {
+                (Outcome::Diverted, Some(302), format!("forwarded {}", when.word()), Some(to))
+            }
             Unseen::Full => (Outcome::Missed, Some(486), "too many calls were up".to_owned(), None),
         };
         let mut entry = entry(now, Direction::In, call, name);

@@ -34,10 +34,7 @@ fn s2_5_call_forwarding_unconditional() {
     usera.expect_nothing();
     redirect(&phone, call, DiversionReason::Unconditional).unwrap();
     let moved = usera.expect(302);
-    assert_eq!(
-        moved.headers("Contact"),
-        ["<sip:userc@192.0.2.203>;q=1.0", "<sip:voicemail@192.0.2.204>;q=0.9"]
-    );
+    assert_eq!(moved.headers("Contact"), ["<sip:userc@192.0.2.203>;q=1.0", "<sip:voicemail@192.0.2.204>;q=0.9"]);
     let diversion = moved.header("Diversion");
     assert!(diversion.ends_with(">;reason=unconditional;counter=1"), "{diversion}");
     invite.ack(&moved);

@@ -78,8 +78,9 @@ impl Journal {
                 return Err(io::Error::last_os_error());
             }
             // Another phone may have replaced it meanwhile.
-            let same = std::fs::metadata(&self.path)
-                .is_ok_and(|named| file.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (named.dev(), named.ino())));
+            let same = std::fs::metadata(&self.path).is_ok_and(|named| {
+                file.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (named.dev(), named.ino()))
+            });
             if same {
                 return Ok(file);
             }
@@ -227,7 +228,8 @@ mod tests {
                 .spawn()
                 .unwrap();
             let said = BufReader::new(writer.stdout.take().unwrap()).lines().map(Result::unwrap);
-            let mut wrote = said.filter_map(|line| line.strip_prefix("wrote ").map(|number| number.parse::<usize>().unwrap()));
+            let mut wrote =
+                said.filter_map(|line| line.strip_prefix("wrote ").map(|number| number.parse::<usize>().unwrap()));
             let last = wrote.nth(3 + round).unwrap();
             writer.kill().unwrap();
             let last = wrote.last().unwrap_or(last);
