@@ -467,9 +467,7 @@ impl Desk {
         if tell {
             self.tell_established(call);
         }
-        if let Some(other) = self.lines.one_too_many(call) {
-            self.effects.push_back(Effect::Hold(other));
-        }
+        self.effects.extend(self.lines.too_many(call).into_iter().map(Effect::Hold));
     }
 
     fn tell_established(&mut self, call: CallNo) {
@@ -498,6 +496,9 @@ impl Desk {
         answered_for: Option<Duration>,
     ) {
         let Some(line) = self.lines.remove(call) else { return };
+        if line.conference {
+            self.leave_conference();
+        }
         if let Some(tone) = tone_of_failure(&line, by, code) {
             self.order(Order::Tone { call, tone });
         } else if line.ringback {

@@ -63,6 +63,10 @@ pub(super) struct Line {
     pub(super) followed: bool,
     /// The call that was put on hold for this one to be taken back.
     pub(super) swapped_from: Option<CallNo>,
+    /// It is in the conference.
+    pub(super) conference: bool,
+    /// Nobody in the conference hears its other side.
+    pub(super) muted: bool,
     /// When it last came to the front; the greatest is the active call.
     front: u64,
     /// When it was held; the greatest was held last.
@@ -95,6 +99,8 @@ impl Line {
             media_lost: false,
             followed: false,
             swapped_from: None,
+            conference: false,
+            muted: false,
             front: 0,
             held_since: 0,
         }
@@ -123,6 +129,8 @@ impl Line {
             state: self.stage,
             held: matches!(self.hold, Hold::Held | Hold::ResumeAsked),
             remote_held: self.remote_held,
+            conference: self.conference,
+            muted: self.muted,
             codec: self.media.as_ref().map(|media| media.codec.name().to_string()),
             duration_s: self.established.map(|since| seconds(now.saturating_duration_since(since))),
             transfer: self.transfer,
@@ -222,19 +230,35 @@ impl Lines {
         self.front_most(|line| line.stage == CallStage::Established && line.is_up())
     }
 
-    /// The call to be held when one of ours has been answered, so that one is in the ear: the one not in front. Calls that
-    /// answer by themselves hold none and are not held.
-    pub(super) fn one_too_many(&self, answered: CallNo) -> Option<CallNo> {
+    /// The calls to be held when one of ours has been answered, so that one, or a conference, is in the ear: those not in
+    /// front. Calls that answer by themselves hold none and are not held.
+    pub(super) fn too_many(&self, answered: CallNo) -> Vec<CallNo> {
         let talks = |line: &&Line| line.stage == CallStage::Established && line.is_up() && !line.auto && !line.followed;
         let talking: Vec<&Line> = self.iter().filter(talks).collect();
-        let front = talking.iter().max_by_key(|line| line.front)?.call.call;
+        let Some(front) = talking.iter().max_by_key(|line| line.front) else { return Vec::new() };
         if !talking.iter().any(|line| line.call.call == answered) {
-            return None;
+            return Vec::new();
         }
-        if front != answered {
-            return Some(answered);
+        let with_front = |line: &Line| line.call.call == front.call.call || (front.conference && line.conference);
+        let others = talking.iter().filter(|line| !with_front(line)).map(|line| line.call.call);
+        if front.call.call == answered { others.collect() } else { others.filter(|call| *call == answered).collect() }
+    }
+
+    /// The members of the conference.
+    pub(super) fn conference(&self) -> Vec<CallNo> {
+        self.iter().filter(|line| line.conference).map(|line| line.call.call).collect()
+    }
+
+    /// What a person's next call puts on hold: the call in the ear, and with a member the whole conference.
+    pub(super) fn all_talking(&self) -> Vec<CallNo> {
+        let Some(talking) = self.talking() else { return Vec::new() };
+        let mut all = vec![talking];
+        if self.get(talking).is_some_and(|line| line.conference) {
+            all.extend(self.iter().filter(|line| line.conference && line.is_up()).map(|line| line.call.call));
+            all.sort_unstable();
+            all.dedup();
         }
-        talking.iter().map(|line| line.call.call).find(|call| *call != answered)
+        all
     }
 
     fn front_most(&self, wanted: impl Fn(&Line) -> bool) -> Option<CallNo> {
@@ -376,16 +400,16 @@ mod tests {
         let second = add(&mut lines, 2, false, CallStage::Calling);
         lines.bring_to_front(first);
         lines.bring_to_front(second);
-        assert_eq!(lines.one_too_many(first), None, "the second is not answered");
+        assert_eq!(lines.too_many(first), [], "the second is not answered");
         lines.get_mut(second).unwrap().stage = CallStage::Established;
-        assert_eq!(lines.one_too_many(second), Some(first));
+        assert_eq!(lines.too_many(second), [first]);
         lines.bring_to_front(first);
-        assert_eq!(lines.one_too_many(second), Some(second));
+        assert_eq!(lines.too_many(second), [second]);
         lines.set_held(first, Hold::Asked);
-        assert_eq!(lines.one_too_many(second), None);
+        assert_eq!(lines.too_many(second), []);
         lines.set_held(first, Hold::No);
         lines.get_mut(first).unwrap().auto = true;
-        assert_eq!(lines.one_too_many(second), None, "auto-answer holds none");
+        assert_eq!(lines.too_many(second), [], "auto-answer holds none");
     }
 
     #[test]

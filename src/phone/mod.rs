@@ -12,6 +12,7 @@ mod actor;
 pub mod advice;
 mod arriving;
 pub mod command;
+mod conference;
 mod desk;
 pub mod event;
 pub mod handle;
