@@ -163,11 +163,11 @@ impl Actor {
                 }
             }
             // The number is free: the person hears it ring.
-            Kind::Ringing { call, .. } | Kind::Established { call, .. } => {
-                if self.services.redial.as_ref().is_some_and(|redial| redial.call == Some(call.call)) {
-                    let before = self.services.redial.take();
-                    self.tell_redial(before);
-                }
+            Kind::Ringing { call, .. } | Kind::Established { call, .. }
+                if self.services.redial.as_ref().is_some_and(|redial| redial.call == Some(call.call)) =>
+            {
+                let before = self.services.redial.take();
+                self.tell_redial(before);
             }
             _ => {}
         }

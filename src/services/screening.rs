@@ -127,7 +127,7 @@ impl Emergency {
     /// Whether a URI or a number is one of them.
     pub fn is(&self, address: &str) -> bool {
         let who = Who::of(address);
-        self.0.iter().any(|number| *number == who.user)
+        self.0.contains(&who.user)
     }
 }
 
