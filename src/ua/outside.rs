@@ -14,6 +14,8 @@ use super::subscription::mwi::Summary;
 use super::subscription::{is_known, message_waiting};
 use super::{AccountId, UserAgent, dialog, request};
 
+/// Calls beyond `max_calls` that may wait for a decision.
+const SPARE_CALLS: usize = 8;
 /// What came in and was not understood or not wanted, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
@@ -165,11 +167,16 @@ impl UserAgent {
         {
             return call::refuse_offer(&mut self.core, now, id, &refusal);
         }
-        if self.calls.len() >= self.core.config.max_calls {
+        // Whoever decides may have something better than 486 for one call too many.
+        let spare = if self.core.asks_before_ringing { SPARE_CALLS } else { 0 };
+        if self.calls.len() >= self.core.config.max_calls + spare {
             return self.core.respond(now, id, 486, "Busy Here", &[]);
         }
         let account = self.account_called(request);
-        let alerting = Alerting::choose(&self.core, self.calls.len());
+        let alerting = match self.core.asks_before_ringing {
+            true => Alerting::Ask,
+            false => Alerting::choose(&self.core, self.calls.len()),
+        };
         let no = self.core.new_call_no();
         let incoming = Incoming { id, flow, request, offer, account, alerting };
         match Call::ring(&mut self.core, now, no, incoming) {

@@ -10,6 +10,7 @@ mod answering;
 mod cancelling;
 mod credentials;
 mod digits;
+mod draft_2_forwarding;
 mod draft_2_services;
 mod exchange_proxies;
 mod exchange_services;
