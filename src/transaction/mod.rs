@@ -144,6 +144,11 @@ impl Transactions {
         self.transmits.push_back(Transmit { flow, bytes: message.to_bytes() });
     }
 
+    /// Sends what is written already: the answer to a request that can't be read.
+    pub fn send_bytes(&mut self, flow: Flow, bytes: bytes::Bytes) {
+        self.transmits.push_back(Transmit { flow, bytes });
+    }
+
     /// Answers a request. A transaction that has ended already, or has its final response, sends nothing.
     pub fn respond(&mut self, now: Instant, id: ServerId, response: Response) {
         let Some(server) = self.servers.get_mut(&id) else { return };

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
+use sha2::{Digest as _, Sha256};
 
 use crate::sdp::{Intent, LocalMedia, Refusal, Session};
+use crate::sip::salvage::Salvaged;
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{
     CSeq, Header, HeaderName, Host, Message, Request, Response, ResponseBuilder, Route, Scheme, StatusCode, Timers,
@@ -121,6 +123,8 @@ pub struct Core {
     pub auth: Vec<Authenticator>,
     /// Our random Contact user for each account, and one more for direct calls.
     contact_users: Vec<String>,
+    /// What makes the tags of stateless answers ours.
+    tag_key: [u8; 16],
     rng: ChaCha20Rng,
     owners: HashMap<ClientId, Owner>,
     /// The To tags of the branches of an INVITE that have had their BYE: their 2xx may come again.
@@ -139,6 +143,8 @@ impl Core {
     pub fn new(config: Config, seed: [u8; 32]) -> Core {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let contact_users = (0..=config.accounts.len()).map(|_| token(&mut rng, 6)).collect();
+        let mut tag_key = [0; 16];
+        rng.fill_bytes(&mut tag_key);
         let auth = config.accounts.iter().map(Authenticator::new).collect();
         Core {
             auth,
@@ -146,6 +152,7 @@ impl Core {
             tx: Transactions::new(Timers::default(), MAX_TRANSACTIONS),
             timers: TimerQueue::default(),
             contact_users,
+            tag_key,
             rng,
             owners: HashMap::new(),
             ended: HashMap::new(),
@@ -167,6 +174,13 @@ impl Core {
     /// An unpredictable token of `bytes` random bytes, in hex.
     pub fn token(&mut self, bytes: usize) -> String {
         token(&mut self.rng, bytes)
+    }
+
+    /// A To tag for a request that no state is kept for: the same when it comes again, and unpredictable for others (RFC 3261
+    /// section 8.2.7).
+    pub fn stateless_tag(&self, request: &[u8]) -> String {
+        let hash = Sha256::new().chain_update(self.tag_key).chain_update(request).finalize();
+        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// A random number below `limit`.
@@ -468,6 +482,29 @@ impl Core {
         set_to_tag(&mut response, &tag);
         crate::sip::set(&mut response.headers, HeaderName::ContentLength, "0");
         self.tx.respond(now, id, response);
+    }
+
+    /// Answers a request and keeps nothing for it (RFC 3261 section 8.2.7): when it comes again it is answered again.
+    pub fn answer_statelessly(
+        &mut self,
+        flow: Flow,
+        request: Salvaged,
+        (code, reason): (u16, &str),
+        extra: &[(HeaderName, &str)],
+    ) {
+        let tag = self.stateless_tag(&request.identity());
+        let server = [(HeaderName::Server, self.config.user_agent.as_str())];
+        let (to, bytes) = request.answer(flow.remote, (code, reason), &tag, &[&server, extra].concat());
+        self.tx.send_bytes(Flow { remote: to, ..flow }, bytes);
+    }
+
+    /// Refuses a request whose transaction is to be forgotten at once: a flood of such requests leaves nothing behind.
+    pub fn refuse(&mut self, id: ServerId, code: u16, reason: &str, extra: &[(HeaderName, &str)]) {
+        let Some((request, flow)) = self.tx.server_request(id).map(Salvaged::of).zip(self.tx.server_flow(id)) else {
+            return;
+        };
+        self.tx.abandon_server(id);
+        self.answer_statelessly(flow, request, (code, reason), extra);
     }
 
     /// Emits an event.

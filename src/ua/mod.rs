@@ -31,8 +31,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::sip::salvage::{self, Salvaged};
 use crate::sip::transport::{Flow, Transmit};
-use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, is_answerable, parse_datagram};
+use crate::sip::{
+    CSeq, FramingError, Limits, Message, Method, ParseError, Request, Response, Scheme, TransactionKey, Uri,
+    is_answerable, parse_datagram, via,
+};
 use crate::transaction::{self, ClientId, Failure};
 
 use call::{Call, Dial, Plan};
@@ -126,22 +130,36 @@ impl UserAgent {
 
     /// A datagram came. What is no SIP message is dropped and counted.
     pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        match parse_datagram(Bytes::copy_from_slice(bytes), &Limits::datagram()) {
-            Ok(_) if has_nul(bytes) => {
-                self.counters.malformed += 1;
-                tracing::debug!(from = %flow.remote, "a datagram with a NUL in its header fields is dropped");
-            }
+        match read(bytes) {
+            Ok(_) if has_nul(bytes) => self.refuse_unread(flow, bytes, "NUL In Header Field"),
             Ok(Message::Request(request)) if !is_answerable(&request) => {
+                self.refuse_unread(flow, bytes, "Missing Header Field");
+            }
+            Ok(Message::Request(request)) if !names_a_transaction(&request) => {
+                self.refuse_unread(flow, bytes, "Bad Via");
+            }
+            // RFC 4475 section 3.2.1: the cookie alone; all such requests would be one transaction.
+            Ok(Message::Request(request)) if via::has_empty_branch(&request) => {
+                self.refuse_unread(flow, bytes, "Bad Branch");
+            }
+            Ok(Message::Response(response)) if !is_for_a_user_agent(&response) => {
                 self.counters.malformed += 1;
-                tracing::debug!(from = %flow.remote, "a request that can't be answered is dropped");
+                tracing::debug!(from = %flow.remote, "a response that no user agent may take is dropped");
             }
             Ok(message) => self.core.tx.handle_message(now, flow, message),
-            Err(error) => {
-                self.counters.malformed += 1;
-                tracing::debug!(from = %flow.remote, %error, "a datagram is dropped");
-            }
+            Err(error) => self.refuse_unread(flow, bytes, salvage::reason(&error)),
         }
         self.settle(now);
+    }
+
+    /// A datagram that can't be read. If it is a request that can be answered at all it gets 400, without a transaction:
+    /// the next that comes from there will be no better (RFC 4475 section 3.2.1).
+    fn refuse_unread(&mut self, flow: Flow, bytes: &[u8], reason: &str) {
+        self.counters.malformed += 1;
+        tracing::debug!(from = %flow.remote, reason, "a datagram can't be read");
+        if let Some(salvaged) = Salvaged::read(bytes) {
+            self.core.answer_statelessly(flow, salvaged, (400, reason), &[]);
+        }
     }
 
     /// The deadline has come that [`UserAgent::poll_timeout`] named.
@@ -592,8 +610,34 @@ fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, Com
         .ok_or_else(|| CommandError::BadTarget(target.to_string()))
 }
 
-/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
+/// A datagram ends where it ends: the empty line after the last header field may be missing (RFC 5118 section 4.10's are so).
+fn read(datagram: &[u8]) -> Result<Message, ParseError> {
+    let limits = Limits::datagram();
+    match parse_datagram(Bytes::copy_from_slice(datagram), &limits) {
+        Err(ParseError::Framing(FramingError::NoHeaderTerminator)) if datagram.ends_with(b"\r\n") => {
+            parse_datagram([datagram, b"\r\n"].concat().into(), &limits)
+        }
+        result => result,
+    }
+}
+
+/// Whether there is a NUL before the body other than as a quoted pair, where alone it may stand (RFC 3261 section 25.1).
 fn has_nul(message: &[u8]) -> bool {
     let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
-    message.iter().take(end).any(|byte| *byte == 0)
+    let mut escaped = false;
+    message.iter().take(end).any(|byte| {
+        let bare = *byte == 0 && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        bare
+    })
+}
+
+/// Whether a request's transaction can be told from others, and its answer find its way (RFC 3261 section 17.2.3).
+fn names_a_transaction(request: &Request) -> bool {
+    TransactionKey::from_request(request).is_some()
+}
+
+/// Whether a response may be for us: one hop, whose Via is ours (RFC 3261 section 8.1.3.3), and a CSeq that can be read.
+fn is_for_a_user_agent(response: &Response) -> bool {
+    via::hops(&response.headers) <= 1 && matches!(response.headers.typed::<CSeq>(), Some(Ok(_)))
 }

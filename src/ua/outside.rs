@@ -17,7 +17,7 @@ impl UserAgent {
             self.counters.refused += 1;
             let extra: Vec<(HeaderName, &str)> =
                 objection.extra.iter().map(|(name, value)| (name.clone(), value.as_str())).collect();
-            return self.core.respond(now, id, objection.code, objection.reason, &extra);
+            return self.core.refuse(id, objection.code, objection.reason, &extra);
         }
         if dialog::to_tag(&request.headers).is_some() {
             if let Some(call) = self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
@@ -29,21 +29,21 @@ impl UserAgent {
                 .find_map(|call| call.has_early_dialog(&request.headers).then_some(call))
             {
                 Some(call) => call.handle_early_request(&mut self.core, now, id, flow, request),
-                None => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
+                None => self.core.refuse(id, 481, "Call/Transaction Does Not Exist", &[]),
             };
         }
         match request.method {
             Method::Invite => self.handle_invite(now, id, flow, request),
-            Method::Options => self.handle_options(now, id),
+            Method::Options => self.handle_options(id),
             Method::Notify => self.handle_notify(now, id, flow, request),
-            Method::Refer => self.core.respond(now, id, 403, "Only Inside A Call", &[]),
-            _ => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
+            Method::Refer => self.core.refuse(id, 403, "Only Inside A Call", &[]),
+            _ => self.core.refuse(id, 481, "Call/Transaction Does Not Exist", &[]),
         }
     }
 
     pub(super) fn handle_cancel(&mut self, now: Instant, id: ServerId, invite: Option<ServerId>) {
         let Some(invite) = invite else {
-            return self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]);
+            return self.core.refuse(id, 481, "Call/Transaction Does Not Exist", &[]);
         };
         let call = self.calls.values_mut().find(|call| call.ringing_invite() == Some(invite));
         match (call, self.core.tx.server_request(id).cloned()) {
@@ -54,24 +54,24 @@ impl UserAgent {
     }
 
     /// RFC 3261 section 11.2.
-    fn handle_options(&mut self, now: Instant, id: ServerId) {
+    fn handle_options(&mut self, id: ServerId) {
         let extra = [
             (HeaderName::Allow, ALLOW),
             (HeaderName::Accept, "application/sdp"),
             (HeaderName::AcceptEncoding, "identity"),
             (HeaderName::AcceptLanguage, "en"),
         ];
-        self.core.respond(now, id, 200, "OK", &extra);
+        self.core.refuse(id, 200, "OK", &extra);
     }
 
     /// Message waiting comes without a subscription from many PBXs (RFC 3842); nothing else does.
     fn handle_notify(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
         let event = text(&request.headers, &HeaderName::Event).to_ascii_lowercase();
         if event.split(';').next().map(str::trim) != Some("message-summary") {
-            return self.core.respond(now, id, 489, "Bad Event", &[]);
+            return self.core.refuse(id, 489, "Bad Event", &[]);
         }
         if !self.core.is_own_server(None, flow.remote.ip()) && !self.core.config.direct_calls {
-            return self.core.respond(now, id, 403, "Forbidden", &[]);
+            return self.core.refuse(id, 403, "Forbidden", &[]);
         }
         self.core.respond(now, id, 200, "OK", &[]);
         let account = self.account_called(request);
@@ -102,16 +102,16 @@ impl UserAgent {
 
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
         if self.calls.values().any(|call| call.is_merged(request)) {
-            return self.core.respond(now, id, 482, "Loop Detected", &[]);
+            return self.core.refuse(id, 482, "Loop Detected", &[]);
         }
         let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
         let welcome = self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip());
         if !welcome {
             self.counters.strangers += 1;
-            return self.core.respond(now, id, 404, "Not Found", &[]);
+            return self.core.refuse(id, 404, "Not Found", &[]);
         }
         if self.core.shutting_down {
-            return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
+            return self.core.refuse(id, 480, "Temporarily Unavailable", &[]);
         }
         let body = String::from_utf8_lossy(request.body()).into_owned();
         let offer = (call::content_type(request) == "application/sdp" && !body.trim().is_empty()).then_some(body);
@@ -121,7 +121,7 @@ impl UserAgent {
             return call::refuse_offer(&mut self.core, now, id, &refusal);
         }
         if self.calls.len() >= self.core.config.max_calls {
-            return self.core.respond(now, id, 486, "Busy Here", &[]);
+            return self.core.refuse(id, 486, "Busy Here", &[]);
         }
         let account = self.account_called(request);
         let alerting = Alerting::choose(&self.core, self.calls.len());
