@@ -233,6 +233,11 @@ impl Transactions {
             return;
         };
         let way = client.flow;
+        // RFC 3261 figure 5: in Completed only a final refusal is acknowledged again. The library acknowledges a late 180 too.
+        let late = !response.status.is_final() || response.status.is_success();
+        if late && client.machine.state() == ClientState::Completed {
+            return;
+        }
         let outputs = client.machine.on_response(response);
         self.apply(now, Id::Client(id), way, outputs);
     }

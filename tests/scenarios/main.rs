@@ -23,5 +23,6 @@ mod rfc4475_torture;
 mod rfc5118_torture;
 mod shutdown;
 mod torture;
+mod transaction_figures;
 mod transferee;
 mod transferring;
