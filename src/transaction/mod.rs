@@ -14,7 +14,7 @@ use crate::sip::{
     ServerTransaction, Timer, Timers, TransactionKey, TuEvent, via,
 };
 
-use queue::TimerQueue;
+use queue::{TimerQueue, shrink, shrink_queue};
 
 /// A client transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,9 +158,6 @@ impl Transactions {
         let answered = matches!(server.machine.state(), ServerState::Completed);
         self.apply(now, Id::Server(id), flow, outputs);
         if answered && self.servers.contains_key(&id) {
-            while self.answered.front().is_some_and(|oldest| !self.servers.contains_key(oldest)) {
-                self.answered.pop_front();
-            }
             self.answered.push_back(id);
         }
     }
@@ -344,12 +341,16 @@ impl Transactions {
 
     /// The next message to put on the wire.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
+        let next = self.transmits.pop_front();
+        shrink_queue(&mut self.transmits);
+        next
     }
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let next = self.events.pop_front();
+        shrink_queue(&mut self.events);
+        next
     }
 
     /// When [`Transactions::handle_timeout`] is due, and which of RFC 3261's timers that is.
@@ -402,6 +403,14 @@ impl Transactions {
         for timer in Timer::ALL {
             self.queue.cancel(&(id, timer));
         }
+        while self.answered.front().is_some_and(|oldest| !self.servers.contains_key(oldest)) {
+            self.answered.pop_front();
+        }
+        shrink(&mut self.clients);
+        shrink(&mut self.client_keys);
+        shrink(&mut self.servers);
+        shrink(&mut self.server_keys);
+        shrink_queue(&mut self.answered);
     }
 }
 

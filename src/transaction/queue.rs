@@ -1,6 +1,6 @@
 //! A queue of things to do at a time, each of which can be set anew or taken back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::Instant;
 
@@ -31,6 +31,7 @@ impl<K: Clone + Eq + Hash> TimerQueue<K> {
     pub fn cancel(&mut self, key: &K) {
         if let Some(place) = self.by_key.remove(key) {
             self.by_time.remove(&place);
+            shrink(&mut self.by_key);
         }
     }
 
@@ -47,6 +48,7 @@ impl<K: Clone + Eq + Hash> TimerQueue<K> {
         }
         let (_, key) = self.by_time.pop_first()?;
         self.by_key.remove(&key);
+        shrink(&mut self.by_key);
         Some(key)
     }
 
@@ -58,6 +60,21 @@ impl<K: Clone + Eq + Hash> TimerQueue<K> {
     /// Whether none is set.
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()
+    }
+}
+
+/// Gives back the room that a burst has left in a map. Small maps keep theirs, and none is moved often: only an eighth may
+/// be in use.
+pub fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > 1_024 && map.len() * 8 < map.capacity() {
+        map.shrink_to(map.len() * 2);
+    }
+}
+
+/// The same of a queue that has run empty.
+pub fn shrink_queue<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() && queue.capacity() > 1_024 {
+        queue.shrink_to_fit();
     }
 }
 

@@ -15,7 +15,7 @@ use crate::sip::{
     CSeq, Header, HeaderName, Host, Message, Request, Response, ResponseBuilder, Route, Scheme, StatusCode, Timers,
     Uri, push, via,
 };
-use crate::transaction::queue::TimerQueue;
+use crate::transaction::queue::{TimerQueue, shrink};
 use crate::transaction::{ClientId, Failure, ServerId, Transactions};
 
 use super::auth::{Attempt, Authenticator, Challenger};
@@ -79,7 +79,7 @@ impl Resolve {
 }
 
 /// Whose a client transaction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// An account's REGISTER.
     Registration(AccountId),
@@ -90,7 +90,7 @@ pub enum Owner {
 }
 
 /// What a call's request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// The first INVITE.
     Invite,
@@ -127,12 +127,16 @@ pub struct Core {
     tag_key: [u8; 16],
     rng: ChaCha20Rng,
     owners: HashMap<ClientId, Owner>,
+    /// The open transactions of those whom somebody asks for, oldest first.
+    owned: HashMap<Owner, Vec<ClientId>>,
     /// The To tags of the branches of an INVITE that have had their BYE: their 2xx may come again.
     ended: HashMap<ClientId, Vec<bytes::Bytes>>,
     hops: HashMap<Resolve, (Instant, Vec<Flow>)>,
     waiting: Vec<(Resolve, Waiting)>,
     resolves: VecDeque<Resolve>,
     pub events: VecDeque<Event>,
+    /// Calls that have ended and are to be cleared away.
+    pub over: VecDeque<CallNo>,
     /// Requests that failed before they left.
     pub failures: VecDeque<(Owner, Failure)>,
     pub next_call: u32,
@@ -155,11 +159,13 @@ impl Core {
             tag_key,
             rng,
             owners: HashMap::new(),
+            owned: HashMap::new(),
             ended: HashMap::new(),
             hops: HashMap::new(),
             waiting: Vec::new(),
             resolves: VecDeque::new(),
             events: VecDeque::new(),
+            over: VecDeque::new(),
             failures: VecDeque::new(),
             next_call: 0,
             shutting_down: false,
@@ -368,6 +374,9 @@ impl Core {
         match self.tx.send_request(now, request, flow) {
             Ok(id) => {
                 self.owners.insert(id, owner);
+                if owner != Owner::Nobody {
+                    self.owned.entry(owner).or_default().push(id);
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "a request is not sent");
@@ -441,7 +450,7 @@ impl Core {
 
     /// The newest open client transaction of an owner.
     pub fn client_of(&self, owner: Owner) -> Option<ClientId> {
-        self.owners.iter().filter(|(_, other)| **other == owner).map(|(id, _)| *id).max()
+        self.owned.get(&owner).and_then(|ids| ids.last().copied())
     }
 
     /// Whose a client transaction is.
@@ -451,8 +460,17 @@ impl Core {
 
     /// A client transaction is over.
     pub fn forget_client(&mut self, id: ClientId) {
-        self.owners.remove(&id);
+        if let Some(owner) = self.owners.remove(&id)
+            && let Some(ids) = self.owned.get_mut(&owner)
+        {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.owned.remove(&owner);
+            }
+        }
         self.ended.remove(&id);
+        shrink(&mut self.owners);
+        shrink(&mut self.owned);
     }
 
     /// Whether a request without an owner still waits for its answer: a BYE, a CANCEL.

@@ -14,6 +14,7 @@
 pub mod auth;
 mod bindings;
 pub mod call;
+mod calls;
 mod capabilities;
 pub mod command;
 pub mod config;
@@ -40,6 +41,7 @@ use crate::sip::{
 use crate::transaction::{self, ClientId, Failure};
 
 use call::{Call, Dial, Plan};
+use calls::Calls;
 use command::{MediaPorts, Reply};
 use registration::{NoAnswer, Registration, Step};
 
@@ -97,7 +99,7 @@ pub struct Counters {
 /// A SIP user agent: see the module's page.
 pub struct UserAgent {
     core: Core,
-    calls: BTreeMap<CallNo, Call>,
+    calls: Calls,
     plans: BTreeMap<CallNo, Plan>,
     registrations: Vec<Registration>,
     counters: Counters,
@@ -118,7 +120,7 @@ impl UserAgent {
             .collect();
         UserAgent {
             core,
-            calls: BTreeMap::new(),
+            calls: Calls::default(),
             plans: BTreeMap::new(),
             registrations,
             counters: Counters::default(),
@@ -358,8 +360,7 @@ impl UserAgent {
                 }
             }
         }
-        let over: Vec<CallNo> = self.calls.values().filter(|call| call.is_over()).map(|call| call.no).collect();
-        for no in over {
+        while let Some(no) = self.core.over.pop_front() {
             let call = self.calls.remove(&no);
             self.plans.remove(&no);
             if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
@@ -381,7 +382,7 @@ impl UserAgent {
         match event {
             transaction::Event::Request { id, flow, request } => self.handle_request(now, id, flow, &request),
             transaction::Event::Ack { request, .. } => {
-                if let Some(call) = self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
+                if let Some(call) = self.calls.find_mut(&request.headers, |call| call.has_dialog(&request.headers)) {
                     call.handle_ack(&mut self.core, now, &request);
                 }
             }
@@ -389,8 +390,10 @@ impl UserAgent {
             transaction::Event::Response { id, flow, response } => self.handle_response(now, id, flow, *response),
             transaction::Event::StrayResponse { response, .. } => {
                 if response.status.is_success() {
-                    for call in self.calls.values_mut().filter(|call| call.has_call_id(&response.headers)) {
-                        call.stray_2xx(&mut self.core, now, &response);
+                    for no in self.calls.with_call_id(&response.headers) {
+                        if let Some(call) = self.calls.get_mut(&no) {
+                            call.stray_2xx(&mut self.core, now, &response);
+                        }
                     }
                 }
             }

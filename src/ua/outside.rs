@@ -20,14 +20,10 @@ impl UserAgent {
             return self.core.refuse(id, objection.code, objection.reason, &extra);
         }
         if dialog::to_tag(&request.headers).is_some() {
-            if let Some(call) = self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
+            if let Some(call) = self.calls.find_mut(&request.headers, |call| call.has_dialog(&request.headers)) {
                 return call.handle_request(&mut self.core, now, id, flow, request);
             }
-            return match self
-                .calls
-                .values_mut()
-                .find_map(|call| call.has_early_dialog(&request.headers).then_some(call))
-            {
+            return match self.calls.find_mut(&request.headers, |call| call.has_early_dialog(&request.headers)) {
                 Some(call) => call.handle_early_request(&mut self.core, now, id, flow, request),
                 None => self.core.refuse(id, 481, "Call/Transaction Does Not Exist", &[]),
             };
@@ -45,9 +41,11 @@ impl UserAgent {
         let Some(invite) = invite else {
             return self.core.refuse(id, 481, "Call/Transaction Does Not Exist", &[]);
         };
-        let call = self.calls.values_mut().find(|call| call.ringing_invite() == Some(invite));
-        match (call, self.core.tx.server_request(id).cloned()) {
-            (Some(call), Some(cancel)) => call.cancelled(&mut self.core, now, id, invite, &cancel),
+        let cancel = self.core.tx.server_request(id).cloned();
+        let ringing = |call: &mut Call| call.ringing_invite() == Some(invite);
+        let call = cancel.as_ref().and_then(|cancel| self.calls.find_mut(&cancel.headers, ringing));
+        match (call, cancel.as_ref()) {
+            (Some(call), Some(cancel)) => call.cancelled(&mut self.core, now, id, invite, cancel),
             // It has its final response already: the CANCEL changes nothing (RFC 3261 section 9.2).
             _ => self.core.respond(now, id, 200, "OK", &[]),
         }
@@ -101,7 +99,7 @@ impl UserAgent {
     }
 
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        if self.calls.values().any(|call| call.is_merged(request)) {
+        if self.calls.find_mut(&request.headers, |call| call.is_merged(request)).is_some() {
             return self.core.refuse(id, 482, "Loop Detected", &[]);
         }
         let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
