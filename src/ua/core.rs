@@ -26,7 +26,7 @@ use super::timer::Timer;
 use super::{AccountId, CallNo};
 
 /// Transactions of either side at a time.
-const MAX_TRANSACTIONS: usize = 20_000;
+const MAX_TRANSACTIONS: usize = 10_000;
 /// Hosts whose addresses are remembered.
 const MAX_HOPS: usize = 1_000;
 /// How long a host's addresses are used before they are asked for again.
@@ -516,7 +516,8 @@ impl Core {
         self.tx.send_bytes(Flow { remote: to, ..flow }, bytes);
     }
 
-    /// Refuses a request whose transaction is to be forgotten at once: a flood of such requests leaves nothing behind.
+    /// Answers a request whose transaction is to be forgotten at once: a flood of such requests leaves nothing behind. Only
+    /// for answers that are the same whenever it comes again.
     pub fn refuse(&mut self, id: ServerId, code: u16, reason: &str, extra: &[(HeaderName, &str)]) {
         let Some((request, flow)) = self.tx.server_request(id).map(Salvaged::of).zip(self.tx.server_flow(id)) else {
             return;

@@ -20,6 +20,7 @@ pub mod command;
 pub mod config;
 mod core;
 pub mod dialog;
+mod doorbell;
 pub mod event;
 pub mod identity;
 mod outside;
@@ -43,6 +44,7 @@ use crate::transaction::{self, ClientId, Failure};
 use call::{Call, Dial, Plan};
 use calls::Calls;
 use command::{MediaPorts, Reply};
+use doorbell::Doorbell;
 use registration::{NoAnswer, Registration, Step};
 
 pub use self::core::{Resolve, Unreachable};
@@ -94,6 +96,8 @@ pub struct Counters {
     pub refused: u64,
     /// INVITEs from strangers: 404.
     pub strangers: u64,
+    /// INVITEs from a source that has rung too often of late: 480.
+    pub too_many: u64,
 }
 
 /// A SIP user agent: see the module's page.
@@ -103,6 +107,7 @@ pub struct UserAgent {
     plans: BTreeMap<CallNo, Plan>,
     registrations: Vec<Registration>,
     counters: Counters,
+    doorbell: Doorbell,
     quiet_told: bool,
 }
 
@@ -124,6 +129,7 @@ impl UserAgent {
             plans: BTreeMap::new(),
             registrations,
             counters: Counters::default(),
+            doorbell: Doorbell::default(),
             quiet_told: false,
         }
     }

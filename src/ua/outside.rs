@@ -100,7 +100,7 @@ impl UserAgent {
 
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
         if self.calls.find_mut(&request.headers, |call| call.is_merged(request)).is_some() {
-            return self.core.refuse(id, 482, "Loop Detected", &[]);
+            return self.core.respond(now, id, 482, "Loop Detected", &[]);
         }
         let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
         let welcome = self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip());
@@ -109,7 +109,7 @@ impl UserAgent {
             return self.core.refuse(id, 404, "Not Found", &[]);
         }
         if self.core.shutting_down {
-            return self.core.refuse(id, 480, "Temporarily Unavailable", &[]);
+            return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
         }
         let body = String::from_utf8_lossy(request.body()).into_owned();
         let offer = (call::content_type(request) == "application/sdp" && !body.trim().is_empty()).then_some(body);
@@ -119,10 +119,16 @@ impl UserAgent {
             return call::refuse_offer(&mut self.core, now, id, &refusal);
         }
         if self.calls.len() >= self.core.config.max_calls {
-            return self.core.refuse(id, 486, "Busy Here", &[]);
+            // With its transaction: when this INVITE comes again a place may be free, and it must not ring then.
+            return self.core.respond(now, id, 486, "Busy Here", &[]);
         }
         let account = self.account_called(request);
         let alerting = Alerting::choose(&self.core, self.calls.len());
+        let for_a_person = alerting == Alerting::Ring && !self.core.is_own_server(None, flow.remote.ip());
+        if for_a_person && !self.doorbell.rings(now, flow.remote.ip()) {
+            self.counters.too_many += 1;
+            return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
+        }
         let no = self.core.new_call_no();
         let incoming = Incoming { id, flow, request, offer, account, alerting };
         match Call::ring(&mut self.core, now, no, incoming) {

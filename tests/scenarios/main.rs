@@ -12,6 +12,7 @@ mod credentials;
 mod digits;
 mod draft_2_services;
 mod far_side;
+mod flood;
 mod holding;
 mod lossy;
 mod malformed;
