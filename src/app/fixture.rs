@@ -40,7 +40,8 @@ impl Scene {
             messages: None,
         };
         let accounts = vec![account("work", "sip:alice@pbx.example.com"), account("home", "sip:alic@home.example.org")];
-        let snapshot = Snapshot { accounts, calls: Vec::new(), devices: Devices::default(), muted: false };
+        let snapshot =
+            Snapshot { accounts, calls: Vec::new(), devices: Devices::default(), muted: false, transactions: 0 };
         scene.send(Msg::Replied(Ok(Reply::State(Box::new(snapshot)))));
         scene.phone(Kind::Registered {
             account: "work".into(),

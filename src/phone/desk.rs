@@ -133,6 +133,7 @@ impl Desk {
             calls: self.lines.states(now),
             devices: self.devices.clone(),
             muted: self.muted,
+            transactions: 0,
         }
     }
 

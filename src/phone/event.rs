@@ -225,6 +225,8 @@ pub struct Snapshot {
     pub calls: Vec<CallState>,
     pub devices: Devices,
     pub muted: bool,
+    /// SIP transactions that are open, of either side: some live for 32 s after their last message.
+    pub transactions: usize,
 }
 
 /// An account at one moment.
@@ -364,7 +366,7 @@ mod tests {
             (Kind::Error { command: None, message: "no".into() }, json!({"event": "error", "message": "no"})),
             (
                 Kind::State(Box::default()),
-                json!({"event": "state", "accounts": [], "calls": [], "muted": false,
+                json!({"event": "state", "accounts": [], "calls": [], "muted": false, "transactions": 0,
                        "devices": {"input": "", "output": "", "ring": ""}}),
             ),
         ] {
