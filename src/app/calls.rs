@@ -51,6 +51,10 @@ pub struct Call {
     pub held: bool,
     /// They hold us.
     pub remote_held: bool,
+    /// In the conference.
+    pub conference: bool,
+    /// Nobody in the conference hears them.
+    pub muted: bool,
     /// The codec's name.
     pub codec: Option<String>,
     /// The sound is encrypted.
@@ -118,6 +122,8 @@ impl Call {
             stage,
             held: false,
             remote_held: false,
+            conference: false,
+            muted: false,
             codec: None,
             srtp: false,
             began: time,
@@ -313,6 +319,11 @@ impl App {
             }
             Kind::RemoteHeld { call } => self.change(&call, |call| call.remote_held = true),
             Kind::RemoteResumed { call } => self.change(&call, |call| call.remote_held = false),
+            Kind::Conference { call, calls } => self.change(&call, |call| {
+                call.conference = !calls.is_empty();
+                call.muted &= call.conference;
+            }),
+            Kind::MemberMuted { call, muted } => self.change(&call, |call| call.muted = muted),
             Kind::Muted => self.muted = true,
             Kind::Unmuted => self.muted = false,
             Kind::Transfer { call, stage, code } => self.change(&call, |call| call.transfer = Some((stage, code))),
@@ -341,7 +352,7 @@ impl App {
                 };
                 self.end(call.call, time, outcome, duration_s);
             }
-            Kind::MessageWaiting { account, new, old } => match account {
+            Kind::MessageWaiting { account, new, old, .. } => match account {
                 Some(name) => self.account(&name).messages = Some((new, old)),
                 None => {
                     if let Some(account) = self.accounts.first_mut() {
@@ -349,7 +360,14 @@ impl App {
                     }
                 }
             },
-            Kind::Device { .. } | Kind::Ok { .. } | Kind::Error { .. } => {}
+            Kind::Lamp(_)
+            | Kind::SubscriptionFailed { .. }
+            | Kind::Message { .. }
+            | Kind::MessageSent { .. }
+            | Kind::MessageFailed { .. }
+            | Kind::Device { .. }
+            | Kind::Ok { .. }
+            | Kind::Error { .. } => {}
             Kind::State(snapshot) => self.take_snapshot(*snapshot),
         }
         effects

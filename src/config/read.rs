@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
 use super::keys::{self, Given, Key, Kind};
-use super::{Account, Config, RealmCredentials, Secret, address, nearest};
+use super::{Account, Config, Events, RealmCredentials, Secret, address, nearest};
 
 /// The sections, as they are written.
 const SECTIONS: [&str; 4] = ["account", "sip", "audio", "calls"];
@@ -76,6 +76,7 @@ impl Document<'_> {
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            events: Events::default(),
         };
         self.fill(&mut account, "account", keys::ACCOUNT, table)?;
         self.one_password("account", table)?;
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
     use crate::config::{Audio, Calls, Dtmf, EXAMPLE, Latency, Sip};
     use crate::sdp::HoldStyle;
-    use crate::ua::config::{AutoAnswer, TransferPolicy};
+    use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
     fn parse(text: &str) -> Result<Config, String> {
         read(Path::new("c.toml"), text).map_err(|error| error.to_string())
@@ -201,6 +202,9 @@ expires = 1_800
 register = false
 credentials = [{ realm = "other.example", user = "al", password = "tiger" }]
 voicemail = "sip:*97@pbx.example.com"
+mwi = false
+watch = ["sip:201@pbx.example.com", "Bob <sip:202@pbx.example.com>"]
+reg_events = true
 [[account]]
 uri = "sip:bob@[2001:db8::1]:5070"
 password = "lion"
@@ -251,6 +255,11 @@ direct_calls = true
                 password: Secret::Plain(text("tiger")),
             }],
             voicemail: Some(text("sip:*97@pbx.example.com")),
+            events: Events {
+                message_waiting: MessageWaiting::Never,
+                watch: vec![text("sip:201@pbx.example.com"), text("Bob <sip:202@pbx.example.com>")],
+                registrations: true,
+            },
         };
         let bob = Account {
             name: text("bob"),
@@ -264,6 +273,7 @@ direct_calls = true
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            events: Events::default(),
         };
         let audio = Audio {
             input: text("tone:440"),

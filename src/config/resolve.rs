@@ -111,7 +111,20 @@ fn account(account: &Account) -> Result<core::Account, ConfigError> {
         register: account.register,
         credentials: password.map(|password| Credentials { user: user(), password }),
         realms,
+        events: events(account, &uri)?,
         uri,
+    })
+}
+
+fn events(account: &Account, uri: &Uri) -> Result<core::Events, ConfigError> {
+    let watch = |text: &String| match address::watched(text, Some(uri)) {
+        Ok((uri, name)) => Ok(core::Watch { uri, name }),
+        Err(fault) => Err(ConfigError::new(Place::Account(account.name.clone()), format!("watch: {fault}"))),
+    };
+    Ok(core::Events {
+        message_waiting: account.events.message_waiting,
+        watch: account.events.watch.iter().map(watch).collect::<Result<_, _>>()?,
+        registrations: account.events.registrations,
     })
 }
 

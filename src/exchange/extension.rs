@@ -277,6 +277,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         register: false,
         credentials: Some(credentials.clone()),
         realms: vec![(home.domain.clone(), credentials)],
+        events: Default::default(),
     };
     Some(Config {
         accounts: vec![account],

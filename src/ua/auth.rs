@@ -485,6 +485,7 @@ mod tests {
             register: true,
             credentials: Some(secret("bob", "zanzibar")),
             realms: vec![("chicago.example.com".to_owned(), secret("robert", "windy"))],
+            events: Default::default(),
         }
     }
 

@@ -8,7 +8,8 @@
 //!     -> poll_transmit*, poll_resolve*, poll_event*, then sleep until poll_timeout
 //! ```
 //!
-//! The parts: [`call`] (one call's life), [`registration`], [`auth`] (credentials), [`dialog`], [`request`] (what every
+//! The parts: [`call`] (one call's life), [`registration`], [`subscription`] (event packages), [`message`] (texts), [`auth`]
+//! (credentials), [`dialog`], [`request`] (what every
 //! request must stand), and `core`, which they share.
 
 pub mod auth;
@@ -23,9 +24,11 @@ pub mod dialog;
 mod doorbell;
 pub mod event;
 pub mod identity;
+pub mod message;
 mod outside;
 pub mod registration;
 pub mod request;
+pub mod subscription;
 pub mod timer;
 
 use std::collections::BTreeMap;
@@ -73,6 +76,10 @@ impl std::fmt::Display for CallNo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(pub usize);
 
+/// A subscription's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionId(u32);
+
 /// What one call's news mean for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FollowUp {
@@ -106,6 +113,8 @@ pub struct UserAgent {
     calls: Calls,
     plans: BTreeMap<CallNo, Plan>,
     registrations: Vec<Registration>,
+    subscriptions: subscription::Subscriptions,
+    messages: message::Messages,
     counters: Counters,
     doorbell: Doorbell,
     quiet_told: bool,
@@ -128,6 +137,8 @@ impl UserAgent {
             calls: Calls::default(),
             plans: BTreeMap::new(),
             registrations,
+            subscriptions: subscription::Subscriptions::default(),
+            messages: message::Messages::default(),
             counters: Counters::default(),
             doorbell: Doorbell::default(),
             quiet_told: false,
@@ -178,6 +189,7 @@ impl UserAgent {
             match timer {
                 Timer::Transaction(_) => {}
                 Timer::Registration(account) => self.registration_due(account, now),
+                Timer::Subscription(id) => self.subscription_due(now, id),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
                 | Timer::Resend2xx(call)
@@ -209,6 +221,7 @@ impl UserAgent {
                 Waiting::Register(_) if self.core.shutting_down => {}
                 Waiting::Register(account) if found => self.register(account, now),
                 Waiting::Register(account) => self.registrar_unknown(account, now, &query.host),
+                Waiting::Subscribe(id) => self.subscription_resolved(now, id, found, &query.host),
                 Waiting::Request(owner, request) if found => self.core.send(now, owner, request),
                 Waiting::Request(owner, _) => self.core.failures.push_back((owner, Failure::Transport)),
                 Waiting::Ack(ack) if found => self.core.send_ack(now, ack),
@@ -266,6 +279,7 @@ impl UserAgent {
             }
             Command::Unregister { account } => {
                 self.known(account)?;
+                self.unsubscribe_account(now, account);
                 self.unregister(account);
             }
             Command::Query { account } => {
@@ -280,6 +294,11 @@ impl UserAgent {
                 self.known(account)?;
                 self.with_registration(account, Registration::clear);
             }
+            Command::Subscribe { account } => {
+                self.known(account)?;
+                self.subscribe_account(now, account);
+            }
+            Command::Message { account, target, text } => self.send_message(now, account, target, text)?,
             Command::Shutdown => self.shut_down(now),
         }
         Ok(Reply::Done)
@@ -289,6 +308,9 @@ impl UserAgent {
         self.core.shutting_down = true;
         for call in self.calls.values_mut() {
             call.hang_up(&mut self.core, now);
+        }
+        for place in 0..self.registrations.len() {
+            self.unsubscribe_account(now, AccountId(place));
         }
         // An account that never registered has nothing to take back, and nothing to say.
         for place in 0..self.registrations.len() {
@@ -381,7 +403,10 @@ impl UserAgent {
     }
 
     fn is_shut_down(&self) -> bool {
-        self.calls.is_empty() && !self.core.awaits_answers() && self.registrations.iter().all(Registration::is_idle)
+        self.calls.is_empty()
+            && !self.core.awaits_answers()
+            && self.subscriptions.is_idle()
+            && self.registrations.iter().all(Registration::is_idle)
     }
 
     fn handle_transaction(&mut self, now: Instant, event: transaction::Event) {
@@ -428,6 +453,8 @@ impl UserAgent {
                 }
                 None => self.end_late_answer(now, id, &response),
             },
+            Owner::Subscription(subscription) => self.subscription_response(now, subscription, id, flow, &response),
+            Owner::Message(message) => self.message_response(now, message, id, flow, &response),
             Owner::Nobody => {}
         }
     }
@@ -459,6 +486,8 @@ impl UserAgent {
                     call.handle_failure(&mut self.core, now, purpose, failure);
                 }
             }
+            Owner::Subscription(id) => self.subscription_failure(now, id, failure),
+            Owner::Message(message) => self.message_failure(now, message, failure),
             Owner::Nobody => {}
         }
     }
@@ -538,11 +567,15 @@ impl UserAgent {
 
     /// Sends what the registrations have to send, tells what they have to tell, and notes when they are due.
     fn pump_registrations(&mut self, now: Instant) {
+        let mut told = Vec::new();
         for (place, registration) in self.registrations.iter_mut().enumerate() {
             let account = AccountId(place);
             while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
                 match step {
-                    Step::Event(event) => self.core.emit(event),
+                    Step::Event(event) => {
+                        told.push(event.clone());
+                        self.core.emit(event);
+                    }
                     Step::Send(request) => self.core.send_register(now, account, *request),
                 }
             }
@@ -550,6 +583,14 @@ impl UserAgent {
                 Some(at) => self.core.timers.set(Timer::Registration(account), at),
                 None if registration.contact().is_some() => self.core.timers.cancel(&Timer::Registration(account)),
                 None => {}
+            }
+        }
+        for event in told {
+            match event {
+                Event::Registered { account, contact, .. } => self.account_registered(now, account, &contact),
+                Event::RegistrationFailed { account, .. } => self.account_lost(account),
+                Event::Unregistered { account } => self.unsubscribe_account(now, account),
+                _ => {}
             }
         }
     }

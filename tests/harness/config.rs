@@ -47,6 +47,7 @@ pub fn with_account(address: &str, registrar: &str) -> Config {
         register: true,
         credentials: Some(Credentials { user, password: "secret".to_owned() }),
         realms: Vec::new(),
+        events: Default::default(),
     };
     Config { accounts: vec![account], direct_calls: false, ..direct() }
 }

@@ -78,7 +78,7 @@ const TABLE: [Row; 49] = [
     ("dblreq", "3.1.1.8", Says(405, "Method Not Allowed"), "and the INVITE behind it is not seen"),
     ("semiuri", "3.1.1.9", Says(200, "OK"), ""),
     ("transports", "3.1.1.10", Says(200, "OK"), ""),
-    ("mpart01", "3.1.1.11", Says(405, "Method Not Allowed"), "well formed; no MESSAGE here"),
+    ("mpart01", "3.1.1.11", Says(415, "Unsupported Media Type"), "well formed; only text is shown"),
     ("unreason", "3.1.1.12", Dropped, "a response to nothing; see below"),
     ("noreason", "3.1.1.13", Dropped, "a response to nothing; see below"),
     ("badinv01", "3.1.2.1", Says(400, "Bad Via"), ""),

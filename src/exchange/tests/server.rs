@@ -50,6 +50,7 @@ impl Caller {
             register: true,
             credentials: Some(Credentials { user: "you".into(), password: password.into() }),
             realms: Vec::new(),
+            events: Default::default(),
         };
         let config = UaConfig {
             accounts: vec![account],
