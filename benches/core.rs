@@ -55,6 +55,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The processor's time that this thread has had: what else runs on the machine does not count.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is ours to write to.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// Two user agents, and the clock that both are told.
 struct Pair {
     now: Instant,
@@ -155,12 +163,12 @@ impl Pair {
 
     /// Whole dialogs, one after the other: the time of one.
     fn run(&mut self, dialogs: usize) -> Duration {
-        let start = Instant::now();
+        let start = cpu_time();
         for _ in 0..dialogs {
             let call = self.open();
             self.close(call);
         }
-        start.elapsed() / u32::try_from(dialogs).expect("so many")
+        (cpu_time() - start) / u32::try_from(dialogs).expect("so many")
     }
 
     fn assert_empty(&self) {
@@ -199,6 +207,7 @@ fn main() {
         (pair.messages - messages) as f64 / dialogs as f64
     );
     target(&format!("at least {TARGET_RATE}"), rate >= TARGET_RATE);
+    drop(pair);
 
     let mut costs = Vec::new();
     let mut pair = Pair::new();

@@ -66,14 +66,14 @@ impl<K: Clone + Eq + Hash> TimerQueue<K> {
 /// Gives back the room that a burst has left in a map. Small maps keep theirs, and none is moved often: only an eighth may
 /// be in use.
 pub fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
-    if map.capacity() > 1_024 && map.len() * 8 < map.capacity() {
+    if map.capacity() > 64 && map.len() * 8 < map.capacity() {
         map.shrink_to(map.len() * 2);
     }
 }
 
 /// The same of a queue that has run empty.
 pub fn shrink_queue<T>(queue: &mut VecDeque<T>) {
-    if queue.is_empty() && queue.capacity() > 1_024 {
+    if queue.is_empty() && queue.capacity() > 64 {
         queue.shrink_to_fit();
     }
 }
