@@ -88,8 +88,9 @@ fn config() -> Config {
         hold: HoldStyle::Zero,
         max_calls: usize::MAX,
         ring_timeout: Duration::from_secs(120),
-        auto_answer: AutoAnswer::Never,
-        auto_answer_after: Duration::ZERO,
+        // It rings, and is answered by command long before: a bell for a person would be limited.
+        auto_answer: AutoAnswer::Always,
+        auto_answer_after: Duration::from_secs(60),
         transfers: TransferPolicy::Refuse,
         redirects: TransferPolicy::Refuse,
         direct_calls: true,

@@ -16,6 +16,7 @@ pub mod handle;
 mod info_digits;
 mod lines;
 pub mod media_thread;
+mod memory;
 mod perform;
 pub mod screen;
 mod sound;
