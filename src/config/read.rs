@@ -351,8 +351,8 @@ direct_calls = true
                 "c.toml:2: account.uri: expected an address such as \"sip:alice@pbx.example.com\", found \"alice\" (missing or malformed URI scheme)",
             ),
             (
-                "[[account]]\nuri = \"sips:a@b\"",
-                "c.toml:2: account.uri: expected an address such as \"sip:alice@pbx.example.com\", found \"sips:a@b\" (this build speaks SIP over UDP only)",
+                "[[account]]\nuri = \"sip:a@b;transport=ws\"",
+                "c.toml:2: account.uri: expected an address such as \"sip:alice@pbx.example.com\", found \"sip:a@b;transport=ws\" (this build speaks SIP over UDP, TCP and TLS)",
             ),
             (
                 "[[account]]\nuri = \"sip:a@b\"\nname = \"my work\"",
@@ -375,8 +375,8 @@ direct_calls = true
                 "c.toml:3: account.register: expected true or false, found \"yes\"",
             ),
             (
-                "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p;transport=tls\"]",
-                "c.toml:3: account.proxies: expected a list of addresses such as [\"sip:p1.example.com\", \"sip:p2.example.com\"], found a list (this build speaks SIP over UDP only)",
+                "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p;transport=ws\"]",
+                "c.toml:3: account.proxies: expected a list of addresses such as [\"sip:p1.example.com\", \"sip:p2.example.com\"], found a list (this build speaks SIP over UDP, TCP and TLS)",
             ),
             (
                 "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"p1\"]",

@@ -321,12 +321,12 @@ impl Core {
         let mark = self.loop_mark(received);
         let mut copies = Vec::new();
         for (uri, seen_at) in targets {
-            let way = match routes.first() {
-                Some(route) => self.place.address(route),
-                None => seen_at.or_else(|| self.place.address(&uri)),
+            let (next, way) = match routes.first() {
+                Some(route) => (route, self.place.address(route)),
+                None => (&uri, seen_at.or_else(|| self.place.address(&uri))),
             };
-            let Some(remote) = way else { continue };
-            let flow = self.place.flow_to(remote);
+            let (Some(remote), Some(transport)) = (way, place::transport(next)) else { continue };
+            let flow = self.place.flow_to(transport, remote);
             let mut copy = request.clone();
             if !prepare(&mut copy, uri, routes.first()) {
                 continue;
@@ -379,8 +379,8 @@ impl Core {
         if self.place.owns(&ack.uri) {
             return;
         }
-        let Some(remote) = self.place.address(next) else { return };
-        let flow = self.place.flow_to(remote);
+        let (Some(remote), Some(transport)) = (self.place.address(next), place::transport(next)) else { return };
+        let flow = self.place.flow_to(transport, remote);
         // The branch depends on the ACK alone, so that a repeated one looks repeated (16.11).
         let mut hasher = DefaultHasher::new();
         self.loop_key.hash(&mut hasher);

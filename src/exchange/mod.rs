@@ -47,6 +47,8 @@ pub struct Config {
     pub nonce_lifetime: Duration,
     /// Shorter registrations get 423.
     pub min_expires: Duration,
+    /// For TLS: with a certificate and its key it listens at the next port too.
+    pub tls: crate::net::TlsOptions,
 }
 
 /// Someone with a password. `Debug` hides it.
@@ -73,6 +75,7 @@ impl Default for Config {
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             nonce_lifetime: Duration::from_secs(300),
             min_expires: Duration::from_secs(60),
+            tls: crate::net::TlsOptions::default(),
         }
     }
 }

@@ -89,7 +89,7 @@ impl Call {
         let ringing = Ringing { invite: id, offer };
         let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
         call.dialog = Some(dialog);
-        call.local = Some(flow.local);
+        call.local = Some(flow);
         cx.emit(Event::Incoming {
             call: no,
             account,
