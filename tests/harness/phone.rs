@@ -161,8 +161,13 @@ impl Phone {
 
     /// The network refuses what goes to `remote`.
     pub fn refuse(&self, remote: &str) {
+        self.refuse_by(Transport::Udp, remote);
+    }
+
+    /// The network refuses what goes to `remote` by this transport.
+    pub fn refuse_by(&self, transport: Transport, remote: &str) {
         let mut world = self.world();
-        let (now, flow) = (world.now, world.flow(remote.parse().unwrap()));
+        let (now, flow) = (world.now, Flow { transport, ..world.flow(remote.parse().unwrap()) });
         world.ua.handle_transport_error(now, flow);
         world.drain();
     }

@@ -11,6 +11,7 @@ mod cancelling;
 mod credentials;
 mod digits;
 mod draft_2_services;
+mod failing_over;
 mod far_side;
 mod holding;
 mod lossy;
