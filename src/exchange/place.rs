@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(leads("sip:a@192.0.2.1:99;transport=UDP"), "192.0.2.1:99".parse().ok());
         for nowhere in [
             "sips:a@192.0.2.1",
-            "sip:a@192.0.2.1;transport=tcp",
+            "sip:a@192.0.2.1;transport=sctp",
             "sip:a@example.com",
             "sip:a@[2001:db8::1]",
             "sip:a@0.0.0.0",
