@@ -334,7 +334,10 @@ direct_calls = true
                 "c.toml:2: sip.listen: expected an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\", found \"pbx\"",
             ),
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
-            ("[sip]\ncolour = 1", "c.toml:2: unknown key 'colour' in sip (known: listen, ca_file, tls_cert, tls_key, tls_verify)"),
+            (
+                "[sip]\ncolour = 1",
+                "c.toml:2: unknown key 'colour' in sip (known: listen, ca_file, tls_cert, tls_key, tls_verify)",
+            ),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
             ("listen = 1", "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls)"),
             ("sip = 1", "c.toml:1: sip: expected a section, written [sip]"),

@@ -89,7 +89,7 @@ impl Streams {
         }
     }
 
-    /// Waits until [`Streams::next`] may have something.
+    /// Waits until [`Streams::receive`] may have something.
     pub async fn ready(&mut self) {
         if self.pending.is_none() {
             self.pending = self.told.recv().await;
@@ -97,7 +97,7 @@ impl Streams {
     }
 
     /// What has come, without waiting.
-    pub fn next(&mut self) -> Option<StreamEvent> {
+    pub fn receive(&mut self) -> Option<StreamEvent> {
         loop {
             let told = self.pending.take().or_else(|| self.told.try_recv().ok())?;
             match told {
@@ -192,7 +192,7 @@ impl Streams {
     }
 
     /// How many connections stand.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.connections.len()
     }
 

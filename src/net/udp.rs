@@ -302,7 +302,7 @@ impl Sockets {
     pub fn receive(&mut self, now: Instant) -> Option<Received<'_>> {
         // By turns: datagrams that do not end must not silence those who are connected.
         if self.v6_first
-            && let Some(event) = self.streams.next()
+            && let Some(event) = self.streams.receive()
         {
             self.v6_first = false;
             return Some(match event {
@@ -321,7 +321,7 @@ impl Sockets {
                 (flow, None) => Received::Unreachable(flow),
             });
         }
-        self.streams.next().map(|event| match event {
+        self.streams.receive().map(|event| match event {
             StreamEvent::Message(flow, bytes) => {
                 self.message = bytes;
                 Received::Message { flow, bytes: &self.message }
@@ -411,7 +411,7 @@ impl Sockets {
 
     /// How many connections stand.
     pub fn connections(&self) -> usize {
-        self.streams.len()
+        self.streams.count()
     }
 
     fn towards(&self, remote: SocketAddr) -> Option<&Socket> {
