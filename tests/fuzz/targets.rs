@@ -43,6 +43,8 @@ impl Phone {
             transfers: TransferPolicy::Ask,
             redirects: TransferPolicy::Refuse,
             direct_calls: true,
+            reliable_ringing: false,
+            session_expires: std::time::Duration::from_secs(1800),
         };
         Phone { ua: UserAgent::new(now, config, [7; 32]), now }
     }
