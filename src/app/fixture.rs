@@ -199,7 +199,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 27] = [
+    let kinds: [fn(CallRef) -> Kind; 30] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -212,6 +212,9 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
         |_| Kind::Unmuted,
         |call| Kind::Transfer { call, stage: TransferStage::Ringing, code: Some(180) },
         |call| Kind::TransferRequest { call, to: "sip:eve@example.org".into(), by: Some("sip:bob@example.com".into()) },
+        |call| Kind::TransferExpired { call },
+        |call| Kind::Replaced { call, by: CallNo(9) },
+        |call| Kind::RedirectRequest { call, to: "sip:eve@example.org".into(), others: Vec::new() },
         |call| Kind::Dtmf { call, digit: '5', direction: Direction::Received },
         |call| Kind::Dtmf { call, digit: '7', direction: Direction::Sent },
         |call| Kind::Stats { call, stats: stats() },

@@ -100,6 +100,8 @@ pub enum Action {
     Resume,
     Swap,
     Transfer,
+    /// Attended transfer: the two other sides talk to each other.
+    Join,
     AcceptTransfer,
     RefuseTransfer,
     Pad,
@@ -268,6 +270,7 @@ pub static TABLE: &[Binding] = &[
     binding(MAIN, One(Char('h')), A::Resume, text::RESUME, Footer, is_held),
     binding(MAIN, One(Char('s')), A::Swap, text::SWAP, Footer, can_swap),
     binding(MAIN, One(Char('t')), A::Transfer, text::TRANSFER, Footer, is_established),
+    binding(MAIN, One(Char('J')), A::Join, text::JOIN, Footer, can_join),
     binding(MAIN, One(Char('p')), A::Pad, text::PAD, Footer, is_active),
     binding(MAIN, One(Char('m')), A::Mute, text::MUTE, Footer, can_mute),
     binding(MAIN, One(Char('m')), A::Unmute, text::UNMUTE, Footer, is_muted),
@@ -332,7 +335,7 @@ fn rings_here(app: &App) -> bool {
 }
 
 fn has_request(app: &App) -> bool {
-    app.shown_call().is_some_and(|call| call.request.is_some())
+    app.shown_request().is_some()
 }
 
 /// An incoming call that rings is refused instead.
@@ -359,6 +362,10 @@ fn is_held(app: &App) -> bool {
 fn can_swap(app: &App) -> bool {
     let mut established = app.calls.iter().filter(|call| call.stage == CallStage::Established);
     app.calls.iter().any(|call| call.is_active()) && established.any(|call| call.held)
+}
+
+fn can_join(app: &App) -> bool {
+    app.calls_to_join().is_some()
 }
 
 fn has_calls(app: &App) -> bool {

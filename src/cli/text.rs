@@ -54,6 +54,12 @@ pub fn line(kind: &Kind) -> String {
             let by = by.as_deref().map(|by| format!(", on behalf of {by}")).unwrap_or_default();
             about(call, &format!("the other side asks to call {to} instead{by}"))
         }
+        Kind::TransferExpired { call } => about(call, "the request to call someone else was refused: nobody decided"),
+        Kind::Replaced { call, by } => about(call, &format!("call {by} takes its place")),
+        Kind::RedirectRequest { call, to, others } => {
+            let others = if others.is_empty() { String::new() } else { format!(" (then {})", others.join(", ")) };
+            about(call, &format!("is sent to {to}{others}: accept-redirect or refuse-redirect"))
+        }
         Kind::Dtmf { call, digit, direction: Direction::Sent } => about(call, &format!("digit {digit} sent")),
         Kind::Dtmf { call, digit, direction: Direction::Received } => about(call, &format!("digit {digit}")),
         Kind::Stats { call, stats } => about(call, &figures(stats)),

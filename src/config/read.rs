@@ -223,6 +223,9 @@ max_calls = 1000
 hold = "sendonly"
 transfers = "follow"
 redirects = "refuse"
+refer_outside = true
+bye_also = true
+auto_answer_from = ["sip:boss@pbx", "*@pbx"]
 ring_timeout = 30
 dtmf = "info"
 direct_calls = true
@@ -282,6 +285,9 @@ direct_calls = true
             hold: HoldStyle::SendOnly,
             transfers: TransferPolicy::Follow,
             redirects: TransferPolicy::Refuse,
+            refer_outside: true,
+            bye_also: true,
+            auto_answer_from: vec![text("sip:boss@pbx"), text("*@pbx")],
             ring_timeout: 30,
             dtmf: Dtmf::Info,
             direct_calls: Some(true),

@@ -26,6 +26,12 @@ pub enum Command {
     Swap,
     /// Blind transfer of the active call, else the only one.
     Transfer { call: Option<CallNo>, target: String },
+    /// Attended transfer: the other side of `call` is to talk to the other side of `with`, in our place.
+    TransferWith { call: CallNo, with: CallNo },
+    /// Calls where the called side sends us.
+    AcceptRedirect { call: Option<CallNo> },
+    /// Gives that call up.
+    RefuseRedirect { call: Option<CallNo> },
     /// Follows the transfer that the peer asked for.
     AcceptTransfer { call: Option<CallNo> },
     /// Refuses it.
@@ -128,7 +134,7 @@ const WORDS: &[Word] = &[
     Word { word: "hold", usage: "hold [#ID]", parse: |rest| Ok(Command::Hold { call: rest.call() }) },
     Word { word: "resume", usage: "resume [#ID]", parse: |rest| Ok(Command::Resume { call: rest.call() }) },
     Word { word: "swap", usage: "swap", parse: |_| Ok(Command::Swap) },
-    Word { word: "transfer", usage: "transfer [#ID] TARGET", parse: transfer },
+    Word { word: "transfer", usage: "transfer [#ID] TARGET or transfer #ID #ID", parse: transfer },
     Word {
         word: "accept-transfer",
         usage: "accept-transfer [#ID]",
@@ -138,6 +144,16 @@ const WORDS: &[Word] = &[
         word: "refuse-transfer",
         usage: "refuse-transfer [#ID]",
         parse: |rest| Ok(Command::RefuseTransfer { call: rest.call() }),
+    },
+    Word {
+        word: "accept-redirect",
+        usage: "accept-redirect [#ID]",
+        parse: |rest| Ok(Command::AcceptRedirect { call: rest.call() }),
+    },
+    Word {
+        word: "refuse-redirect",
+        usage: "refuse-redirect [#ID]",
+        parse: |rest| Ok(Command::RefuseRedirect { call: rest.call() }),
     },
     Word {
         word: "conference",
@@ -282,11 +298,11 @@ fn hangup(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
 fn transfer(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     let call = rest.call();
     let target = rest.word()?;
-    match call_number(target) {
-        Some(_) if call.is_some() => Err(Mismatch::NotBuilt("attended transfer (transfer #ID #ID)")),
-        Some(_) => Err(Mismatch::Usage),
-        None if target.starts_with('#') => Err(Mismatch::Usage),
-        None => Ok(Command::Transfer { call, target: target.into() }),
+    match (call_number(target), call) {
+        (Some(with), Some(call)) if with != call => Ok(Command::TransferWith { call, with }),
+        (Some(_), _) => Err(Mismatch::Usage),
+        (None, _) if target.starts_with('#') => Err(Mismatch::Usage),
+        (None, _) => Ok(Command::Transfer { call, target: target.into() }),
     }
 }
 
@@ -356,6 +372,9 @@ mod tests {
             ("swap", Command::Swap),
             ("transfer 602", Command::Transfer { call: None, target: text("602") }),
             ("transfer #1 sip:carol@pbx", Command::Transfer { call: one, target: text("sip:carol@pbx") }),
+            ("transfer #1 #2", Command::TransferWith { call: CallNo(1), with: CallNo(2) }),
+            ("accept-redirect", Command::AcceptRedirect { call: None }),
+            ("refuse-redirect #1", Command::RefuseRedirect { call: one }),
             ("accept-transfer", Command::AcceptTransfer { call: None }),
             ("accept-transfer #1", Command::AcceptTransfer { call: one }),
             ("refuse-transfer", Command::RefuseTransfer { call: None }),
@@ -410,9 +429,9 @@ mod tests {
             ("reject #1 x", "usage: reject [#ID] [CODE], CODE from 300 to 699"),
             ("hangup all #1", "usage: hangup [#ID] or hangup all"),
             ("swap now", "usage: swap"),
-            ("transfer", "usage: transfer [#ID] TARGET"),
-            ("transfer #1", "usage: transfer [#ID] TARGET"),
-            ("transfer #1 #2", "attended transfer (transfer #ID #ID) is not built yet"),
+            ("transfer", "usage: transfer [#ID] TARGET or transfer #ID #ID"),
+            ("transfer #1", "usage: transfer [#ID] TARGET or transfer #ID #ID"),
+            ("transfer #1 #1", "usage: transfer [#ID] TARGET or transfer #ID #ID"),
             ("conference #1 #2", "conference (joining two calls) is not built yet"),
             ("split", "split (parting a conference) is not built yet"),
             ("dtmf", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),

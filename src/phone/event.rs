@@ -141,6 +141,24 @@ pub enum Kind {
         to: String,
         by: Option<String>,
     },
+    /// Nobody decided about the request in time: it was refused.
+    TransferExpired {
+        #[serde(flatten)]
+        call: CallRef,
+    },
+    /// Another call has its place: the other side has transferred us, or itself.
+    Replaced {
+        #[serde(flatten)]
+        call: CallRef,
+        by: CallNo,
+    },
+    /// The called side sends us elsewhere; `others` are tried when `to` fails.
+    RedirectRequest {
+        #[serde(flatten)]
+        call: CallRef,
+        to: String,
+        others: Vec<String>,
+    },
     Dtmf {
         #[serde(flatten)]
         call: CallRef,
@@ -269,6 +287,8 @@ pub struct CallState {
     pub transfer: Option<TransferStage>,
     /// Where the peer asks us to call instead.
     pub transfer_request: Option<String>,
+    /// Where the called side sends us.
+    pub redirect_request: Option<String>,
     pub stats: Option<Stats>,
 }
 
@@ -415,6 +435,12 @@ mod tests {
             (
                 Kind::TransferRequest { call: call(), to: "sip:c@c".into(), by: None },
                 json!({"event": "transfer_request", "to": "sip:c@c", "by": null}),
+            ),
+            (Kind::TransferExpired { call: call() }, json!({"event": "transfer_expired"})),
+            (Kind::Replaced { call: call(), by: CallNo(4) }, json!({"event": "replaced", "by": 4})),
+            (
+                Kind::RedirectRequest { call: call(), to: "sip:c@c".into(), others: vec!["sip:d@d".into()] },
+                json!({"event": "redirect_request", "to": "sip:c@c", "others": ["sip:d@d"]}),
             ),
             (
                 Kind::Dtmf { call: call(), digit: '5', direction: Direction::Received },

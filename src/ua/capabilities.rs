@@ -7,7 +7,7 @@ use crate::sip::Method;
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY";
 
 /// The option tags of the extensions that are built (RFC 3261 section 20.37); also those that a Require may name.
-pub const EXTENSIONS: &[&str] = &[];
+pub const EXTENSIONS: &[&str] = &["replaces", "norefersub", "tdialog"];
 
 /// Whether a method is one that we take: [`ALLOW`]'s.
 pub fn takes(method: &Method) -> bool {

@@ -82,7 +82,8 @@ pub enum Event {
         referred_by: Option<String>,
     },
     /// An auto-answered call is to be answered now: open its sound and give [`super::Command::Answer`].
-    AnswerDue { call: CallNo },
+    /// `replaces`: it takes the place of this call (RFC 3891), and nobody decides.
+    AnswerDue { call: CallNo, replaces: Option<CallNo> },
     /// Our INVITE left.
     Calling { call: CallNo, account: Option<AccountId>, to: String },
     /// A provisional response, 180 to 199. `early_media`: it, or a former one that still counts, brought SDP.
@@ -106,11 +107,17 @@ pub enum Event {
     /// How our transfer goes. `code` is the target's status code, where one came.
     Transfer { call: CallNo, stage: TransferStage, code: Option<u16> },
     /// The other side asks us to call `to` instead.
-    TransferRequest { call: CallNo, to: String, by: Option<String> },
+    /// `call` may be over, or (a REFER outside any call) never have been: `account` and `peer` say who asks then.
+    TransferRequest { call: CallNo, account: Option<AccountId>, peer: Party, to: String, by: Option<String> },
     /// Nobody has answered the request for 30 s: it was refused.
     TransferExpired { call: CallNo },
-    /// The policy is to follow, or the person accepted: open sound and give [`super::Command::AcceptTransfer`].
-    TransferDue { call: CallNo },
+    /// The policy is to follow: open sound and give [`super::Command::AcceptTransfer`].
+    TransferDue { call: CallNo, account: Option<AccountId>, peer: Party, to: String },
+    /// The other side's call has taken the place of this one, which ends.
+    Replaced { call: CallNo, by: CallNo },
+    /// The called side sends us elsewhere (3xx), and a person decides: [`super::Command::AcceptRedirect`] or
+    /// [`super::Command::RefuseRedirect`] within 30 s. `others` are tried when `to` fails.
+    RedirectRequest { call: CallNo, to: String, others: Vec<String> },
     /// A digit by INFO.
     Digit { call: CallNo, digit: char, duration_ms: u16 },
     /// The call is over. `answered_for` is how long it stood.

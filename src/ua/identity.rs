@@ -64,6 +64,13 @@ pub fn called(headers: &Headers) -> String {
     headers.typed::<To>().and_then(Result::ok).map(|to| uri_text(&to.uri)).unwrap_or_default()
 }
 
+/// The cause of the first Reason header field (RFC 3326), where it is a SIP status code.
+pub fn reason_cause(headers: &Headers) -> Option<u16> {
+    let value = crate::sip::text(headers, &HeaderName::Reason).to_ascii_lowercase();
+    let parts = value.strip_prefix("sip")?.split(';').map(str::trim);
+    parts.filter_map(|part| part.strip_prefix("cause=")).find_map(|cause| cause.trim().parse().ok())
+}
+
 /// What a Reason header field says (RFC 3326): its cause, where that is a SIP status code, and its text.
 pub fn reason(headers: &Headers) -> Option<(Option<u16>, String)> {
     let value = crate::sip::text(headers, &HeaderName::Reason);

@@ -22,11 +22,15 @@ pub mod dialog;
 pub mod event;
 pub mod identity;
 mod outside;
+mod refer;
+mod referral;
 pub mod registration;
+mod replaces;
+mod replacing;
 pub mod request;
 pub mod timer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -35,8 +39,9 @@ use crate::sip::transport::{Flow, Transmit};
 use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, is_answerable, parse_datagram};
 use crate::transaction::{self, ClientId, Failure};
 
-use call::{Call, Dial, Plan};
+use call::{Call, Dial, Plan, TransferTo};
 use command::{MediaPorts, Reply};
+use referral::{OpenReferral, Referral};
 use registration::{NoAnswer, Registration, Step};
 
 pub use self::core::{Resolve, Unreachable};
@@ -95,6 +100,10 @@ pub struct UserAgent {
     core: Core,
     calls: BTreeMap<CallNo, Call>,
     plans: BTreeMap<CallNo, Plan>,
+    /// Requests to call someone that belong to no call.
+    referrals: BTreeMap<CallNo, OpenReferral>,
+    /// The dialogs of the last calls that are over, the newest first.
+    ended_dialogs: VecDeque<(Instant, replaces::DialogId)>,
     registrations: Vec<Registration>,
     counters: Counters,
     quiet_told: bool,
@@ -116,6 +125,8 @@ impl UserAgent {
             core,
             calls: BTreeMap::new(),
             plans: BTreeMap::new(),
+            referrals: BTreeMap::new(),
+            ended_dialogs: VecDeque::new(),
             registrations,
             counters: Counters::default(),
             quiet_told: false,
@@ -158,11 +169,16 @@ impl UserAgent {
                 | Timer::AckMissing(call)
                 | Timer::Glare(call)
                 | Timer::TransferSilent(call)
-                | Timer::TransferUnanswered(call) => {
+                | Timer::ReplacedLate(call)
+                | Timer::RedirectUnanswered(call) => {
                     if let Some(call) = self.calls.get_mut(&call) {
                         call.handle_timer(&mut self.core, now, timer);
                     }
                 }
+                Timer::TransferUnanswered(no) => match self.calls.get_mut(&no) {
+                    Some(call) if call.transfer_asked().is_some() => call.handle_timer(&mut self.core, now, timer),
+                    Some(_) | None => self.referral_expired(now, no),
+                },
             }
             self.settle(now);
         }
@@ -215,7 +231,10 @@ impl UserAgent {
             Command::Dial { account, target, media } => {
                 return self.dial(now, account, target, media, None).map(Reply::Call);
             }
-            Command::Answer { call, media } => self.with_call(call, |call, core| call.answer(core, now, media))?,
+            Command::Answer { call, media } => {
+                self.with_call(call, |call, core| call.answer(core, now, media))?;
+                self.take_place(now, call);
+            }
             Command::Reject { call, code } => self.with_call(call, |call, core| call.reject(core, now, code))?,
             Command::Hangup { call } => self.with_call(call, |call, core| {
                 call.hang_up(core, now);
@@ -225,12 +244,13 @@ impl UserAgent {
             Command::Resume { call } => self.with_call(call, |call, core| call.resume(core, now))?,
             Command::Transfer { call, target } => {
                 let target = callable(target)?;
-                self.with_call(call, |call, core| call.transfer(core, now, target))?;
+                self.with_call(call, |call, core| call.transfer(core, now, TransferTo::blind(&target)))?;
             }
             Command::AcceptTransfer { call, media } => return self.follow(now, call, media).map(Reply::Call),
-            Command::RefuseTransfer { call } => self.with_call(call, |call, core| {
-                if call.refuse_transfer(core, now) { Ok(()) } else { Err(call.no_transfer_asked()) }
-            })?,
+            Command::RefuseTransfer { call } => self.refuse_transfer(now, call)?,
+            Command::TransferWith { call, with } => self.transfer_with(now, call, with)?,
+            Command::AcceptRedirect { call } => self.with_call(call, |call, core| call.accept_redirect(core, now))?,
+            Command::RefuseRedirect { call } => self.with_call(call, |call, core| call.refuse_redirect(core, now))?,
             Command::InfoDigit { call, digit, duration_ms } => {
                 self.with_call(call, |call, core| call.info_digit(core, now, digit, duration_ms))?;
             }
@@ -261,6 +281,9 @@ impl UserAgent {
 
     fn shut_down(&mut self, now: Instant) {
         self.core.shutting_down = true;
+        for no in std::mem::take(&mut self.referrals).into_keys() {
+            self.core.timers.cancel(&Timer::TransferUnanswered(no));
+        }
         for call in self.calls.values_mut() {
             call.hang_up(&mut self.core, now);
         }
@@ -344,7 +367,14 @@ impl UserAgent {
         for no in over {
             let call = self.calls.remove(&no);
             self.plans.remove(&no);
-            if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
+            let Some(mut call) = call else { continue };
+            if let Some(dialog) = call.ended_dialog() {
+                self.remember_ended(now, dialog);
+            }
+            if let Some(open) = call.open_referral() {
+                self.keep_referral(no, open);
+            }
+            if let Some((referrer, code)) = call.referrer.map(|referrer| (referrer, call.end_code())) {
                 // It has had no answer that could have been told.
                 self.follow_up(now, FollowUp::Notify { referrer, code, reason: String::new() });
             }
@@ -439,8 +469,9 @@ impl UserAgent {
     fn follow_up(&mut self, now: Instant, follow_up: FollowUp) {
         match follow_up {
             FollowUp::Notify { referrer, code, reason } => {
-                if let Some(call) = self.calls.get_mut(&referrer) {
-                    call.notify(&mut self.core, now, code, &reason);
+                match self.calls.get_mut(&referrer).filter(|call| call.follows_transfer()) {
+                    Some(call) => call.notify(&mut self.core, now, code, &reason),
+                    None => self.report(now, referrer, code, &reason),
                 }
             }
         }
@@ -535,7 +566,7 @@ impl UserAgent {
         account: Option<AccountId>,
         target: Uri,
         media: MediaPorts,
-        referred_by: Option<String>,
+        referral: Option<Referral>,
     ) -> Result<CallNo, CommandError> {
         if self.core.shutting_down {
             return Err(CommandError::ShuttingDown);
@@ -549,27 +580,15 @@ impl UserAgent {
         let caller = account.and_then(|account| self.core.config.accounts.get(account.0));
         let target = tel_to_sip(callable(target)?, caller)?;
         let no = self.core.new_call_no();
-        let (call, plan) = Call::dial(&mut self.core, now, Dial { account, target, media, referred_by }, no);
+        let (referred_by, replaces) = match referral {
+            Some(referral) => (referral.referred_by, referral.replaces),
+            None => (None, None),
+        };
+        let dial = Dial { account, target, media, referred_by, replaces };
+        let (call, plan) = Call::dial(&mut self.core, now, dial, no);
         self.calls.insert(no, call);
         self.plans.insert(no, plan);
         Ok(no)
-    }
-
-    /// Follows the transfer that the peer of `call` asked for.
-    fn follow(&mut self, now: Instant, no: CallNo, media: MediaPorts) -> Result<CallNo, CommandError> {
-        if self.calls.len() >= self.core.config.max_calls {
-            return Err(CommandError::TooManyCalls(self.calls.len()));
-        }
-        let call = self.calls.get(&no).ok_or(CommandError::NoSuchCall(no))?;
-        let (account, asked) = (call.account, call.transfer_asked()?);
-        let new = self.dial(now, account, asked.target, media, asked.referred_by)?;
-        if let Some(call) = self.calls.get_mut(&no) {
-            call.follow_transfer(&mut self.core);
-        }
-        if let Some(call) = self.calls.get_mut(&new) {
-            call.referrer = Some(no);
-        }
-        Ok(new)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::transaction::ServerId;
 use super::call::{self, Alerting, Call, Incoming};
 use super::capabilities::ALLOW;
 use super::event::Event;
+use super::replacing::NotReplaced;
 use super::{AccountId, UserAgent, dialog, request};
 
 impl UserAgent {
@@ -36,7 +37,7 @@ impl UserAgent {
             Method::Invite => self.handle_invite(now, id, flow, request),
             Method::Options => self.handle_options(now, id),
             Method::Notify => self.handle_notify(now, id, flow, request),
-            Method::Refer => self.core.respond(now, id, 403, "Only Inside A Call", &[]),
+            Method::Refer => self.handle_refer(now, id, flow, request),
             _ => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
         }
     }
@@ -80,7 +81,7 @@ impl UserAgent {
     }
 
     /// The account that a request is for: by our random Contact user, then by the To user.
-    fn account_called(&self, request: &Request) -> Option<AccountId> {
+    pub(super) fn account_called(&self, request: &Request) -> Option<AccountId> {
         if let Some(account) = request.uri.user().and_then(|user| self.core.account_of_contact(user)) {
             return Some(account);
         }
@@ -120,13 +121,22 @@ impl UserAgent {
         {
             return call::refuse_offer(&mut self.core, now, id, &refusal);
         }
-        if self.calls.len() >= self.core.config.max_calls {
+        let of_ours = to_contact || self.core.is_own_server(None, flow.remote.ip());
+        let replaces = match self.call_to_replace(now, &request.headers, of_ours) {
+            Ok(replaces) => replaces,
+            Err(NotReplaced { code, reason }) => return self.core.respond(now, id, code, reason, &[]),
+        };
+        if replaces.is_none() && self.calls.len() >= self.core.config.max_calls {
             return self.core.respond(now, id, 486, "Busy Here", &[]);
         }
         let account = self.account_called(request);
-        let alerting = Alerting::choose(&self.core, self.calls.len());
+        let alerting = match replaces {
+            // RFC 3891 section 3: it is a call that stands already.
+            Some(_) => Alerting::AnswerNow,
+            None => Alerting::choose(&self.core, self.calls.len()),
+        };
         let no = self.core.new_call_no();
-        let incoming = Incoming { id, flow, request, offer, account, alerting };
+        let incoming = Incoming { id, flow, request, offer, account, alerting, replaces };
         match Call::ring(&mut self.core, now, no, incoming) {
             Some(call) => {
                 self.calls.insert(no, call);

@@ -23,4 +23,8 @@ pub enum Timer {
     TransferSilent(CallNo),
     /// When a person has not answered a transfer request for 30 s: refused.
     TransferUnanswered(CallNo),
+    /// When the target of an attended transfer has not ended its call with us, although another one has its place.
+    ReplacedLate(CallNo),
+    /// When a person has not said for 30 s whether to call where we were sent: refused.
+    RedirectUnanswered(CallNo),
 }

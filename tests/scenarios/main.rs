@@ -7,6 +7,7 @@
 mod harness;
 
 mod answering;
+mod attended;
 mod cancelling;
 mod credentials;
 mod digits;
@@ -17,6 +18,7 @@ mod lossy;
 mod malformed;
 mod manners;
 mod redirected;
+mod referrals;
 mod rfc3665_2_registration;
 mod rfc3665_3_sessions;
 mod shutdown;

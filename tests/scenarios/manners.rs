@@ -62,7 +62,7 @@ fn an_invite_that_we_cannot_read_is_refused_before_it_rings() {
         let invite = bob.invite().with("Content-Encoding", encoding).body(content_type, body).sent();
         invite.ack(&bob.expect(code));
     }
-    let invite = bob.invite().sdp(&sdp::bob()).with("Require", "replaces").sent();
+    let invite = bob.invite().sdp(&sdp::bob()).with("Require", "join").sent();
     invite.ack(&bob.expect(420));
     // No Contact: no dialog can be made.
     let invite = bob.request("INVITE", ME).sdp(&sdp::bob()).sent();

@@ -75,12 +75,14 @@ pub struct Incoming<'a> {
     pub offer: Option<String>,
     pub account: Option<AccountId>,
     pub alerting: Alerting,
+    /// The call whose place it takes.
+    pub replaces: Option<CallNo>,
 }
 
 impl Call {
     /// A call that comes in; `None`: the request makes no dialog (400).
     pub fn ring(cx: &mut Core, now: Instant, no: CallNo, incoming: Incoming<'_>) -> Option<Call> {
-        let Incoming { id, flow, request, offer, account, alerting } = incoming;
+        let Incoming { id, flow, request, offer, account, alerting, replaces } = incoming;
         let tag = cx.token(8);
         let dialog = Dialog::from_request(request, &tag)?;
         let trusted = cx.is_own_server(account, flow.remote.ip());
@@ -89,6 +91,7 @@ impl Call {
         let ringing = Ringing { invite: id, offer };
         let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
         call.dialog = Some(dialog);
+        call.takes_place_of = replaces;
         call.local = Some(flow.local);
         cx.emit(Event::Incoming {
             call: no,
@@ -101,7 +104,7 @@ impl Call {
         });
         cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
         match alerting {
-            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no }),
+            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no, replaces }),
             Alerting::Ring | Alerting::RingThenAnswer => {
                 if let Some(mut response) = cx.response(request, 180, "Ringing") {
                     copy_record_route(request, &mut response);
@@ -154,7 +157,7 @@ impl Call {
 
     pub(super) fn auto_answer_due(&mut self, cx: &mut Core) {
         if matches!(self.phase, Phase::Ringing(_)) {
-            cx.emit(Event::AnswerDue { call: self.no });
+            cx.emit(Event::AnswerDue { call: self.no, replaces: None });
         }
     }
 

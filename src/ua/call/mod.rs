@@ -1,14 +1,17 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
 //! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `modify` changes a standing call (hold, resume, the far
-//! side's re-INVITE and UPDATE), `request` answers what comes inside the dialog, `transfer` hands it on.
+//! side's re-INVITE and UPDATE), `request` answers what comes inside the dialog, `transfer` hands it on, `transferred` is
+//! handed on, `replaced` gives its place to another one.
 
 mod incoming;
 mod modify;
 mod outgoing;
 mod redirect;
+mod replaced;
 mod request;
 mod transfer;
+mod transferred;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -24,12 +27,15 @@ use super::command::{CommandError, MediaPorts};
 use super::core::{Core, Owner, Purpose};
 use super::dialog::Dialog;
 use super::event::{EndedBy, Event, Party};
+use super::referral::Referral;
 use super::timer::Timer;
 use super::{AccountId, CallNo, auth};
 
 pub use incoming::{Alerting, Incoming};
 pub use modify::{content_type, refuse_offer};
 pub use outgoing::{Dial, Plan, end_branch};
+pub use replaced::Replaceable;
+pub use transfer::TransferTo;
 
 /// How far a call is.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +94,11 @@ pub struct Call {
     /// The person has hung up, and our 2xx waits for its ACK.
     leaving: bool,
     transfer: Option<transfer::Asking>,
-    asked: Option<transfer::Asked>,
+    asked: Option<Referral>,
+    /// Where else it may go, once it was sent elsewhere.
+    redirect: Option<redirect::Redirecting>,
+    /// The call whose place it takes as soon as it is answered (RFC 3891).
+    pub takes_place_of: Option<CallNo>,
     /// The call whose peer asked for this one, which is told how it goes.
     pub referrer: Option<CallNo>,
 }
@@ -121,6 +131,8 @@ impl Call {
             leaving: false,
             transfer: None,
             asked: None,
+            redirect: None,
+            takes_place_of: None,
             referrer: None,
         }
     }
@@ -234,7 +246,10 @@ impl Call {
             return;
         }
         tracing::debug!(call = %self.no, "{} -> over", self.state());
-        self.transfer_ends_with_call(cx, by);
+        self.transfer_ends_with_call(cx, now, by);
+        if by != EndedBy::Remote {
+            self.asked = None;
+        }
         let answered_for = self.established_at.map(|since| now.saturating_duration_since(since));
         self.phase = Phase::Over;
         self.end_code = code;
@@ -257,6 +272,8 @@ impl Call {
             Timer::Glare(self.no),
             Timer::TransferSilent(self.no),
             Timer::TransferUnanswered(self.no),
+            Timer::ReplacedLate(self.no),
+            Timer::RedirectUnanswered(self.no),
         ] {
             cx.timers.cancel(&timer);
         }
@@ -304,6 +321,8 @@ impl Call {
                     cx.emit(Event::TransferExpired { call: self.no });
                 }
             }
+            Timer::ReplacedLate(_) => self.replaced_late(cx, now),
+            Timer::RedirectUnanswered(_) => self.redirect_unanswered(cx, now),
             Timer::Transaction(_) | Timer::Registration(_) => {}
         }
     }
@@ -352,6 +371,10 @@ impl Call {
             Failure::Timeout => (EndedBy::Timeout, 408, "no answer came from the network"),
             Failure::Transport => (EndedBy::Transport, 503, "the network can't reach the address"),
         };
+        let cancelled = matches!(&self.phase, Phase::Inviting(inviting) if inviting.is_cancelled());
+        if purpose == Purpose::Invite && !cancelled && self.try_next_target(cx, now) {
+            return;
+        }
         match (purpose, &self.phase) {
             (Purpose::Invite, Phase::Inviting(inviting)) if inviting.is_cancelled() => {
                 self.end(cx, now, EndedBy::Local, Some(487), "hung up");
