@@ -52,6 +52,10 @@ pub struct Call {
     pub held: bool,
     /// They hold us.
     pub remote_held: bool,
+    /// In the conference.
+    pub conference: bool,
+    /// Nobody in the conference hears them.
+    pub muted: bool,
     /// The codec's name.
     pub codec: Option<String>,
     /// The sound is encrypted.
@@ -106,6 +110,8 @@ impl Call {
             stage,
             held: false,
             remote_held: false,
+            conference: false,
+            muted: false,
             codec: None,
             srtp: false,
             began: time,
@@ -257,14 +263,15 @@ impl App {
                 account.retry_at = retry_in.and_then(|seconds| time.checked_add(Duration::from_secs(seconds)));
             }
             Kind::Unregistered { account } => self.registration(&account, Registration::Off),
-            Kind::Incoming { call, from, name, called, diverted_from, referred_by } => {
+            Kind::Incoming { call, from, name, called, diverted_from, forwarded, referred_by } => {
                 effects.push(Effect::Bell);
                 let is_first = self.calls.is_empty();
                 let new = self.upsert(&call, true, CallStage::Ringing, time);
                 new.peer = clean(&from);
                 new.name = name.as_deref().map(clean);
                 new.called = Some(clean(&called));
-                new.diverted_from = diverted_from.as_deref().map(clean);
+                let forwarded = (!forwarded.is_empty()).then(|| forwarded.join(", "));
+                new.diverted_from = forwarded.or(diverted_from).as_deref().map(clean);
                 new.referred_by = referred_by.as_deref().map(clean);
                 if is_first {
                     self.selected = Some(call.call);
@@ -307,6 +314,11 @@ impl App {
             }
             Kind::RemoteHeld { call } => self.change(&call, |call| call.remote_held = true),
             Kind::RemoteResumed { call } => self.change(&call, |call| call.remote_held = false),
+            Kind::Conference { call, calls } => self.change(&call, |call| {
+                call.conference = !calls.is_empty();
+                call.muted &= call.conference;
+            }),
+            Kind::MemberMuted { call, muted } => self.change(&call, |call| call.muted = muted),
             Kind::Muted => self.muted = true,
             Kind::Unmuted => self.muted = false,
             Kind::Transfer { call, stage, code } => self.change(&call, |call| call.transfer = Some((stage, code))),
@@ -349,7 +361,7 @@ impl App {
                 }
                 self.end(call.call, time, outcome, duration_s);
             }
-            Kind::MessageWaiting { account, new, old } => match account {
+            Kind::MessageWaiting { account, new, old, .. } => match account {
                 Some(name) => self.account(&name).messages = Some((new, old)),
                 None => {
                     if let Some(account) = self.accounts.first_mut() {
@@ -357,7 +369,14 @@ impl App {
                     }
                 }
             },
-            Kind::Device { .. } | Kind::Ok { .. } | Kind::Error { .. } => {}
+            Kind::Lamp(_)
+            | Kind::SubscriptionFailed { .. }
+            | Kind::Message { .. }
+            | Kind::MessageSent { .. }
+            | Kind::MessageFailed { .. }
+            | Kind::Device { .. }
+            | Kind::Ok { .. }
+            | Kind::Error { .. } => {}
             Kind::State(snapshot) => self.take_snapshot(*snapshot),
         }
         effects

@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 use crate::media::session::Stats;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{
-    AccountState, CallRef, DeviceState, Devices, Direction, Kind, Registration, RtpCount, Snapshot,
+    AccountState, CallRef, DeviceState, Devices, Direction, Kind, LampState, Registration, RtpCount, Snapshot,
 };
 use crate::phone::media_thread::Levels;
 use crate::phone::{Event, Reply, TraceEntry};
 use crate::ua::CallNo;
-use crate::ua::event::{EndedBy, TransferStage};
+use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
 use super::keymap::Key;
 use super::{App, Effect, Msg, Settings};
@@ -38,9 +38,11 @@ impl Scene {
             registration: Registration::Registering,
             reason: None,
             messages: None,
+            mailbox: None,
         };
         let accounts = vec![account("work", "sip:alice@pbx.example.com"), account("home", "sip:alic@home.example.org")];
-        let snapshot = Snapshot { accounts, calls: Vec::new(), devices: Devices::default(), muted: false };
+        let snapshot =
+            Snapshot { accounts, calls: Vec::new(), watched: Vec::new(), devices: Devices::default(), muted: false };
         scene.send(Msg::Replied(Ok(Reply::State(Box::new(snapshot)))));
         scene.phone(Kind::Registered {
             account: "work".into(),
@@ -48,7 +50,7 @@ impl Scene {
             contact: "sip:x7f3@192.0.2.7:5060".into(),
             contacts: Vec::new(),
         });
-        scene.phone(Kind::MessageWaiting { account: Some("work".into()), new: 2, old: 1 });
+        scene.phone(Kind::MessageWaiting { account: Some("work".into()), new: 2, old: 1, urgent: 0, mailbox: None });
         scene.phone(Kind::RegistrationFailed {
             account: "home".into(),
             code: 403,
@@ -123,6 +125,7 @@ impl Scene {
             name: Some("Dave Böhm 山田".into()),
             called: "sip:alice@pbx.example.com".into(),
             diverted_from: Some("sip:reception@pbx.example.com".into()),
+            forwarded: Vec::new(),
             referred_by: None,
         })
     }
@@ -199,7 +202,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 30] = [
+    let kinds: [fn(CallRef) -> Kind; 36] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -208,6 +211,8 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
         |call| Kind::Resumed { call },
         |call| Kind::RemoteHeld { call },
         |call| Kind::RemoteResumed { call },
+        |call| Kind::Conference { call, calls: vec![CallNo(1), CallNo(2)] },
+        |call| Kind::MemberMuted { call, muted: true },
         |_| Kind::Muted,
         |_| Kind::Unmuted,
         |call| Kind::Transfer { call, stage: TransferStage::Ringing, code: Some(180) },
@@ -233,6 +238,7 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
             name: None,
             called: "sip:alice@pbx.example.com".into(),
             diverted_from: None,
+            forwarded: vec!["sip:\u{1b}b@example.org (busy)".into(), "sip:c@example.org".into()],
             referred_by: Some("sip:eve@example.org".into()),
         },
         |_| Kind::Registering { account: "work".into() },
@@ -243,7 +249,30 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
             reason: "down".into(),
             retry_in: Some(u64::MAX),
         },
-        |_| Kind::MessageWaiting { account: None, new: 1, old: 0 },
+        |_| Kind::MessageWaiting { account: None, new: 1, old: 0, urgent: 0, mailbox: None },
+        |_| {
+            Kind::Lamp(LampState {
+                account: "work".into(),
+                uri: "sip:201@example.com".into(),
+                name: None,
+                state: Lamp::Busy,
+                remote: None,
+                remote_name: None,
+            })
+        },
+        |_| Kind::Message {
+            account: Some("work".into()),
+            from: "sip:bob@example.com".into(),
+            name: Some("Bob".into()),
+            text: "Lunch?\nAt one.".into(),
+        },
+        |_| Kind::MessageSent { account: None, to: "sip:bob@example.com".into(), delivered: true },
+        |_| Kind::MessageFailed {
+            account: None,
+            to: "sip:bob@example.com".into(),
+            code: 408,
+            reason: "no answer".into(),
+        },
         |_| Kind::Device {
             role: DeviceRole::Output,
             name: "USB".into(),

@@ -99,9 +99,11 @@ pub enum Action {
     Hold,
     Resume,
     Swap,
+    Join,
+    Split,
     Transfer,
     /// Attended transfer: the two other sides talk to each other.
-    Join,
+    HandOver,
     AcceptTransfer,
     RefuseTransfer,
     Pad,
@@ -269,8 +271,10 @@ pub static TABLE: &[Binding] = &[
     binding(MAIN, One(Char('h')), A::Hold, text::HOLD, Footer, is_active),
     binding(MAIN, One(Char('h')), A::Resume, text::RESUME, Footer, is_held),
     binding(MAIN, One(Char('s')), A::Swap, text::SWAP, Footer, can_swap),
+    binding(MAIN, One(Char('o')), A::Join, text::JOIN, Footer, can_swap),
+    binding(MAIN, One(Char('o')), A::Split, text::SPLIT, Footer, in_conference),
     binding(MAIN, One(Char('t')), A::Transfer, text::TRANSFER, Footer, is_established),
-    binding(MAIN, One(Char('J')), A::Join, text::JOIN, Footer, can_join),
+    binding(MAIN, One(Char('J')), A::HandOver, text::HAND_OVER, Footer, can_hand_over),
     binding(MAIN, One(Char('p')), A::Pad, text::PAD, Footer, is_active),
     binding(MAIN, One(Char('m')), A::Mute, text::MUTE, Footer, can_mute),
     binding(MAIN, One(Char('m')), A::Unmute, text::UNMUTE, Footer, is_muted),
@@ -364,8 +368,12 @@ fn can_swap(app: &App) -> bool {
     app.calls.iter().any(|call| call.is_active()) && established.any(|call| call.held)
 }
 
-fn can_join(app: &App) -> bool {
+fn can_hand_over(app: &App) -> bool {
     app.calls_to_join().is_some()
+}
+
+fn in_conference(app: &App) -> bool {
+    app.calls.iter().any(|call| call.conference)
 }
 
 fn has_calls(app: &App) -> bool {

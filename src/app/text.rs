@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{CallRef, CallStage, DeviceState, Direction, Kind, Registration};
+use crate::phone::event::{CallRef, CallStage, DeviceState, Direction, Kind, LampState, Registration};
 use crate::ua::CallNo;
-use crate::ua::event::{EndedBy, TransferStage};
+use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
 use super::App;
 use super::calls::{Account, Call};
@@ -32,8 +32,10 @@ mod labels {
     pub const HOLD: Label = ("hold", "hold");
     pub const RESUME: Label = ("resume", "resume a held call");
     pub const SWAP: Label = ("swap", "swap active and held");
+    pub const JOIN: Label = ("join", "conference of both");
+    pub const SPLIT: Label = ("split", "part the conference");
     pub const TRANSFER: Label = ("transfer", "transfer to someone");
-    pub const JOIN: Label = ("join", "join held and active");
+    pub const HAND_OVER: Label = ("hand over", "join both, and leave");
     pub const PAD: Label = ("keypad", "keypad");
     pub const MUTE: Label = ("mute", "close the microphone");
     pub const UNMUTE: Label = ("unmute", "open the microphone");
@@ -253,6 +255,8 @@ pub fn call_state(call: &Call) -> &'static str {
         CallStage::Early if call.incoming => "incoming",
         CallStage::Early => "early media",
         CallStage::Established => match (call.held, call.remote_held) {
+            (false, false) if call.muted => "muted",
+            (false, false) if call.conference => "conference",
             (false, false) => "talking",
             (true, false) => "held",
             (false, true) => "they hold",
@@ -468,6 +472,14 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::Resumed { call } => (Level::Info, format!("{} resumed", who(call))),
         Kind::RemoteHeld { call } => (Level::Info, format!("{} holds you", who(call))),
         Kind::RemoteResumed { call } => (Level::Info, format!("{} took you back", who(call))),
+        Kind::Conference { call, calls } if calls.is_empty() => {
+            (Level::Info, format!("{} is not in the conference any more", who(call)))
+        }
+        Kind::Conference { call, calls } => {
+            (Level::Info, format!("{} is in a conference of {} calls", who(call), calls.len()))
+        }
+        Kind::MemberMuted { call, muted: true } => (Level::Info, format!("{} is muted: nobody hears them", who(call))),
+        Kind::MemberMuted { call, muted: false } => (Level::Info, format!("{} is heard again", who(call))),
         Kind::Muted => (Level::Info, "microphone closed".into()),
         Kind::Unmuted => (Level::Info, "microphone open".into()),
         Kind::Transfer { call, stage, code } => {
@@ -502,9 +514,42 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
             (if is_failure { Level::Error } else { Level::Info }, line)
         }
         Kind::MessageWaiting { new, old, .. } => (Level::Info, format!("voice messages: {new} new, {old} old")),
+        Kind::Lamp(lamp) => (Level::Info, format!("{} {}", lamp_name(lamp), lamp_state(lamp.state))),
+        Kind::SubscriptionFailed { account, package, uri, reason, .. } => {
+            let what = match *package {
+                "message-summary" => "voice messages".to_owned(),
+                "dialog" => format!("the lamp of {uri}"),
+                other => other.to_owned(),
+            };
+            (Level::Warning, format!("{account}: {what}: {reason}"))
+        }
+        Kind::Message { from, name, text, .. } => {
+            let who = name.as_deref().unwrap_or(from);
+            (Level::Good, format!("{who} writes: {}", text.replace('\n', " / ")))
+        }
+        Kind::MessageSent { to, delivered: true, .. } => (Level::Info, format!("message to {to} delivered")),
+        Kind::MessageSent { to, delivered: false, .. } => (Level::Info, format!("message to {to} accepted for later")),
+        Kind::MessageFailed { to, code, reason, .. } => {
+            (Level::Error, format!("message to {to} failed: {code} {reason}"))
+        }
         Kind::Device { role, name, state, detail } => return device(*role, name, *state, detail.as_deref()),
         Kind::Error { message, .. } => (Level::Error, message.clone()),
     })
+}
+
+fn lamp_name(lamp: &LampState) -> &str {
+    lamp.name.as_deref().unwrap_or(&lamp.uri)
+}
+
+/// What a watched address does, in a person's words.
+pub fn lamp_state(lamp: Lamp) -> &'static str {
+    match lamp {
+        Lamp::Unknown => "is unknown",
+        Lamp::Unregistered => "is away",
+        Lamp::Idle => "is free",
+        Lamp::Ringing => "is being called",
+        Lamp::Busy => "is busy",
+    }
 }
 
 fn device(role: DeviceRole, name: &str, state: DeviceState, detail: Option<&str>) -> Option<(Level, String)> {

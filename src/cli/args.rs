@@ -87,6 +87,9 @@ pub struct Demo {
     /// Without UI: call 600, check that the echoed sound comes back, print the result
     #[arg(long)]
     pub headless: bool,
+    /// With --headless: runs the telephone services with three phones, a line each
+    #[arg(long, requires = "headless")]
+    pub tour: bool,
 }
 
 /// `call`.

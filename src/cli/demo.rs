@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::{Account, Config, Secret};
+use crate::config::{Account, Config, Events, Secret};
 use crate::media::goertzel;
 use crate::phone::event::Kind;
 use crate::phone::{Command, Reply};
@@ -44,6 +44,7 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         register: true,
         credentials: Vec::new(),
         voicemail: None,
+        events: Events::none(),
     };
     let mut config = Config { accounts: vec![account], ..base };
     // Nothing leaves this machine.

@@ -7,7 +7,7 @@
 //! | [`session`] | a started phone with its events, output and signals; the end within two seconds |
 //! | [`out`], [`text`] | standard output; events as JSON or as lines for a person |
 //! | [`watch`] | one call from its first event to its exit code |
-//! | [`call`], [`register`], [`run`], [`demo`], [`devices`], [`exchange`], [`config`] | the commands |
+//! | [`call`], [`register`], [`run`], [`demo`], [`tour`], [`devices`], [`exchange`], [`config`] | the commands |
 //! | [`log`] | the log file |
 
 pub mod args;
@@ -23,6 +23,7 @@ pub mod register;
 pub mod run;
 pub mod session;
 pub mod text;
+pub mod tour;
 mod ui;
 pub mod watch;
 
@@ -71,7 +72,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             let Context { config, .. } = context()?;
             async_main(ui::run(config))
         }
-        Some(Command::Demo(args::Demo { headless: false })) => {
+        Some(Command::Demo(args::Demo { headless: false, .. })) => {
             let Context { config, .. } = context()?;
             async_main(async {
                 // It ends with this block, after the phone.
@@ -79,7 +80,11 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
                 ui::run(demo::config(config, exchange.address(), crate::exchange::demo::USER, &password)).await
             })
         }
-        Some(Command::Demo(args::Demo { headless: true })) => {
+        Some(Command::Demo(args::Demo { headless: true, tour: true })) => {
+            let Context { config, style, .. } = context()?;
+            async_main(tour::run(config, style))
+        }
+        Some(Command::Demo(args::Demo { headless: true, tour: false })) => {
             let Context { config, style, .. } = context()?;
             async_main(async {
                 let (exchange, password) = start_demo()?;

@@ -3,8 +3,11 @@
 use crate::media::session::Stats;
 use crate::phone::advice::words;
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{CallRef, CallStage, CallState, DeviceState, Direction, Kind, Registration, Snapshot};
-use crate::ua::event::{Binding, EndedBy, TransferStage};
+use crate::phone::event::{
+    CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, Registration, Snapshot,
+};
+use crate::ua::CallNo;
+use crate::ua::event::{Binding, EndedBy, Lamp, TransferStage};
 
 /// An event in one line; several for a list.
 pub fn line(kind: &Kind) -> String {
@@ -24,10 +27,12 @@ pub fn line(kind: &Kind) -> String {
             format!("{account}: not registered: {}; {next}", answer(Some(*code), reason))
         }
         Kind::Unregistered { account } => format!("{account}: unregistered"),
-        Kind::Incoming { call, from, name, called, diverted_from, referred_by } => {
+        Kind::Incoming { call, from, name, called, diverted_from, forwarded, referred_by } => {
             let mut text = format!("{} incoming from {} for {called}", call.call, named(from, name.as_deref()));
-            if let Some(first) = diverted_from {
-                text.push_str(&format!(", diverted from {first}"));
+            match (forwarded.is_empty(), diverted_from) {
+                (false, _) => text.push_str(&format!(", forwarded by {}", forwarded.join(", "))),
+                (true, Some(first)) => text.push_str(&format!(", diverted from {first}")),
+                (true, None) => {}
             }
             if let Some(by) = referred_by {
                 text.push_str(&format!(", transferred by {by}"));
@@ -47,6 +52,10 @@ pub fn line(kind: &Kind) -> String {
         Kind::Resumed { call } => about(call, "resumed"),
         Kind::RemoteHeld { call } => about(call, "the other side holds"),
         Kind::RemoteResumed { call } => about(call, "the other side resumed"),
+        Kind::Conference { call, calls } if calls.is_empty() => about(call, "not in the conference any more"),
+        Kind::Conference { call, calls } => about(call, &format!("in conference: {}", members(calls))),
+        Kind::MemberMuted { call, muted: true } => about(call, "muted in the conference"),
+        Kind::MemberMuted { call, muted: false } => about(call, "heard again in the conference"),
         Kind::Muted => "microphone closed".into(),
         Kind::Unmuted => "microphone open".into(),
         Kind::Transfer { call, stage, code } => about(call, &transfer(*stage, *code)),
@@ -77,10 +86,27 @@ pub fn line(kind: &Kind) -> String {
             let advice = advice.as_deref().map(|advice| format!("; {advice}")).unwrap_or_default();
             about(call, &format!("ended{talked}: {}{advice}", ending(*by, *code, reason)))
         }
-        Kind::MessageWaiting { account, new, old } => {
+        Kind::MessageWaiting { account, new, old, urgent, mailbox } => {
             let new = counted(*new as usize, "new voice message");
-            format!("{}: {new}, {old} old", account.as_deref().unwrap_or("voice mailbox"))
+            let urgent = if *urgent > 0 { format!(" ({urgent} urgent)") } else { String::new() };
+            let mailbox = mailbox.as_deref().map(|mailbox| format!("; call {mailbox}")).unwrap_or_default();
+            format!("{}: {new}{urgent}, {old} old{mailbox}", account.as_deref().unwrap_or("voice mailbox"))
         }
+        Kind::Lamp(lamp) => lamp_line(lamp),
+        Kind::SubscriptionFailed { account, package, uri, reason, retry_in, code: _ } => {
+            let retry = retry_in.map(|seconds| format!("; tried again in {seconds} s")).unwrap_or_default();
+            format!("{account}: no {package} events of {uri}: {reason}{retry}")
+        }
+        Kind::Message { account, from, name, text } => {
+            let name = name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
+            let account = account.as_deref().map(|account| format!("{account}: ")).unwrap_or_default();
+            format!("{account}message from {name}<{from}>: {}", text.replace('\n', "\n  "))
+        }
+        Kind::MessageSent { account: _, to, delivered } => match delivered {
+            true => format!("message to {to} delivered"),
+            false => format!("message to {to} accepted by a server that keeps it"),
+        },
+        Kind::MessageFailed { account: _, to, code, reason } => format!("message to {to} failed: {code} {reason}"),
         Kind::Device { role, name, state, detail } => {
             let state = match state {
                 DeviceState::Open => "open",
@@ -95,6 +121,20 @@ pub fn line(kind: &Kind) -> String {
         Kind::Error { command: None, message } => format!("error: {message}"),
         Kind::State(snapshot) => state(snapshot),
     }
+}
+
+/// What a watched address does, and with whom.
+fn lamp_line(lamp: &LampState) -> String {
+    let name = lamp.name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
+    let state = match lamp.state {
+        Lamp::Unknown => "unknown",
+        Lamp::Unregistered => "not registered",
+        Lamp::Idle => "idle",
+        Lamp::Ringing => "ringing",
+        Lamp::Busy => "busy",
+    };
+    let remote = lamp.remote.as_deref().map(|remote| format!(" ({remote})")).unwrap_or_default();
+    format!("{}: {name}<{}> {state}{remote}", lamp.account, lamp.uri)
 }
 
 /// Why a call that was wanted did not come about: words, the answer, what to try.
@@ -141,6 +181,11 @@ fn ending(by: EndedBy, code: Option<u16>, reason: &str) -> String {
         (EndedBy::Timeout, None) => format!("time ran out ({reason})"),
         (_, Some(_)) => answer(code, reason),
     }
+}
+
+/// `#1, #2`.
+fn members(calls: &[CallNo]) -> String {
+    calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn about(call: &CallRef, what: &str) -> String {
@@ -199,6 +244,7 @@ fn state(snapshot: &Snapshot) -> String {
             .unwrap_or_default();
         lines.push(format!("{}: {} {registration}{reason}{messages}", account.name, account.uri));
     }
+    lines.extend(snapshot.watched.iter().map(lamp_line));
     lines.extend(snapshot.calls.iter().map(call_state));
     if snapshot.calls.is_empty() {
         lines.push("no calls".into());
@@ -272,6 +318,7 @@ mod tests {
                     name: Some("Bob".into()),
                     called: "sip:alice@pbx".into(),
                     diverted_from: None,
+                    forwarded: Vec::new(),
                     referred_by: None,
                 },
                 "#1 incoming from Bob <sip:bob@pbx> for sip:alice@pbx",

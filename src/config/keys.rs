@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::{Account, Audio, Calls, Dtmf, Latency, RealmCredentials, Secret, Sip, address};
 use crate::sdp::{Codec, HoldStyle};
-use crate::ua::config::{AutoAnswer, TransferPolicy};
+use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
 /// A key of section `T`.
 pub struct Key<T: 'static> {
@@ -35,6 +35,8 @@ pub enum Kind<T: 'static> {
     Chains { set: fn(&mut T, Vec<Vec<String>>) -> Result<(), String> },
     /// Credentials of further realms. Only in the file.
     Realms { set: fn(&mut T, Vec<RealmCredentials>) },
+    /// Tables with keys of their own, such as `[[exchange.user]]`. Only in the file: `read` goes through them.
+    Tables { written: &'static str },
 }
 
 /// A value as it was given.
@@ -110,6 +112,24 @@ pub const ACCOUNT: &[Key<Account>] = &[
             set: |account, text| address::callable(text).map(|_| account.voicemail = Some(text.into())),
         },
     },
+    Key {
+        name: "mwi",
+        kind: Kind::Choice {
+            words: &["auto", "true", "false"],
+            set: |account, i| {
+                account.events.message_waiting =
+                    [MessageWaiting::Auto, MessageWaiting::Always, MessageWaiting::Never][i];
+            },
+        },
+    },
+    Key {
+        name: "watch",
+        kind: Kind::List {
+            expected: "a list of addresses such as [\"sip:201@pbx.example.com\", \"Bob <sip:202@pbx.example.com>\"]",
+            set: set_watch,
+        },
+    },
+    Key { name: "reg_events", kind: Kind::Flag { set: |account, on| account.events.registrations = on } },
 ];
 
 /// One entry of `credentials`.
@@ -205,6 +225,11 @@ pub const CALLS: &[Key<Calls>] = &[
         name: "ring_timeout",
         kind: Kind::Number { min: 1, max: 3_600, set: |calls, n| calls.ring_timeout = n.into() },
     },
+    Key { name: "reliable_ringing", kind: Kind::Flag { set: |calls, on| calls.reliable_ringing = on } },
+    Key {
+        name: "session_expires",
+        kind: Kind::Number { min: 0, max: 86_400, set: |calls, n| calls.session_expires = n.into() },
+    },
     Key {
         name: "dtmf",
         kind: Kind::Choice {
@@ -239,6 +264,7 @@ impl<T> Kind<T> {
             Kind::Choice { words, .. } => choice(words),
             Kind::Chains { .. } => HOPS.into(),
             Kind::Realms { .. } => REALMS.into(),
+            Kind::Tables { written } => format!("{written}, with two brackets, once for each"),
         }
     }
 
@@ -270,7 +296,7 @@ impl<T> Kind<T> {
             Kind::List { set, .. } => set(target, given.list().ok_or_else(String::new)?),
             Kind::Chains { set } => set(target, given.chains().ok_or_else(String::new)?),
             // Entries are tables with keys of their own: `read` gives them line by line.
-            Kind::Realms { .. } => Err(String::new()),
+            Kind::Realms { .. } | Kind::Tables { .. } => Err(String::new()),
         }
     }
 }
@@ -409,6 +435,15 @@ fn set_proxies(account: &mut Account, chains: Vec<Vec<String>>) -> Result<(), St
         return Err("this build speaks SIP over UDP only".into());
     }
     account.proxies = chains;
+    Ok(())
+}
+
+/// Addresses; a number or a name alone gets the account's host later.
+fn set_watch(account: &mut Account, texts: Vec<String>) -> Result<(), String> {
+    for text in &texts {
+        address::watched(text, None).map_err(|fault| in_list(text, fault))?;
+    }
+    account.events.watch = texts;
     Ok(())
 }
 

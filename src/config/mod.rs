@@ -2,10 +2,11 @@
 //!
 //! [`load()`] reads it all into a [`Config`]; [`keys`] is the table of what may stand in the file, [`read`] walks the TOML with it,
 //! [`load`](mod@load) joins the sources, [`resolve`] turns the result into what the core wants, [`secret`] fetches passwords
-//! when they are needed, [`address`] says which addresses this build can use, [`nearest()`] finds the word that was meant.
+//! when they are needed, [`mod@exchange`] is the section of the embedded exchange, [`address`] says which addresses this build can use, [`nearest()`] finds the word that was meant.
 
 pub mod address;
 pub mod error;
+pub mod exchange;
 pub mod keys;
 pub mod load;
 pub mod nearest;
@@ -33,6 +34,8 @@ pub struct Config {
     pub audio: Audio,
     /// `[calls]`.
     pub calls: Calls,
+    /// `[exchange]`.
+    pub exchange: exchange::Exchange,
 }
 
 /// `[[account]]`. Addresses are checked when the file is read.
@@ -60,6 +63,32 @@ pub struct Account {
     pub credentials: Vec<RealmCredentials>,
     /// The voice mailbox's address.
     pub voicemail: Option<String>,
+    /// What it subscribes to.
+    pub events: Events,
+}
+
+/// What an account subscribes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Events {
+    /// `mwi`: voice messages.
+    pub message_waiting: crate::ua::config::MessageWaiting,
+    /// Watched addresses: `sip:201@pbx`, `Bob <sip:201@pbx>`, or a number at the account's host.
+    pub watch: Vec<String>,
+    /// `reg_events`: the bindings of other devices.
+    pub registrations: bool,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Events { message_waiting: crate::ua::config::MessageWaiting::Auto, watch: Vec::new(), registrations: false }
+    }
+}
+
+impl Events {
+    /// Subscribes to nothing: for commands that end before an answer matters.
+    pub fn none() -> Events {
+        Events { message_waiting: crate::ua::config::MessageWaiting::Never, ..Events::default() }
+    }
 }
 
 /// Credentials of a further realm.
@@ -127,6 +156,9 @@ pub struct Calls {
     pub auto_answer_from: Vec<String>,
     /// Seconds.
     pub ring_timeout: u64,
+    pub reliable_ringing: bool,
+    /// Seconds; 0: no session timer of our own.
+    pub session_expires: u64,
     pub dtmf: Dtmf,
     pub direct_calls: Option<bool>,
 }
@@ -176,6 +208,8 @@ impl Default for Calls {
             bye_also: false,
             auto_answer_from: Vec::new(),
             ring_timeout: 120,
+            reliable_ringing: false,
+            session_expires: 1800,
             dtmf: Dtmf::Auto,
             direct_calls: None,
         }

@@ -7,11 +7,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
+use super::exchange::{self, Exchange, ExchangeRoute, ExchangeUser};
 use super::keys::{self, Given, Key, Kind};
-use super::{Account, Config, RealmCredentials, Secret, address, nearest};
+use super::{Account, Config, Events, RealmCredentials, Secret, address, nearest};
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 4] = ["account", "sip", "audio", "calls"];
+const SECTIONS: [&str; 5] = ["account", "sip", "audio", "calls", "exchange"];
 
 /// Lifetime of a binding that is asked for by default, in seconds.
 const EXPIRES: u32 = 3600;
@@ -30,6 +31,7 @@ pub fn read(path: &Path, text: &str) -> Result<Config, ConfigError> {
             "sip" => document.section(&mut config.sip, "sip", keys::SIP, value)?,
             "audio" => document.section(&mut config.audio, "audio", keys::AUDIO, value)?,
             "calls" => document.section(&mut config.calls, "calls", keys::CALLS, value)?,
+            "exchange" => document.exchange(&mut config.exchange, value)?,
             unknown => return Err(document.unknown(key.span(), "section", unknown, "", SECTIONS)),
         }
     }
@@ -76,6 +78,7 @@ impl Document<'_> {
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            events: Events::default(),
         };
         self.fill(&mut account, "account", keys::ACCOUNT, table)?;
         self.one_password("account", table)?;
@@ -88,6 +91,36 @@ impl Document<'_> {
             account.name = user.map(|user| String::from_utf8_lossy(&user).into_owned()).unwrap_or_default();
         }
         Ok(account)
+    }
+
+    fn exchange(&self, target: &mut Exchange, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
+        self.section(target, "exchange", exchange::EXCHANGE, value)?;
+        let tables = |name: &str| {
+            let entries = value.get_ref().as_table().and_then(|table| table.get(name)?.get_ref().as_array());
+            entries.map(|entries| entries.iter()).into_iter().flatten()
+        };
+        for entry in tables("user") {
+            let mut user = ExchangeUser::default();
+            self.section(&mut user, "exchange.user", exchange::USER, entry)?;
+            if let Some(table) = entry.get_ref().as_table() {
+                self.one_password("exchange.user", table)?;
+            }
+            let second = target.users.iter().any(|other| other.name == user.name);
+            let second = second.then(|| format!("a second user is named '{}': give each a name of its own", user.name));
+            if let Some(fault) = user.fault().or(second) {
+                return Err(self.error(entry.span().start, fault));
+            }
+            target.users.push(user);
+        }
+        for entry in tables("route") {
+            let mut route = ExchangeRoute::default();
+            self.section(&mut route, "exchange.route", exchange::ROUTE, entry)?;
+            if let Some(fault) = route.fault() {
+                return Err(self.error(entry.span().start, fault));
+            }
+            target.routes.push(route);
+        }
+        Ok(())
     }
 
     fn section<T>(
@@ -114,6 +147,11 @@ impl Document<'_> {
                 (Kind::Realms { set }, Some(entries)) => {
                     let realms = entries.iter().map(|entry| self.realm(entry)).collect::<Result<_, _>>()?;
                     set(target, realms);
+                }
+                // They have keys of their own, and their turn later.
+                (Kind::Tables { .. }, Some(_)) => {}
+                (Kind::Tables { written }, None) => {
+                    return Err(refused(format!("expected {written}, with two brackets, once for each")));
                 }
                 _ => key.set(target, Given::Toml(value.get_ref())).map_err(refused)?,
             }
@@ -181,7 +219,7 @@ mod tests {
     use super::*;
     use crate::config::{Audio, Calls, Dtmf, EXAMPLE, Latency, Sip};
     use crate::sdp::HoldStyle;
-    use crate::ua::config::{AutoAnswer, TransferPolicy};
+    use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
     fn parse(text: &str) -> Result<Config, String> {
         read(Path::new("c.toml"), text).map_err(|error| error.to_string())
@@ -201,6 +239,9 @@ expires = 1_800
 register = false
 credentials = [{ realm = "other.example", user = "al", password = "tiger" }]
 voicemail = "sip:*97@pbx.example.com"
+mwi = false
+watch = ["sip:201@pbx.example.com", "Bob <sip:202@pbx.example.com>"]
+reg_events = true
 [[account]]
 uri = "sip:bob@[2001:db8::1]:5070"
 password = "lion"
@@ -227,6 +268,8 @@ refer_outside = true
 bye_also = true
 auto_answer_from = ["sip:boss@pbx", "*@pbx"]
 ring_timeout = 30
+reliable_ringing = true
+session_expires = 600
 dtmf = "info"
 direct_calls = true
 "#;
@@ -254,6 +297,11 @@ direct_calls = true
                 password: Secret::Plain(text("tiger")),
             }],
             voicemail: Some(text("sip:*97@pbx.example.com")),
+            events: Events {
+                message_waiting: MessageWaiting::Never,
+                watch: vec![text("sip:201@pbx.example.com"), text("Bob <sip:202@pbx.example.com>")],
+                registrations: true,
+            },
         };
         let bob = Account {
             name: text("bob"),
@@ -267,6 +315,7 @@ direct_calls = true
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            events: Events::default(),
         };
         let audio = Audio {
             input: text("tone:440"),
@@ -289,11 +338,13 @@ direct_calls = true
             bye_also: true,
             auto_answer_from: vec![text("sip:boss@pbx"), text("*@pbx")],
             ring_timeout: 30,
+            reliable_ringing: true,
+            session_expires: 600,
             dtmf: Dtmf::Info,
             direct_calls: Some(true),
         };
         let sip = Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true };
-        assert_eq!(config, Config { accounts: vec![work, bob], sip, audio, calls });
+        assert_eq!(config, Config { accounts: vec![work, bob], sip, audio, calls, ..Config::default() });
     }
 
     #[test]
@@ -320,6 +371,10 @@ direct_calls = true
         for name in keys::CALLS.iter().map(|key| key.name).chain(keys::SIP.iter().map(|key| key.name)) {
             assert!(EXAMPLE.contains(&format!("#{name} = ")), "{name} is missing in config.example.toml");
         }
+        let users = exchange::USER.iter().map(|key| key.name).chain(exchange::ROUTE.iter().map(|key| key.name));
+        for name in users.chain(["domain", "strangers", "emergency"]) {
+            assert!(EXAMPLE.contains(&format!("{name} = ")), "exchange: {name} is missing in config.example.toml");
+        }
         // What the comments call defaults are the defaults.
         assert_eq!(
             (config.audio, config.calls),
@@ -342,7 +397,7 @@ direct_calls = true
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
             ("[sip]\ncolour = 1", "c.toml:2: unknown key 'colour' in sip (known: listen)"),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
-            ("listen = 1", "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls)"),
+            ("listen = 1", "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls, exchange)"),
             ("sip = 1", "c.toml:1: sip: expected a section, written [sip]"),
             (
                 "[account]\nuri = \"sip:a@b\"",
@@ -404,8 +459,8 @@ direct_calls = true
             ("[audio]\nptime = 20.0", "c.toml:2: audio.ptime: expected a whole number from 10 to 60, found 20.0"),
             ("[audio]\nlatency = \"lo\"", "c.toml:2: audio.latency: expected \"low\" or \"safe\", found \"lo\""),
             (
-                "[audio]\ncodecs = [\"opus\"]",
-                "c.toml:2: audio.codecs: expected a list of codec names such as [\"PCMU\", \"PCMA\"], found a list (this build has PCMU, PCMA)",
+                "[audio]\ncodecs = [\"speex\"]",
+                "c.toml:2: audio.codecs: expected a list of codec names such as [\"PCMU\", \"PCMA\"], found a list (this build has opus, G722, PCMU, PCMA, L16)",
             ),
             (
                 "[audio]\ncodecs = \"PCMU\"",

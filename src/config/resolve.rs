@@ -25,6 +25,8 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         hold: config.calls.hold,
         max_calls: config.calls.max_calls,
         ring_timeout: Duration::from_secs(config.calls.ring_timeout),
+        reliable_ringing: config.calls.reliable_ringing,
+        session_expires: Duration::from_secs(config.calls.session_expires),
         auto_answer: config.calls.auto_answer,
         auto_answer_after: Duration::from_millis(config.calls.auto_answer_after),
         transfers: config.calls.transfers,
@@ -114,7 +116,20 @@ fn account(account: &Account) -> Result<core::Account, ConfigError> {
         register: account.register,
         credentials: password.map(|password| Credentials { user: user(), password }),
         realms,
+        events: events(account, &uri)?,
         uri,
+    })
+}
+
+fn events(account: &Account, uri: &Uri) -> Result<core::Events, ConfigError> {
+    let watch = |text: &String| match address::watched(text, Some(uri)) {
+        Ok((uri, name)) => Ok(core::Watch { uri, name }),
+        Err(fault) => Err(ConfigError::new(Place::Account(account.name.clone()), format!("watch: {fault}"))),
+    };
+    Ok(core::Events {
+        message_waiting: account.events.message_waiting,
+        watch: account.events.watch.iter().map(watch).collect::<Result<_, _>>()?,
+        registrations: account.events.registrations,
     })
 }
 
@@ -141,7 +156,7 @@ mod tests {
         assert_eq!(account.expires, Duration::from_secs(3600));
         let credentials = account.credentials.clone().unwrap();
         assert_eq!((credentials.user.as_str(), credentials.password.as_str()), ("al ice", "tiger"));
-        assert_eq!(config.capabilities.codecs, [Codec::Pcmu, Codec::Pcma]);
+        assert_eq!(config.capabilities.codecs, [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma]);
         assert!(!config.direct_calls);
     }
 
@@ -164,7 +179,7 @@ mod tests {
 
     #[test]
     fn codecs_are_taken_in_their_order_and_once() {
-        let config = resolved("[audio]\ncodecs = [\"opus\", \"pcma\", \"PCMU\", \"PCMA\"]").unwrap();
+        let config = resolved("[audio]\ncodecs = [\"speex\", \"pcma\", \"PCMU\", \"PCMA\"]").unwrap();
         assert_eq!(config.capabilities.codecs, [Codec::Pcma, Codec::Pcmu]);
     }
 

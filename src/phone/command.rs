@@ -38,16 +38,23 @@ pub enum Command {
     RefuseTransfer { call: Option<CallNo> },
     /// Sends digits in the active call, else the only one; `,` pauses 1 s.
     Dtmf { call: Option<CallNo>, digits: String },
-    /// Closes the microphone for all calls.
-    Mute,
+    /// Lets these calls hear each other, those that are in the conference already included; the active one and the one
+    /// held last when none is named.
+    Conference { calls: Vec<CallNo> },
+    /// Parts the conference: the call that was last in front goes on, the others are held.
+    Split,
+    /// Closes the microphone for all calls; with a call, nobody in the conference hears its other side.
+    Mute { call: Option<CallNo> },
     /// Opens it.
-    Unmute,
+    Unmute { call: Option<CallNo> },
     /// Gain in dB (0: unchanged; -60 to 20).
     Volume { side: Side, db: f32 },
     /// Chooses a device now, in a call too.
     Device { role: DeviceRole, name: String },
     /// Registers or refreshes an account (the only one when `None`).
     Register { account: Option<String> },
+    /// Writes to somebody: one text (RFC 3428).
+    Message { account: Option<String>, target: String, text: String },
     /// Removes our binding.
     Unregister { account: Option<String> },
     /// Asks for the bindings (one-shot command `register --query`).
@@ -107,9 +114,6 @@ pub enum ParseError {
     /// The rest does not fit the command.
     #[error("usage: {0}")]
     Usage(&'static str),
-    /// The command exists, and this version can't do it.
-    #[error("{0} is not built yet")]
-    NotBuilt(&'static str),
 }
 
 /// A command's first word, how the line is written, and what reads the rest of it.
@@ -119,10 +123,9 @@ struct Word {
     parse: fn(&mut Rest<'_>) -> Result<Command, Mismatch>,
 }
 
-/// Why the rest of a line does not fit.
+/// The rest of a line does not fit.
 enum Mismatch {
     Usage,
-    NotBuilt(&'static str),
 }
 
 /// Every command of a line.
@@ -155,15 +158,11 @@ const WORDS: &[Word] = &[
         usage: "refuse-redirect [#ID]",
         parse: |rest| Ok(Command::RefuseRedirect { call: rest.call() }),
     },
-    Word {
-        word: "conference",
-        usage: "conference #ID #ID",
-        parse: |_| Err(Mismatch::NotBuilt("conference (joining two calls)")),
-    },
-    Word { word: "split", usage: "split", parse: |_| Err(Mismatch::NotBuilt("split (parting a conference)")) },
+    Word { word: "conference", usage: "conference [#ID #ID ...]", parse: conference },
+    Word { word: "split", usage: "split", parse: |_| Ok(Command::Split) },
     Word { word: "dtmf", usage: "dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause", parse: dtmf },
-    Word { word: "mute", usage: "mute", parse: |_| Ok(Command::Mute) },
-    Word { word: "unmute", usage: "unmute", parse: |_| Ok(Command::Unmute) },
+    Word { word: "mute", usage: "mute [#ID]", parse: |rest| Ok(Command::Mute { call: rest.call() }) },
+    Word { word: "unmute", usage: "unmute [#ID]", parse: |rest| Ok(Command::Unmute { call: rest.call() }) },
     Word { word: "volume", usage: "volume input|output DB, DB from -60 to 20", parse: volume },
     Word { word: "device", usage: "device input|output|ring NAME", parse: device },
     Word {
@@ -176,6 +175,7 @@ const WORDS: &[Word] = &[
         usage: "unregister [@ACCOUNT]",
         parse: |rest| Ok(Command::Unregister { account: rest.account() }),
     },
+    Word { word: "message", usage: "message [@ACCOUNT] TARGET TEXT", parse: message },
     Word { word: "state", usage: "state", parse: |_| Ok(Command::State) },
     Word { word: "quit", usage: "quit", parse: |_| Ok(Command::Quit) },
 ];
@@ -206,10 +206,7 @@ impl FromStr for Command {
             return Err(ParseError::Unknown { word: shortened(word), nearest: nearest(word, words()) });
         };
         let parsed = (entry.parse)(&mut rest).and_then(|command| rest.end().map(|()| command));
-        parsed.map_err(|mismatch| match mismatch {
-            Mismatch::Usage => ParseError::Usage(entry.usage),
-            Mismatch::NotBuilt(what) => ParseError::NotBuilt(what),
-        })
+        parsed.map_err(|Mismatch::Usage| ParseError::Usage(entry.usage))
     }
 }
 
@@ -278,6 +275,16 @@ fn call(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     Ok(Command::Call { account, target: target.into() })
 }
 
+/// The text is the rest of the line.
+fn message(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let account = rest.account();
+    let target = rest.word()?;
+    if target.starts_with(['@', '#']) {
+        return Err(Mismatch::Usage);
+    }
+    Ok(Command::Message { account, target: target.into(), text: rest.remainder()?.into() })
+}
+
 fn reject(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     let call = rest.call();
     let code = match rest.next() {
@@ -304,6 +311,11 @@ fn transfer(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
         (None, _) if target.starts_with('#') => Err(Mismatch::Usage),
         (None, _) => Ok(Command::Transfer { call, target: target.into() }),
     }
+}
+
+fn conference(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let calls: Vec<CallNo> = std::iter::from_fn(|| rest.call()).collect();
+    if calls.len() == 1 { Err(Mismatch::Usage) } else { Ok(Command::Conference { calls }) }
 }
 
 /// `#` is a digit too: a first word of the form `#1` is a call only when digits follow it.
@@ -383,8 +395,11 @@ mod tests {
             ("dtmf #1", Command::Dtmf { call: None, digits: text("#1") }),
             ("dtmf #1 #", Command::Dtmf { call: one, digits: text("#") }),
             ("dtmf abcd", Command::Dtmf { call: None, digits: text("ABCD") }),
-            ("mute", Command::Mute),
-            ("unmute", Command::Unmute),
+            ("mute", Command::Mute { call: None }),
+            ("unmute #2", Command::Unmute { call: Some(CallNo(2)) }),
+            ("conference", Command::Conference { calls: Vec::new() }),
+            ("conference #1 #2 #3", Command::Conference { calls: vec![CallNo(1), CallNo(2), CallNo(3)] }),
+            ("split", Command::Split),
             ("volume input -3", Command::Volume { side: Side::Input, db: -3.0 }),
             ("volume output +2.5", Command::Volume { side: Side::Output, db: 2.5 }),
             ("device input null", Command::Device { role: DeviceRole::Input, name: text("null") }),
@@ -394,16 +409,19 @@ mod tests {
             ("register @work", Command::Register { account: Some(text("work")) }),
             ("unregister", Command::Unregister { account: None }),
             ("unregister @work", Command::Unregister { account: Some(text("work")) }),
+            (
+                "message 201 Back at  5?",
+                Command::Message { account: None, target: text("201"), text: text("Back at  5?") },
+            ),
+            (
+                "message @work sip:bob@pbx #1 rings",
+                Command::Message { account: Some(text("work")), target: text("sip:bob@pbx"), text: text("#1 rings") },
+            ),
             ("state", Command::State),
             ("quit", Command::Quit),
         ];
         for word in words() {
-            let built = !matches!(word, "conference" | "split");
-            assert_eq!(
-                table.iter().any(|(line, _)| line.trim().starts_with(word)),
-                built,
-                "{word} is not in the table"
-            );
+            assert!(table.iter().any(|(line, _)| line.trim().starts_with(word)), "{word} is not in the table");
         }
         for (line, command) in table {
             assert_eq!(line.parse(), Ok(command), "{line}");
@@ -432,8 +450,8 @@ mod tests {
             ("transfer", "usage: transfer [#ID] TARGET or transfer #ID #ID"),
             ("transfer #1", "usage: transfer [#ID] TARGET or transfer #ID #ID"),
             ("transfer #1 #1", "usage: transfer [#ID] TARGET or transfer #ID #ID"),
-            ("conference #1 #2", "conference (joining two calls) is not built yet"),
-            ("split", "split (parting a conference) is not built yet"),
+            ("conference #1", "usage: conference [#ID #ID ...]"),
+            ("conference 600 601", "usage: conference [#ID #ID ...]"),
             ("dtmf", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),
             ("dtmf 1 2", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),
             ("dtmf hello", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),

@@ -5,18 +5,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
-use crate::ua::event::{Binding, EndedBy, Party, TransferStage};
+use crate::ua::command::MediaPorts;
+use crate::ua::event::{Binding, EndedBy, Lamp, Party, TransferStage};
 use crate::ua::{self, AccountId, CallNo};
 
 use super::advice;
 use super::command::DeviceRole;
-use super::event::{AccountState, CallRef, CallStage, Devices, Direction, Kind, Registration, RtpCount, Snapshot};
+use super::event::{
+    AccountState, CallRef, CallStage, Devices, Direction, Kind, LampState, Registration, RtpCount, Snapshot,
+};
 use super::lines::{Hold, Line, Lines, NoLine, seconds};
 use super::media_thread::{Order, Report, Tone};
-use super::screen::harmless;
+use super::screen::{harmless, harmless_lines};
 
 /// How long the end of a call waits for the figures of its sound.
 const CLOSING: Duration = Duration::from_millis(300);
@@ -31,6 +34,8 @@ pub(super) enum Effect {
     Tell(Kind),
     /// Tell the media thread.
     Order(Order),
+    /// Open the sound of a call that rings, for our offer.
+    OfferEarly(CallNo),
     /// Answer a call that answers by itself.
     Answer(CallNo),
     /// Follow a transfer that is to be followed without asking.
@@ -65,6 +70,10 @@ pub(super) struct Request {
 pub(super) struct Desk {
     pub(super) lines: Lines,
     accounts: Vec<AccountState>,
+    /// The mailboxes that are configured, by account.
+    mailboxes: BTreeMap<String, String>,
+    /// The watched addresses, in the order of the configuration.
+    lamps: Vec<LampState>,
     devices: Devices,
     muted: bool,
     /// The core has nothing left to wait for.
@@ -88,9 +97,14 @@ impl Desk {
             registration: Registration::Off,
             reason: None,
             messages: None,
+            mailbox: account.voicemail.clone(),
         });
+        let mailboxes =
+            config.accounts.iter().filter_map(|account| Some((account.name.clone(), account.voicemail.clone()?)));
         let audio = &config.audio;
         Desk {
+            mailboxes: mailboxes.collect(),
+            lamps: config.accounts.iter().flat_map(dark_lamps).collect(),
             lines: Lines::default(),
             accounts: accounts.collect(),
             devices: Devices { input: audio.input.clone(), output: audio.output.clone(), ring: audio.ring.clone() },
@@ -145,6 +159,7 @@ impl Desk {
         Snapshot {
             accounts: self.accounts.clone(),
             calls: self.lines.states(now),
+            watched: self.lamps.clone(),
             devices: self.devices.clone(),
             muted: self.muted,
         }
@@ -177,6 +192,14 @@ impl Desk {
             self.lines.bring_to_front(call);
         }
         self.prepare_due = true;
+    }
+
+    /// A call that rings has had our offer.
+    pub(super) fn offered(&mut self, call: CallNo, ports: MediaPorts) {
+        if let Some(line) = self.lines.get_mut(call) {
+            line.sound_open = true;
+            line.offered = Some(ports);
+        }
     }
 
     /// A call is being hung up.
@@ -254,8 +277,8 @@ impl Desk {
                 self.set_registration(account, Registration::Off, None);
                 self.tell_account(account, |account| Kind::Unregistered { account });
             }
-            Core::Incoming { call, account, from, called, diverted_from, referred_by } => {
-                let others = (called, diverted_from, referred_by);
+            Core::Incoming { call, account, from, called, diverted_from, forwarded, referred_by } => {
+                let others = (called, diverted_from, forwarded, referred_by);
                 self.incoming(call, account, from, others, arrived_at);
             }
             // Before anything that wakes another thread: the 200 is not to wait for it.
@@ -264,6 +287,7 @@ impl Desk {
                 self.effects.push_front(Effect::Answer(call));
             }
             Core::Replaced { call, by } => self.tell_call(call, |call| Kind::Replaced { call, by }),
+            Core::OfferDue { call } => self.effects.push_back(Effect::OfferEarly(call)),
             Core::Calling { call, account, to } => {
                 let peer = harmless(&to).into_owned();
                 if self.lines.get(call).is_none() {
@@ -347,12 +371,57 @@ impl Desk {
             Core::Ended { call, by, code, reason, answered_for } => {
                 self.ended(now, call, by, code, harmless(&reason).into_owned(), answered_for);
             }
-            Core::MessageWaiting { account, new, old } => {
+            Core::MessageWaiting { account, new, old, urgent, mailbox } => {
+                let mut mailbox = mailbox.map(|mailbox| harmless(&mailbox).into_owned());
                 if let Some(state) = account.and_then(|account| self.accounts.get_mut(account.0)) {
                     state.messages = Some((new, old));
+                    // A mailbox that is configured is the one that the person wants.
+                    mailbox = self.mailboxes.get(&state.name).cloned().or(mailbox);
+                    state.mailbox = mailbox.clone().or(state.mailbox.take());
                 }
                 let account = self.account_name(account);
-                self.tell(Kind::MessageWaiting { account, new, old });
+                self.tell(Kind::MessageWaiting { account, new, old, urgent, mailbox });
+            }
+            Core::Lamp { account, uri, name, lamp, remote } => {
+                let (remote, remote_name) =
+                    remote.map(harmless_party).map_or((None, None), |(uri, name)| (Some(uri), name));
+                let uri = harmless(&uri).into_owned();
+                self.tell_account(account, |account| {
+                    Kind::Lamp(LampState { account, uri, name, state: lamp, remote, remote_name })
+                });
+                if let Some(Effect::Tell(Kind::Lamp(lamp))) = self.effects.back() {
+                    let lamp = lamp.clone();
+                    match self.lamps.iter_mut().find(|known| known.account == lamp.account && known.uri == lamp.uri) {
+                        Some(known) => *known = lamp,
+                        None => self.lamps.push(lamp),
+                    }
+                }
+            }
+            Core::SubscriptionFailed { account, package, uri, code, reason, retry_in } => {
+                let (uri, reason) = (harmless(&uri).into_owned(), harmless(&reason).into_owned());
+                let (package, retry_in) = (package.name(), retry_in.map(|pause| pause.as_secs()));
+                self.tell_account(account, |account| Kind::SubscriptionFailed {
+                    account,
+                    package,
+                    uri,
+                    code,
+                    reason,
+                    retry_in,
+                });
+            }
+            Core::Message { account, from, text } => {
+                let (from, name) = harmless_party(from);
+                let (account, text) = (self.account_name(account), harmless_lines(&text));
+                self.tell(Kind::Message { account, from, name, text });
+            }
+            Core::MessageSent { account, to, delivered } => {
+                let (account, to) = (self.account_name(account), harmless(&to).into_owned());
+                self.tell(Kind::MessageSent { account, to, delivered });
+            }
+            Core::MessageFailed { account, to, code, reason } => {
+                let (account, to) = (self.account_name(account), harmless(&to).into_owned());
+                let reason = harmless(&reason).into_owned();
+                self.tell(Kind::MessageFailed { account, to, code, reason });
             }
             Core::Quiet => self.quiet = true,
         }
@@ -399,7 +468,7 @@ impl Desk {
         call: CallNo,
         account: Option<AccountId>,
         from: Party,
-        (called, diverted_from, referred_by): (String, Option<String>, Option<String>),
+        (called, diverted_from, forwarded, referred_by): (String, Option<String>, Vec<String>, Option<String>),
         arrived_at: Option<IpAddr>,
     ) {
         let (from, name) = harmless_party(from);
@@ -417,6 +486,7 @@ impl Desk {
             name,
             called: harmless(&called).into_owned(),
             diverted_from: clean(diverted_from),
+            forwarded: forwarded.iter().map(|who| harmless(who).into_owned()).collect(),
             referred_by: clean(referred_by),
         });
     }
@@ -458,6 +528,10 @@ impl Desk {
     fn media(&mut self, call: CallNo, media: Negotiated) {
         let Some(line) = self.lines.get_mut(call) else { return };
         line.media = Some(media.clone());
+        if line.waits() {
+            line.kept_back = true;
+            return;
+        }
         // An INVITE without an offer is answered before the other side has told its codec.
         let told_late = line.established.is_some() && !std::mem::replace(&mut line.told_established, true);
         self.order(Order::Configure { call, media });
@@ -473,8 +547,12 @@ impl Desk {
         line.ringback_due = None;
         line.told_established = line.media.is_some();
         let tell = line.told_established;
+        let kept_back = line.media.clone().filter(|_| std::mem::take(&mut line.kept_back));
         if std::mem::take(&mut line.ringback) {
             self.order(Order::Tone { call, tone: Tone::Silence });
+        }
+        if let Some(media) = kept_back {
+            self.order(Order::Configure { call, media });
         }
         self.order(Order::OpenMicrophone { call });
         if tell {
@@ -550,6 +628,9 @@ impl Desk {
         let Some(line) = self.lines.remove(call) else { return };
         if by != EndedBy::Remote {
             self.requests.remove(&call);
+        }
+        if line.conference {
+            self.leave_conference();
         }
         if let Some(tone) = tone_of_failure(&line, by, code) {
             self.order(Order::Tone { call, tone });
@@ -635,6 +716,17 @@ impl Desk {
     }
 }
 
+/// The lamps of an account, before anything is known of them.
+fn dark_lamps(account: &config::Account) -> impl Iterator<Item = LampState> + use<'_> {
+    let own = config::address::of_record(&account.uri).ok();
+    account.events.watch.iter().filter_map(move |text| {
+        let (uri, name) = config::address::watched(text, own.as_ref()).ok()?;
+        let uri = harmless(&ua::identity::uri_text(&uri)).into_owned();
+        let state = Lamp::Unknown;
+        Some(LampState { account: account.name.clone(), uri, name, state, remote: None, remote_name: None })
+    })
+}
+
 /// The tone in the ear when a call of ours was not answered, unless we gave up ourselves.
 fn tone_of_failure(line: &Line, by: EndedBy, code: Option<u16>) -> Option<Tone> {
     let given_up = by == EndedBy::Local && matches!(code, None | Some(487));
@@ -687,6 +779,7 @@ mod tests {
             from: party("sip:bob@example.com"),
             called: "sip:alice@example.com".into(),
             diverted_from: None,
+            forwarded: Vec::new(),
             referred_by: None,
         }
     }
@@ -699,7 +792,7 @@ mod tests {
             send_payload_type: 8,
             receive: vec![(8, Codec::Pcma)],
             send_telephone_event: None,
-            receive_telephone_event: None,
+            receive_telephone_events: Vec::new(),
             ptime_ms: 20,
             send: true,
             receive_audio: true,
@@ -726,6 +819,7 @@ mod tests {
                 Effect::Tell(kind) => name(&serde_json::to_value(kind).unwrap()),
                 Effect::Order(Order::Tone { tone, .. }) => format!("{tone:?}"),
                 Effect::Order(order) => format!("{order:?}").split([' ', '{']).next().unwrap_or_default().to_string(),
+                Effect::OfferEarly(call) => format!("OfferEarly {call}"),
                 Effect::Answer(call) => format!("Answer {call}"),
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
             })
@@ -746,6 +840,18 @@ mod tests {
             follows(&mut desk, answered),
             ["Configure", "OpenMicrophone", "established", "Prepare", "Ring(false)"]
         );
+    }
+
+    #[test]
+    fn a_call_that_rings_with_an_offer_of_ours_is_not_heard_before_it_is_answered() {
+        let mut desk = desk();
+        let due = follows(&mut desk, [incoming(CALL), ua::Event::OfferDue { call: CALL }]);
+        assert!(due.contains(&"OfferEarly #1".to_owned()), "{due:?}");
+        desk.offered(CALL, MediaPorts { rtp: 4000, rtcp: 4001 });
+        assert!(follows(&mut desk, [ua::Event::Media { call: CALL, media: media() }]).is_empty());
+        desk.answered(CALL, false);
+        let established = follows(&mut desk, [ua::Event::Established { call: CALL }]);
+        assert_eq!(&established[..3], ["Configure", "OpenMicrophone", "established"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::media::session::Stats;
 use crate::sdp::Negotiated;
+use crate::ua::command::MediaPorts;
 use crate::ua::event::TransferStage;
 use crate::ua::{AccountId, CallNo};
 
@@ -43,6 +44,10 @@ pub(super) struct Line {
     pub(super) media: Option<Negotiated>,
     /// Its RTP ports are open.
     pub(super) sound_open: bool,
+    /// The ports of a call that rings with an offer of ours.
+    pub(super) offered: Option<MediaPorts>,
+    /// What its media are was kept back: who has not answered does not hear the caller.
+    pub(super) kept_back: bool,
     /// Our ringback was ordered.
     pub(super) ringback: bool,
     /// When our ringback begins although there is early media.
@@ -63,6 +68,10 @@ pub(super) struct Line {
     pub(super) stats: Option<Stats>,
     /// No RTP comes.
     pub(super) media_lost: bool,
+    /// It is in the conference.
+    pub(super) conference: bool,
+    /// Nobody in the conference hears its other side.
+    pub(super) muted: bool,
     /// When it last came to the front; the greatest is the active call.
     front: u64,
     /// When it was held; the greatest was held last.
@@ -83,6 +92,8 @@ impl Line {
             remote_held: false,
             media: None,
             sound_open: false,
+            offered: None,
+            kept_back: false,
             ringback: false,
             ringback_due: None,
             early_media: false,
@@ -95,6 +106,8 @@ impl Line {
             takes_place_of: None,
             stats: None,
             media_lost: false,
+            conference: false,
+            muted: false,
             front: 0,
             held_since: 0,
         }
@@ -123,6 +136,8 @@ impl Line {
             state: self.stage,
             held: matches!(self.hold, Hold::Held | Hold::ResumeAsked),
             remote_held: self.remote_held,
+            conference: self.conference,
+            muted: self.muted,
             codec: self.media.as_ref().map(|media| media.codec.name().to_string()),
             duration_s: self.established.map(|since| seconds(now.saturating_duration_since(since))),
             transfer: self.transfer,
@@ -223,6 +238,23 @@ impl Lines {
     /// The call that a person's next one puts on hold.
     pub(super) fn talking(&self) -> Option<CallNo> {
         self.front_most(|line| line.stage == CallStage::Established && line.is_up())
+    }
+
+    /// The members of the conference.
+    pub(super) fn conference(&self) -> Vec<CallNo> {
+        self.iter().filter(|line| line.conference).map(|line| line.call.call).collect()
+    }
+
+    /// What a person's next call puts on hold: the call in the ear, and with a member the whole conference.
+    pub(super) fn all_talking(&self) -> Vec<CallNo> {
+        let Some(talking) = self.talking() else { return Vec::new() };
+        let mut all = vec![talking];
+        if self.get(talking).is_some_and(|line| line.conference) {
+            all.extend(self.iter().filter(|line| line.conference && line.is_up()).map(|line| line.call.call));
+            all.sort_unstable();
+            all.dedup();
+        }
+        all
     }
 
     fn front_most(&self, wanted: impl Fn(&Line) -> bool) -> Option<CallNo> {

@@ -92,10 +92,10 @@ pub struct Negotiated {
     pub send_payload_type: u8,
     /// The payload types that we accept, with their codecs.
     pub receive: Vec<(u8, Codec)>,
-    /// The payload type with which the peer wants `telephone-event`, if it does.
-    pub send_telephone_event: Option<u8>,
-    /// The payload type with which we accept `telephone-event`.
-    pub receive_telephone_event: Option<u8>,
+    /// The payload type with which the peer wants `telephone-event`, if it does, and its clock rate in Hz.
+    pub send_telephone_event: Option<(u8, u32)>,
+    /// The payload types with which we accept `telephone-event`, and their clock rates in Hz.
+    pub receive_telephone_events: Vec<(u8, u32)>,
     /// Milliseconds of sound a packet that the peer asked for, else ours.
     pub ptime_ms: u8,
     /// Whether we send RTP: both sides agree that we do, the peer gave an address, and we don't hold it (a hold of ours
@@ -193,6 +193,27 @@ impl Session {
         text
     }
 
+    /// Offers once more what stands, to the letter, so that the `o=` line says that nothing has changed (RFC 4028 section 7.4);
+    /// where our last description does not state `intent`, as an answer may not, this is [`Session::offer`].
+    pub fn offer_again(&mut self, local: &LocalMedia, intent: Intent) -> String {
+        let same = |(last_local, last_intent, _): &&(LocalMedia, Intent, Negotiated)| {
+            (last_local, *last_intent) == (local, intent)
+                && self.pending.as_ref().is_none_or(|pending| pending.answered)
+        };
+        let (Some((_, _, outcome)), Some(sent)) = (self.agreed.outcome.as_ref().filter(same), &self.sent) else {
+            return self.offer(local, intent);
+        };
+        let line = sent.media.get(self.agreed.audio);
+        if line.is_none_or(|line| describe::direction(sent, line) != intent.direction()) {
+            return self.offer(local, intent);
+        }
+        let telephone_events = outcome.receive_telephone_events.clone();
+        let formats = Formats { codecs: outcome.receive.clone(), telephone_events };
+        let text = sent.to_string_sdp();
+        self.pending = Some(Pending { before: self.agreed.clone(), local: *local, intent, formats, answered: false });
+        text
+    }
+
     /// Takes the peer's answer to the last [`Session::offer`]. A later answer to the same offer (a 200 after a 183)
     /// replaces the first one. After an error nothing has changed.
     pub fn handle_answer(&mut self, answer: &str) -> Result<Negotiated, Refusal> {
@@ -216,9 +237,10 @@ impl Session {
         let audio = Audio::read(&answer, line)?;
         let offered = &pending.formats;
         // RFC 3264 section 7: the numbers are those with which the peer wants to receive, and may differ from ours.
-        let theirs = audio
-            .formats
-            .only(|codec| offered.codecs.iter().any(|(_, known)| *known == codec), offered.telephone_event.is_some());
+        let theirs = audio.formats.only(
+            |codec| offered.codecs.iter().any(|(_, known)| *known == codec),
+            !offered.telephone_events.is_empty(),
+        );
         let exchange = Exchange { local: &pending.local, intent: pending.intent, audio: &audio, send: &theirs };
         let mut negotiated = exchange.outcome(offered, self.agreed.remote_rtp, self.capabilities.ptime_ms)?;
         // To a hold the answer can't be `sendonly`, and some peers answer `c=0.0.0.0` with `inactive`.
@@ -399,8 +421,8 @@ impl Exchange<'_> {
             codec,
             send_payload_type,
             receive: receive.codecs.clone(),
-            send_telephone_event: self.send.telephone_event,
-            receive_telephone_event: receive.telephone_event,
+            send_telephone_event: self.send.telephone_event_for(codec),
+            receive_telephone_events: receive.telephone_events.clone(),
             ptime_ms: audio.ptime_ms(ptime_ms),
             send: talking && direction.sends(),
             receive_audio: talking && direction.receives(),

@@ -32,6 +32,13 @@ pub enum Command {
         /// Where its sound will be received.
         media: MediaPorts,
     },
+    /// Rings with an offer: the answer to [`super::Event::OfferDue`].
+    OfferEarly {
+        /// Which.
+        call: CallNo,
+        /// Where its sound will be received.
+        media: MediaPorts,
+    },
     /// Refuses an incoming call with a final status code, 300 to 699.
     Reject {
         /// Which.
@@ -127,6 +134,20 @@ pub enum Command {
         /// Which.
         account: AccountId,
     },
+    /// Begins an account's subscriptions, those given up too. An account that registers does so by itself.
+    Subscribe {
+        /// Which.
+        account: AccountId,
+    },
+    /// Writes to somebody (RFC 3428); [`super::Event::MessageSent`] or [`super::Event::MessageFailed`] says how it went.
+    Message {
+        /// The account that writes; `None`: directly, as `sip:anonymous@anonymous.invalid`.
+        account: Option<AccountId>,
+        /// A sip, sips or tel URI.
+        target: Uri,
+        /// What: see [`super::message`] for how much.
+        text: String,
+    },
     /// Ends every call and removes every binding; [`super::Event::Quiet`] says when all is answered.
     Shutdown,
 }
@@ -174,6 +195,20 @@ pub enum CommandError {
     /// Not a status code that refuses.
     #[error("{0} is not a status code that refuses a call (300 to 699)")]
     BadCode(u16),
+    /// RFC 3428 section 8: too long for a network that may lose it.
+    #[error("the message has {bytes} bytes, and by UDP at most {limit} can be sent to this address")]
+    MessageTooLong {
+        /// The text's length.
+        bytes: usize,
+        /// How much there may be.
+        limit: usize,
+    },
+    /// Nothing to write.
+    #[error("what to write? the message is empty")]
+    MessageEmpty,
+    /// Too many texts wait for the answers to former ones.
+    #[error("{0} messages wait for an answer already: try again in a moment")]
+    TooManyMessages(usize),
     /// The phone is shutting down.
     #[error("the phone is shutting down")]
     ShuttingDown,

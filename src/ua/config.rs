@@ -20,6 +20,10 @@ pub struct Config {
     pub max_calls: usize,
     /// An incoming call that nobody answered for this long gets 480.
     pub ring_timeout: Duration,
+    /// Whether 180 is sent reliably to every caller that can take it so (RFC 3262); else only to those that ask for it.
+    pub reliable_ringing: bool,
+    /// The session interval that our INVITEs ask for (RFC 4028); zero: none, but what others ask for is obeyed.
+    pub session_expires: Duration,
     /// Which calls are answered without a person.
     pub auto_answer: AutoAnswer,
     /// How long an auto-answered call rings before; zero: 200 at once, without a 180.
@@ -60,6 +64,40 @@ pub struct Account {
     pub credentials: Option<Credentials>,
     /// Credentials of further realms.
     pub realms: Vec<(String, Credentials)>,
+    /// What it subscribes to.
+    pub events: Events,
+}
+
+/// What an account subscribes to (RFC 6665); by default to nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Events {
+    /// Voice messages (RFC 3842).
+    pub message_waiting: MessageWaiting,
+    /// Addresses whose dialogs are watched (RFC 4235).
+    pub watch: Vec<Watch>,
+    /// The account's own bindings, those of other devices too (RFC 3680).
+    pub registrations: bool,
+}
+
+/// Whether an account subscribes to its message summary. Unsolicited ones are always taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MessageWaiting {
+    /// No.
+    #[default]
+    Never,
+    /// Once it has registered; a refusal is not told.
+    Auto,
+    /// Yes.
+    Always,
+}
+
+/// An address whose lamp is shown.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// The address.
+    pub uri: Uri,
+    /// Its name on the screen.
+    pub name: Option<String>,
 }
 
 /// A user name and its password. `Debug` hides the password.

@@ -21,7 +21,7 @@ use super::capabilities::ALLOW;
 use super::config::Config;
 use super::event::Event;
 use super::timer::Timer;
-use super::{AccountId, CallNo};
+use super::{AccountId, CallNo, SubscriptionId};
 
 /// Transactions of either side at a time.
 const MAX_TRANSACTIONS: usize = 20_000;
@@ -83,6 +83,10 @@ pub enum Owner {
     Registration(AccountId),
     /// A call's request.
     Call(CallNo, Purpose),
+    /// A subscription's SUBSCRIBE.
+    Subscription(SubscriptionId),
+    /// A MESSAGE outside any dialog.
+    Message(u32),
     /// Nobody waits for the answer: a BYE after the call has ended, a CANCEL, a NOTIFY.
     Nobody,
 }
@@ -94,6 +98,10 @@ pub enum Purpose {
     Invite,
     /// A re-INVITE of ours.
     Modify,
+    /// PRACK.
+    Prack,
+    /// UPDATE.
+    Update,
     /// REFER.
     Refer,
     /// INFO.
@@ -107,6 +115,8 @@ pub enum Waiting {
     Dial(CallNo),
     /// A registration that is to begin.
     Register(AccountId),
+    /// A subscription that is to begin.
+    Subscribe(SubscriptionId),
     /// A request inside a dialog.
     Request(Owner, Request),
     /// An ACK for a 2xx.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::sdp::Negotiated;
 
+use super::subscription::content::Package;
 use super::{AccountId, CallNo};
 
 /// Someone, as a header field names him: characters that could harm a screen are replaced already.
@@ -54,6 +55,22 @@ pub enum TransferStage {
     Failed,
 }
 
+/// What a watched address does. The greater one counts, where several are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lamp {
+    /// Nothing is known: not asked yet, or refused.
+    Unknown,
+    /// Nobody is there.
+    Unregistered,
+    /// No call.
+    Idle,
+    /// It is being called.
+    Ringing,
+    /// It talks, or calls.
+    Busy,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -78,12 +95,17 @@ pub enum Event {
         called: String,
         /// Diversion or History-Info: who was called first.
         diverted_from: Option<String>,
+        /// Everybody who has forwarded it, the last one first, with reasons.
+        forwarded: Vec<String>,
         /// Referred-By.
         referred_by: Option<String>,
     },
     /// An auto-answered call is to be answered now: open its sound and give [`super::Command::Answer`].
     /// `replaces`: it takes the place of this call (RFC 3891), and nobody decides.
     AnswerDue { call: CallNo, replaces: Option<CallNo> },
+    /// A call rings whose caller gave no offer and wants to hear reliably: open its sound and give
+    /// [`super::Command::OfferEarly`], for our 180 has the offer then.
+    OfferDue { call: CallNo },
     /// Our INVITE left.
     Calling { call: CallNo, account: Option<AccountId>, to: String },
     /// A provisional response, 180 to 199. `early_media`: it, or a former one that still counts, brought SDP.
@@ -122,8 +144,26 @@ pub enum Event {
     Digit { call: CallNo, digit: char, duration_ms: u16 },
     /// The call is over. `answered_for` is how long it stood.
     Ended { call: CallNo, by: EndedBy, code: Option<u16>, reason: String, answered_for: Option<Duration> },
-    /// RFC 3842: new and old voice messages.
-    MessageWaiting { account: Option<AccountId>, new: u32, old: u32 },
+    /// RFC 3842: new and old voice messages, `urgent` ones among the new. `mailbox`: what to call to hear them, where the
+    /// server tells.
+    MessageWaiting { account: Option<AccountId>, new: u32, old: u32, urgent: u32, mailbox: Option<String> },
+    /// RFC 4235: what a watched address does. `remote`: who rings it, or with whom it talks, where told.
+    Lamp { account: AccountId, uri: String, name: Option<String>, lamp: Lamp, remote: Option<Party> },
+    /// A subscription was refused or has ended. `retry_in` `None`: not tried again by itself.
+    SubscriptionFailed {
+        account: AccountId,
+        package: Package,
+        uri: String,
+        code: Option<u16>,
+        reason: String,
+        retry_in: Option<Duration>,
+    },
+    /// RFC 3428: somebody wrote. `text` may have several lines; what could harm a screen is replaced.
+    Message { account: Option<AccountId>, from: Party, text: String },
+    /// A text of ours was taken: `delivered` says by whom it will be read, a server that keeps it for later otherwise (202).
+    MessageSent { account: Option<AccountId>, to: String, delivered: bool },
+    /// A text of ours was refused, or got no answer.
+    MessageFailed { account: Option<AccountId>, to: String, code: u16, reason: String },
     /// After [`super::Command::Shutdown`]: nothing is left to wait for.
     Quiet,
 }

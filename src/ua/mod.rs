@@ -8,19 +8,23 @@
 //!     -> poll_transmit*, poll_resolve*, poll_event*, then sleep until poll_timeout
 //! ```
 //!
-//! The parts: [`call`] (one call's life), [`registration`], [`auth`] (credentials), [`dialog`], [`request`] (what every
+//! The parts: [`call`] (one call's life), [`registration`], [`subscription`] (event packages), [`message`] (texts), [`auth`]
+//! (credentials), [`dialog`], [`request`] (what every
 //! request must stand), and `core`, which they share.
 
 pub mod auth;
 mod bindings;
 pub mod call;
 mod capabilities;
+mod cause;
 pub mod command;
 pub mod config;
 mod core;
 pub mod dialog;
 pub mod event;
 pub mod identity;
+mod merged;
+pub mod message;
 mod outside;
 mod refer;
 mod referral;
@@ -28,6 +32,7 @@ pub mod registration;
 mod replaces;
 mod replacing;
 pub mod request;
+pub mod subscription;
 pub mod timer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -36,7 +41,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::sip::transport::{Flow, Transmit};
-use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, is_answerable, parse_datagram};
+use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, has_nul, is_answerable, parse_datagram};
 use crate::transaction::{self, ClientId, Failure};
 
 use call::{Call, Dial, Plan, TransferTo};
@@ -48,9 +53,11 @@ pub use self::core::{Resolve, Unreachable};
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
+pub use outside::Counters;
 pub use timer::Timer;
 
 use self::core::{Core, Owner, Waiting};
+use self::merged::Merged;
 
 /// The shortest pause before a registrar's address is asked for again; a random time of the same length is added.
 const RESOLVE_PAUSE: Duration = Duration::from_secs(15);
@@ -70,6 +77,10 @@ impl std::fmt::Display for CallNo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(pub usize);
 
+/// A subscription's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionId(u32);
+
 /// What one call's news mean for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FollowUp {
@@ -84,17 +95,6 @@ pub enum FollowUp {
     },
 }
 
-/// What came in and was not understood or not wanted, counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Datagrams that are no SIP message: dropped.
-    pub malformed: u64,
-    /// Requests refused by the checks of RFC 3261 section 8.2.
-    pub refused: u64,
-    /// INVITEs from strangers: 404.
-    pub strangers: u64,
-}
-
 /// A SIP user agent: see the module's page.
 pub struct UserAgent {
     core: Core,
@@ -105,6 +105,10 @@ pub struct UserAgent {
     /// The dialogs of the last calls that are over, the newest first.
     ended_dialogs: VecDeque<(Instant, replaces::DialogId)>,
     registrations: Vec<Registration>,
+    subscriptions: subscription::Subscriptions,
+    messages: message::Messages,
+    /// Calls that came in and are over: a copy of their INVITE may still come by another way.
+    merged: Merged,
     counters: Counters,
     quiet_told: bool,
 }
@@ -128,6 +132,9 @@ impl UserAgent {
             referrals: BTreeMap::new(),
             ended_dialogs: VecDeque::new(),
             registrations,
+            subscriptions: subscription::Subscriptions::default(),
+            messages: message::Messages::default(),
+            merged: Merged::default(),
             counters: Counters::default(),
             quiet_told: false,
         }
@@ -163,11 +170,14 @@ impl UserAgent {
             match timer {
                 Timer::Transaction(_) => {}
                 Timer::Registration(account) => self.registration_due(account, now),
+                Timer::Subscription(id) => self.subscription_due(now, id),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
+                | Timer::Reliable(call)
                 | Timer::Resend2xx(call)
                 | Timer::AckMissing(call)
                 | Timer::Glare(call)
+                | Timer::Session(call)
                 | Timer::TransferSilent(call)
                 | Timer::ReplacedLate(call)
                 | Timer::RedirectUnanswered(call) => {
@@ -199,6 +209,7 @@ impl UserAgent {
                 Waiting::Register(_) if self.core.shutting_down => {}
                 Waiting::Register(account) if found => self.register(account, now),
                 Waiting::Register(account) => self.registrar_unknown(account, now, &query.host),
+                Waiting::Subscribe(id) => self.subscription_resolved(now, id, found, &query.host),
                 Waiting::Request(owner, request) if found => self.core.send(now, owner, request),
                 Waiting::Request(owner, _) => self.core.failures.push_back((owner, Failure::Transport)),
                 Waiting::Ack(ack) if found => self.core.send_ack(now, ack),
@@ -235,6 +246,9 @@ impl UserAgent {
                 self.with_call(call, |call, core| call.answer(core, now, media))?;
                 self.take_place(now, call);
             }
+            Command::OfferEarly { call, media } => {
+                self.with_call(call, |call, core| call.offer_early(core, now, media))?;
+            }
             Command::Reject { call, code } => self.with_call(call, |call, core| call.reject(core, now, code))?,
             Command::Hangup { call } => self.with_call(call, |call, core| {
                 call.hang_up(core, now);
@@ -260,6 +274,7 @@ impl UserAgent {
             }
             Command::Unregister { account } => {
                 self.known(account)?;
+                self.unsubscribe_account(now, account);
                 self.unregister(account);
             }
             Command::Query { account } => {
@@ -274,6 +289,11 @@ impl UserAgent {
                 self.known(account)?;
                 self.with_registration(account, Registration::clear);
             }
+            Command::Subscribe { account } => {
+                self.known(account)?;
+                self.subscribe_account(now, account);
+            }
+            Command::Message { account, target, text } => self.send_message(now, account, target, text)?,
             Command::Shutdown => self.shut_down(now),
         }
         Ok(Reply::Done)
@@ -286,6 +306,9 @@ impl UserAgent {
         }
         for call in self.calls.values_mut() {
             call.hang_up(&mut self.core, now);
+        }
+        for place in 0..self.registrations.len() {
+            self.unsubscribe_account(now, AccountId(place));
         }
         // An account that never registered has nothing to take back, and nothing to say.
         for place in 0..self.registrations.len() {
@@ -368,6 +391,9 @@ impl UserAgent {
             let call = self.calls.remove(&no);
             self.plans.remove(&no);
             let Some(mut call) = call else { continue };
+            if let Some(key) = call.invite_key.clone() {
+                self.merged.remember(now, key);
+            }
             if let Some(dialog) = call.ended_dialog() {
                 self.remember_ended(now, dialog);
             }
@@ -386,7 +412,10 @@ impl UserAgent {
     }
 
     fn is_shut_down(&self) -> bool {
-        self.calls.is_empty() && !self.core.awaits_answers() && self.registrations.iter().all(Registration::is_idle)
+        self.calls.is_empty()
+            && !self.core.awaits_answers()
+            && self.subscriptions.is_idle()
+            && self.registrations.iter().all(Registration::is_idle)
     }
 
     fn handle_transaction(&mut self, now: Instant, event: transaction::Event) {
@@ -431,6 +460,8 @@ impl UserAgent {
                 }
                 None => self.end_late_answer(now, id, &response),
             },
+            Owner::Subscription(subscription) => self.subscription_response(now, subscription, id, flow, &response),
+            Owner::Message(message) => self.message_response(now, message, id, flow, &response),
             Owner::Nobody => {}
         }
     }
@@ -462,6 +493,8 @@ impl UserAgent {
                     call.handle_failure(&mut self.core, now, purpose, failure);
                 }
             }
+            Owner::Subscription(id) => self.subscription_failure(now, id, failure),
+            Owner::Message(message) => self.message_failure(now, message, failure),
             Owner::Nobody => {}
         }
     }
@@ -542,11 +575,15 @@ impl UserAgent {
 
     /// Sends what the registrations have to send, tells what they have to tell, and notes when they are due.
     fn pump_registrations(&mut self, now: Instant) {
+        let mut told = Vec::new();
         for (place, registration) in self.registrations.iter_mut().enumerate() {
             let account = AccountId(place);
             while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
                 match step {
-                    Step::Event(event) => self.core.emit(event),
+                    Step::Event(event) => {
+                        told.push(event.clone());
+                        self.core.emit(event);
+                    }
                     Step::Send(request) => self.core.send_register(now, account, *request),
                 }
             }
@@ -554,6 +591,14 @@ impl UserAgent {
                 Some(at) => self.core.timers.set(Timer::Registration(account), at),
                 None if registration.contact().is_some() => self.core.timers.cancel(&Timer::Registration(account)),
                 None => {}
+            }
+        }
+        for event in told {
+            match event {
+                Event::Registered { account, contact, .. } => self.account_registered(now, account, &contact),
+                Event::RegistrationFailed { account, .. } => self.account_lost(account),
+                Event::Unregistered { account } => self.unsubscribe_account(now, account),
+                _ => {}
             }
         }
     }
@@ -609,10 +654,4 @@ fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, Com
     let host = account.and_then(|account| account.uri.host().map(ToString::to_string));
     host.and_then(|host| Uri::parse(format!("sip:{number}@{host};user=phone").into()).ok())
         .ok_or_else(|| CommandError::BadTarget(target.to_string()))
-}
-
-/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
-fn has_nul(message: &[u8]) -> bool {
-    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
-    message.iter().take(end).any(|byte| *byte == 0)
 }

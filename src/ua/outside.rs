@@ -2,15 +2,29 @@
 
 use std::time::Instant;
 
+use crate::sip::body::Content;
 use crate::sip::transport::Flow;
-use crate::sip::{HeaderName, Method, Request, text};
+use crate::sip::{HeaderName, Method, Request};
 use crate::transaction::ServerId;
 
 use super::call::{self, Alerting, Call, Incoming};
-use super::capabilities::ALLOW;
-use super::event::Event;
+use super::capabilities::{ACCEPT, ALLOW, ALLOW_EVENTS, supported};
 use super::replacing::NotReplaced;
+use super::subscription::content::event_of;
+use super::subscription::mwi::Summary;
+use super::subscription::{is_known, message_waiting};
 use super::{AccountId, UserAgent, dialog, request};
+
+/// What came in and was not understood or not wanted, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Datagrams that are no SIP message: dropped.
+    pub malformed: u64,
+    /// Requests refused by the checks of RFC 3261 section 8.2.
+    pub refused: u64,
+    /// INVITEs from strangers: 404.
+    pub strangers: u64,
+}
 
 impl UserAgent {
     pub(super) fn handle_request(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
@@ -22,7 +36,14 @@ impl UserAgent {
         }
         if dialog::to_tag(&request.headers).is_some() {
             if let Some(call) = self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
-                return call.handle_request(&mut self.core, now, id, flow, request);
+                if request.method != Method::Message {
+                    return call.handle_request(&mut self.core, now, id, flow, request);
+                }
+                let account = call.account;
+                return match call.accept_seq(request) {
+                    true => self.handle_message(now, id, flow, request, account),
+                    false => self.core.respond(now, id, 500, "Out of Order", &[]),
+                };
             }
             return match self
                 .calls
@@ -30,13 +51,18 @@ impl UserAgent {
                 .find_map(|call| call.has_early_dialog(&request.headers).then_some(call))
             {
                 Some(call) => call.handle_early_request(&mut self.core, now, id, flow, request),
+                None if request.method == Method::Notify => self.handle_notification(now, id, request),
                 None => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
             };
         }
         match request.method {
             Method::Invite => self.handle_invite(now, id, flow, request),
-            Method::Options => self.handle_options(now, id),
+            Method::Options => self.handle_options(now, id, flow, request),
             Method::Notify => self.handle_notify(now, id, flow, request),
+            Method::Message => {
+                let account = self.account_called(request);
+                self.handle_message(now, id, flow, request, account);
+            }
             Method::Refer => self.handle_refer(now, id, flow, request),
             _ => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
         }
@@ -54,30 +80,44 @@ impl UserAgent {
         }
     }
 
-    /// RFC 3261 section 11.2.
-    fn handle_options(&mut self, now: Instant, id: ServerId) {
+    /// RFC 3261 section 11.2: as an INVITE would be answered now, with what we can.
+    fn handle_options(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
+        let supported = supported().unwrap_or_default();
         let extra = [
             (HeaderName::Allow, ALLOW),
-            (HeaderName::Accept, "application/sdp"),
+            (HeaderName::Accept, ACCEPT),
             (HeaderName::AcceptEncoding, "identity"),
             (HeaderName::AcceptLanguage, "en"),
+            (HeaderName::Supported, supported.as_str()),
+            (HeaderName::AllowEvents, ALLOW_EVENTS),
         ];
-        self.core.respond(now, id, 200, "OK", &extra);
+        let (code, reason) = match () {
+            () if !self.is_welcome(flow, request) => (404, "Not Found"),
+            () if self.core.shutting_down => (480, "Temporarily Unavailable"),
+            () if self.calls.len() >= self.core.config.max_calls => (486, "Busy Here"),
+            () => (200, "OK"),
+        };
+        self.core.respond(now, id, code, reason, &extra);
     }
 
     /// Message waiting comes without a subscription from many PBXs (RFC 3842); nothing else does.
     fn handle_notify(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        let event = text(&request.headers, &HeaderName::Event).to_ascii_lowercase();
-        if event.split(';').next().map(str::trim) != Some("message-summary") {
-            return self.core.respond(now, id, 489, "Bad Event", &[]);
+        match event_of(request).0.as_str() {
+            "message-summary" => {}
+            // RFC 6665 section 4.1.3: known, but nobody subscribed.
+            event if is_known(event) => {
+                return self.core.respond(now, id, 481, "Subscription Does Not Exist", &[]);
+            }
+            _ => return self.core.respond(now, id, 489, "Bad Event", &[(HeaderName::AllowEvents, ALLOW_EVENTS)]),
         }
         if !self.core.is_own_server(None, flow.remote.ip()) && !self.core.config.direct_calls {
             return self.core.respond(now, id, 403, "Forbidden", &[]);
         }
         self.core.respond(now, id, 200, "OK", &[]);
         let account = self.account_called(request);
-        let (new, old) = voice_messages(&String::from_utf8_lossy(request.body()));
-        self.core.emit(Event::MessageWaiting { account, new, old });
+        if let Some(summary) = Summary::parse(&String::from_utf8_lossy(request.body())) {
+            self.core.emit(message_waiting(account, &summary));
+        }
     }
 
     /// The account that a request is for: by our random Contact user, then by the To user.
@@ -101,27 +141,37 @@ impl UserAgent {
         best.map(|(place, _)| AccountId(*place))
     }
 
+    /// Who may ring, and write: everybody where `direct_calls` is on, else our servers and who knows our random Contact.
+    pub(super) fn is_welcome(&self, flow: Flow, request: &Request) -> bool {
+        self.core.config.direct_calls || self.is_of_ours(flow, request)
+    }
+
+    /// Whether a request came by one of our own servers, or from who knows our random Contact.
+    fn is_of_ours(&self, flow: Flow, request: &Request) -> bool {
+        let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
+        to_contact || self.core.is_own_server(None, flow.remote.ip())
+    }
+
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        if self.calls.values().any(|call| call.is_merged(request)) {
+        let key = call::InviteKey::of(request);
+        let over = self.merged.knows(now, self.core.tx.timers().timeout(), &key);
+        if over || self.calls.values().any(|call| call.invite_key.as_ref() == Some(&key)) {
             return self.core.respond(now, id, 482, "Loop Detected", &[]);
         }
-        let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
-        let welcome = self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip());
-        if !welcome {
+        if !self.is_welcome(flow, request) {
             self.counters.strangers += 1;
             return self.core.respond(now, id, 404, "Not Found", &[]);
         }
         if self.core.shutting_down {
             return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
         }
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let offer = (call::content_type(request) == "application/sdp" && !body.trim().is_empty()).then_some(body);
+        let offer = Content::of(&request.headers, request.body()).session();
         if let Some(offer) = &offer
             && let Err(refusal) = self.core.try_offer(offer, flow.local.ip())
         {
             return call::refuse_offer(&mut self.core, now, id, &refusal);
         }
-        let of_ours = to_contact || self.core.is_own_server(None, flow.remote.ip());
+        let of_ours = self.is_of_ours(flow, request);
         let replaces = match self.call_to_replace(now, &request.headers, of_ours) {
             Ok(replaces) => replaces,
             Err(NotReplaced { code, reason }) => return self.core.respond(now, id, code, reason, &[]),
@@ -143,34 +193,5 @@ impl UserAgent {
             }
             None => self.core.respond(now, id, 400, "Bad Contact", &[]),
         }
-    }
-}
-
-/// `Voice-Message: 2/8` of a message summary (RFC 3842 section 5.2); `Messages-Waiting: yes` alone counts as one.
-fn voice_messages(body: &str) -> (u32, u32) {
-    let mut waiting = 0;
-    for line in body.lines() {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        if name.trim().eq_ignore_ascii_case("voice-message") {
-            let counts = value.split('(').next().unwrap_or_default();
-            let mut counts = counts.split('/').map(|count| count.trim().parse().unwrap_or(0));
-            return (counts.next().unwrap_or(0), counts.next().unwrap_or(0));
-        }
-        if name.trim().eq_ignore_ascii_case("messages-waiting") && value.trim().eq_ignore_ascii_case("yes") {
-            waiting = 1;
-        }
-    }
-    (waiting, 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::voice_messages;
-
-    #[test]
-    fn a_message_summary_is_counted() {
-        assert_eq!(voice_messages("Messages-Waiting: yes\r\nVoice-Message: 2/8 (0/2)\r\n"), (2, 8));
-        assert_eq!(voice_messages("messages-waiting: YES\r\n"), (1, 0));
-        assert_eq!(voice_messages("Messages-Waiting: no\r\n"), (0, 0));
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::sip::transport::Flow;
-use crate::sip::{HeaderName, Request, other, push, set};
+use crate::sip::{HeaderName, Request, push, set};
 use crate::transaction::ServerId;
 
 use super::call::TransferTo;

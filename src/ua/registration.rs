@@ -203,6 +203,13 @@ impl Registration {
         }
     }
 
+    /// Registers again at a certain time, or earlier where a refresh is due before.
+    pub fn refresh_at(&mut self, at: Instant) {
+        if self.wanted {
+            self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
+        }
+    }
+
     /// Removes our binding. A REGISTER that is out is waited for; one that waits is dropped. When the registrar can't hold
     /// a binding of ours nothing is sent, and [`Event::Unregistered`] comes at once.
     pub fn unregister(&mut self) {
@@ -638,6 +645,7 @@ mod tests {
                 register: true,
                 credentials: Some(Credentials { user: "bob".to_owned(), password: "zanzibar".to_owned() }),
                 realms: Vec::new(),
+                events: Default::default(),
             };
             let mut rng = ChaCha12Rng::seed_from_u64(7);
             let registration = Registration::new(AccountId(0), &account, &mut rng);

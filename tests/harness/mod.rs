@@ -9,11 +9,12 @@ pub mod network;
 pub mod peer;
 pub mod phone;
 pub mod sdp;
+pub mod town;
 
 pub use calls::*;
 pub use config::*;
-pub use peer::{Got, Leg, Peer};
-pub use phone::Phone;
+pub use peer::{Ask, Asked, Got, Leg, Peer};
+pub use phone::{Phone, bracketed, show};
 
 use std::time::Duration;
 

@@ -14,7 +14,9 @@ fn options_says_what_we_can() {
     bob.request("OPTIONS", ME);
     let ok = bob.expect(200);
     assert!(ok.header("Allow").contains("REFER"));
-    assert_eq!(ok.header("Accept"), "application/sdp");
+    assert!(ok.header("Accept").starts_with("application/sdp, multipart/mixed"));
+    assert!(ok.header("Supported").contains("100rel"));
+    assert!(ok.header("Allow-Events").contains("message-summary"));
     assert!(!ok.tag("To").is_empty());
     phone.assert_quiescent();
 }
@@ -23,26 +25,26 @@ fn options_says_what_we_can() {
 fn what_is_not_taken_has_its_code() {
     let phone = Phone::new(direct());
     let bob = phone.bob();
-    for (method, code) in
-        [("DANCE", 501), ("REGISTER", 405), ("MESSAGE", 405), ("SUBSCRIBE", 405), ("PUBLISH", 405), ("PRACK", 405)]
-    {
+    for (method, code) in [("DANCE", 501), ("REGISTER", 405), ("SUBSCRIBE", 405), ("PUBLISH", 405)] {
         bob.request(method, ME);
         let refusal = bob.expect(code);
         assert!(refusal.header("Allow").starts_with("INVITE"), "{method}");
     }
-    for method in ["BYE", "INFO", "UPDATE"] {
+    for method in ["BYE", "INFO", "UPDATE", "PRACK"] {
         bob.request(method, ME);
         bob.expect(481);
         bob.request(method, ME).to("<sip:alice@192.0.2.101>;tag=gone");
         bob.expect(481);
     }
     bob.request("NOTIFY", ME).with("Event", "dialog");
-    bob.expect(489);
+    bob.expect(481);
+    bob.request("NOTIFY", ME).with("Event", "weather");
+    assert_eq!(bob.expect(489).header("Allow-Events"), "message-summary, dialog, reg, refer");
     bob.request("OPTIONS", ME).with("Require", "100rel, unicorn");
-    assert_eq!(bob.expect(420).header("Unsupported"), "100rel, unicorn");
+    assert_eq!(bob.expect(420).header("Unsupported"), "unicorn");
     bob.request("OPTIONS", "mailto:alice@example.com").to("<sip:alice@example.com>");
     bob.expect(416);
-    assert_eq!(phone.world().ua.counters().refused, 8);
+    assert_eq!(phone.world().ua.counters().refused, 7);
     phone.assert_quiescent();
 }
 
@@ -154,6 +156,10 @@ fn a_stranger_gets_404_and_does_not_ring() {
     invite.ack(&stranger.expect(404));
     let invite = stranger.invite().uri("sip:bob@192.0.2.101").sdp(&sdp::bob()).sent();
     invite.ack(&stranger.expect(404));
+    stranger.request("OPTIONS", "sip:bob@192.0.2.101");
+    stranger.expect(404); // RFC 3261 section 11.2: as an INVITE
+    stranger.request("OPTIONS", &contact);
+    stranger.expect(200);
     phone.assert_silent();
     assert_eq!(phone.world().ua.counters().strangers, 2);
 
@@ -219,6 +225,8 @@ fn max_calls_is_busy() {
     let carol = phone.peer("carol", "192.0.2.203:5060");
     let invite = carol.invite().sdp(&sdp::bob()).sent();
     invite.ack(&carol.expect(486));
+    carol.request("OPTIONS", ME);
+    assert!(carol.expect(486).header("Allow").contains("INVITE")); // RFC 3261 section 11.2
     phone.assert_silent();
     let more = phone.command(Command::Dial { account: None, target: uri(ME), media: MEDIA });
     assert!(more.is_err());
@@ -234,7 +242,7 @@ fn message_waiting_needs_no_subscription() {
         .with("Subscription-State", "active")
         .body("application/simple-message-summary", "Messages-Waiting: yes\r\nVoice-Message: 2/8 (0/2)\r\n");
     server.expect(200);
-    expect_event!(phone, Event::MessageWaiting { account: Some(ACCOUNT), new: 2, old: 8 });
+    expect_event!(phone, Event::MessageWaiting { account: Some(ACCOUNT), new: 2, old: 8, .. });
     let stranger = phone.peer("scanner", "198.51.100.66:5060");
     stranger.request("NOTIFY", &contact).with("Event", "message-summary").body("text/plain", "Messages-Waiting: yes");
     stranger.expect(403);
@@ -261,5 +269,41 @@ fn answers_go_where_the_via_says() {
     phone.peer("bob", "192.0.2.201:7777").expect(200);
     bob.send(&text("client.example.com", "c"));
     bob.expect(200);
+    phone.assert_quiescent();
+}
+
+#[test]
+fn who_may_be_answered_at_once() {
+    let allowed = || vec!["sip:boss@*".to_owned()];
+    let phone = Phone::new(Config { auto_answer_from: allowed(), ..bob() });
+    let server = phone.peer("server", "192.0.2.222:5060");
+    phone.register();
+    let register = server.expect("REGISTER");
+    let contact = register.header("Contact");
+    register.reply(200).with("Contact", &contact);
+    phone.skip_events();
+    let uri = contact.trim_start_matches('<').split('>').next().unwrap().to_owned();
+    let stranger = phone.peer("stranger", "203.0.113.9:5060");
+    for (peer, from, wish, at_once) in [
+        (&server, "<sip:boss@example.com>;tag=1", ("Call-Info", "<sip:x>;answer-after=0"), true),
+        (&server, "<sip:boss@example.com>;tag=1", ("Answer-Mode", "Auto"), true),
+        (&server, "<sip:boss@example.com>;tag=1", ("Subject", "answer-after=0"), false),
+        (&server, "<sip:intern@example.com>;tag=1", ("Call-Info", "<sip:x>;answer-after=0"), false),
+        // From alone is anybody's.
+        (&stranger, "<sip:boss@example.com>;tag=1", ("Alert-Info", "<http://x>;info=alert-autoanswer"), false),
+    ] {
+        let invite = peer.invite().uri(&uri).from(from).with(wish.0, wish.1).sdp(&sdp::bob()).sent();
+        let call = expect_event!(phone, Event::Incoming { call, .. } => call);
+        if at_once {
+            expect_event!(phone, Event::AnswerDue { call: due, replaces: None } => assert_eq!(due, call));
+            phone.command(offhook::ua::Command::Reject { call, code: 486 }).unwrap();
+            invite.ack(&peer.expect(486));
+        } else {
+            peer.expect(180);
+            phone.command(offhook::ua::Command::Reject { call, code: 486 }).unwrap();
+            invite.ack(&peer.expect(486));
+        }
+        phone.skip_events();
+    }
     phone.assert_quiescent();
 }

@@ -48,6 +48,28 @@ fn socket(text: &str) -> SocketAddr {
 }
 
 #[test]
+fn what_stands_is_offered_again_to_the_letter() {
+    let mut session = phone();
+    let (answer, agreed) = session.answer(&audio(1, "sendrecv"), &LOCAL, Intent::Talk).unwrap();
+    assert_eq!(session.offer_again(&LOCAL, Intent::Talk), answer);
+    assert_eq!(session.handle_answer(&audio(1, "sendrecv")), Ok(agreed));
+    // Refused, it can be offered once more.
+    assert_eq!(session.offer_again(&LOCAL, Intent::Talk), answer);
+    session.rollback();
+    assert_eq!(session.offer_again(&LOCAL, Intent::Talk), answer);
+    session.rollback();
+    // What an answer could not say, another place or another wish is a new offer.
+    let (recvonly, _) = session.answer(&audio(2, "sendonly"), &LOCAL, Intent::Talk).unwrap();
+    let offer = session.offer_again(&LOCAL, Intent::Talk);
+    assert_eq!((direction(&offer), version(&offer)), ("a=sendrecv", version(&recvonly) + 1));
+    session.rollback();
+    let moved = session.offer_again(&LocalMedia { rtp_port: 6000, ..LOCAL }, Intent::Talk);
+    assert_eq!(line(&moved, "m="), "m=audio 6000 RTP/AVP 0 8 101");
+    session.rollback();
+    assert_eq!(direction(&session.offer_again(&LOCAL, ZERO)), "a=sendonly");
+}
+
+#[test]
 fn an_offer_in_full() {
     assert_eq!(
         phone().offer(&LOCAL, Intent::Talk),
@@ -142,7 +164,7 @@ fn refused_offers() {
         (audio("m=audio 4000 UDP/TLS/RTP/SAVPF 0"), Refusal::NoAudio),
         (peer(1, "239.1.2.3/16", "m=audio 4000 RTP/AVP 0"), Refusal::NoAudio),
         (audio("m=audio 4000 RTP/AVP 0\nc=IN IP6 2001:db8::2"), Refusal::NoAudio),
-        (audio("m=audio 4000 RTP/AVP 18 96\na=rtpmap:96 opus/48000/2"), unknown("G729, opus/48000")),
+        (audio("m=audio 4000 RTP/AVP 18 96\na=rtpmap:96 speex/16000"), unknown("G729, speex/16000")),
         (audio("m=audio 4000 RTP/AVP 101\na=rtpmap:101 telephone-event/8000"), unknown("")),
     ];
     for (offer, expected) in table {
@@ -173,8 +195,8 @@ fn an_answer_in_full_and_what_it_means() {
         codec: Codec::Pcma,
         send_payload_type: 8,
         receive: vec![(8, Codec::Pcma)],
-        send_telephone_event: Some(96),
-        receive_telephone_event: Some(96),
+        send_telephone_event: Some((96, 8000)),
+        receive_telephone_events: vec![(96, 8000)],
         ptime_ms: 30,
         send: false,
         receive_audio: true,
@@ -320,8 +342,8 @@ fn what_an_answer_means() {
         codec: Codec::Pcma,
         send_payload_type: 97,
         receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
-        send_telephone_event: Some(96),
-        receive_telephone_event: Some(101),
+        send_telephone_event: Some((96, 8000)),
+        receive_telephone_events: vec![(101, 8000)],
         ptime_ms: 10,
         send: true,
         receive_audio: true,
@@ -332,8 +354,8 @@ fn what_an_answer_means() {
 
 #[test]
 fn what_was_not_offered_is_not_sent() {
-    let (mut capabilities, unknown) = Capabilities::from_names(["opus", "pcma", "PCMA", "G722"], 5);
-    assert_eq!(unknown, ["opus", "G722"]);
+    let (mut capabilities, unknown) = Capabilities::from_names(["speex", "pcma", "PCMA", "G729"], 5);
+    assert_eq!(unknown, ["speex", "G729"]);
     assert_eq!((capabilities.codecs.as_slice(), capabilities.ptime_ms), ([Codec::Pcma].as_slice(), 10));
     capabilities.telephone_event = false;
     let mut phone = Session::new(capabilities, 1);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::sip::{HeaderName, Request, other, push, set};
+use crate::sip::{HeaderName, Request, push, set};
 use crate::transaction::ServerId;
 
 use super::super::command::CommandError;
