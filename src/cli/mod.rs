@@ -8,6 +8,7 @@
 //! | [`out`], [`text`] | standard output; events as JSON or as lines for a person |
 //! | [`watch`] | one call from its first event to its exit code |
 //! | [`call`], [`register`], [`run`], [`demo`], [`tour`], [`devices`], [`exchange`], [`config`] | the commands |
+//! | `dialling`, `people` | what a number becomes; the history and the contacts |
 //! | [`log`] | the log file |
 
 pub mod args;
@@ -15,10 +16,12 @@ pub mod call;
 pub mod config;
 pub mod demo;
 pub mod devices;
+mod dialling;
 pub mod exchange;
 pub mod exit;
 pub mod log;
 pub mod out;
+mod people;
 pub mod register;
 pub mod run;
 pub mod session;
@@ -32,7 +35,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::config::{Config, Environment, Loaded, Notice, Overrides, load, nearest};
+use crate::config::{Config, Environment, Files, Loaded, Notice, Overrides, load, nearest};
 
 use args::{Arguments, Command, Global};
 use exit::{Exit, Failure};
@@ -135,10 +138,19 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             out::print(&config::init(&flags, &environment)?);
             Ok(Exit::Done)
         }
-        Some(Command::Config(args::Config::Check)) => {
+        Some(Command::Config(args::Config::Check(check))) => {
             let loaded = load(&flags, &environment)?;
             warn(&loaded);
             out::print(&config::check(&loaded)?);
+            out::print(&dialling::check(&loaded.config, &check.number, global.account.as_deref())?);
+            Ok(Exit::Done)
+        }
+        Some(Command::History(history)) => {
+            out::print(&people::history(&Files::of_person(), usize::from(history.count), global.json)?);
+            Ok(Exit::Done)
+        }
+        Some(Command::Contacts(command)) => {
+            out::print(&people::contacts(&Files::of_person(), command, global.json)?);
             Ok(Exit::Done)
         }
     }
@@ -164,6 +176,7 @@ impl Context {
         warn(&loaded);
         let account = global.account.as_deref().or_else(|| environment.get("OFFHOOK_ACCOUNT"));
         let mut config = loaded.config;
+        config.files = Files::of_person();
         if let Some(name) = account {
             choose_account(&mut config, name)?;
         }

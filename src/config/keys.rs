@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use toml::de::DeValue;
 
-use super::{Account, Audio, Calls, Dtmf, Latency, RealmCredentials, Secret, Sip, address};
+use super::{Account, Audio, Calls, Dtmf, HoldMusic, Latency, RealmCredentials, Secret, Sip, address};
 use crate::sdp::{Codec, HoldStyle};
 use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
@@ -238,7 +238,52 @@ pub const CALLS: &[Key<Calls>] = &[
         },
     },
     Key { name: "direct_calls", kind: Kind::Flag { set: |calls, on| calls.direct_calls = Some(on) } },
+    Key {
+        name: "emergency",
+        kind: Kind::List { expected: "a list of numbers such as [\"112\", \"911\"]", set: set_emergency },
+    },
+    Key {
+        name: "dnd",
+        kind: Kind::Choice {
+            words: &["unavailable", "busy", "decline"],
+            set: |calls, i| calls.dnd = [480, 486, 603][i],
+        },
+    },
+    Key {
+        name: "park",
+        kind: Kind::Text {
+            expected: "a code such as \"*68\", or \"dtmf:*68\"",
+            set: |calls, text| no_controls(text).map(|()| calls.park = Some(text.trim().into())),
+        },
+    },
+    Key { name: "redial_busy", kind: Kind::Flag { set: |calls, on| calls.redial_busy = on } },
+    Key { name: "redial_every", kind: Kind::Number { min: 5, max: 3_600, set: |calls, n| calls.redial_every = n } },
+    Key { name: "redial_times", kind: Kind::Number { min: 1, max: 100, set: |calls, n| calls.redial_times = n } },
+    Key {
+        name: "hold_music",
+        kind: Kind::Text {
+            expected: "\"none\", \"tone\" or a .wav file",
+            set: |calls, text| no_controls(text).map(|()| calls.hold_music = hold_music(text)),
+        },
+    },
 ];
+
+fn hold_music(text: &str) -> HoldMusic {
+    match text {
+        "none" => HoldMusic::None,
+        "tone" => HoldMusic::Tone,
+        file => HoldMusic::File(file.into()),
+    }
+}
+
+fn set_emergency(calls: &mut Calls, numbers: Vec<String>) -> Result<(), String> {
+    let is_number = |text: &String| crate::services::address::Who::of(text).is_number();
+    if let Some(other) = numbers.iter().find(|text| !is_number(text)) {
+        return Err(in_list(other, "it is no number"));
+    }
+    calls.emergency = numbers;
+    Ok(())
+}
 
 impl<T> Key<T> {
     /// Sets the value, or says what was expected and what was found.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, HoldMusic};
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
 use crate::ua::command::MediaPorts;
@@ -38,6 +38,8 @@ pub(super) enum Effect {
     OfferEarly(CallNo),
     /// Answer a call that answers by itself.
     Answer(CallNo),
+    /// Hold a call, for another one is in the ear.
+    Hold(CallNo),
     /// Follow a transfer that is to be followed without asking.
     FollowTransfer(CallNo),
 }
@@ -75,6 +77,7 @@ pub(super) struct Desk {
     /// The watched addresses, in the order of the configuration.
     lamps: Vec<LampState>,
     devices: Devices,
+    hold_music: HoldMusic,
     muted: bool,
     /// The core has nothing left to wait for.
     quiet: bool,
@@ -108,6 +111,7 @@ impl Desk {
             lines: Lines::default(),
             accounts: accounts.collect(),
             devices: Devices { input: audio.input.clone(), output: audio.output.clone(), ring: audio.ring.clone() },
+            hold_music: config.calls.hold_music.clone(),
             muted: false,
             quiet: false,
             settled_in: !config.accounts.iter().any(|account| account.register),
@@ -162,6 +166,7 @@ impl Desk {
             watched: self.lamps.clone(),
             devices: self.devices.clone(),
             muted: self.muted,
+            ..Snapshot::default()
         }
     }
 
@@ -311,10 +316,13 @@ impl Desk {
             }
             Core::Held { call } => {
                 self.lines.set_held(call, Hold::Held);
+                self.swapped(call);
+                self.order(Order::Held { call, music: Some(self.hold_music.clone()) });
                 self.tell_call(call, |call| Kind::Held { call });
             }
             Core::Resumed { call } => {
                 self.lines.set_held(call, Hold::No);
+                self.order(Order::Held { call, music: None });
                 self.tell_call(call, |call| Kind::Resumed { call });
             }
             Core::RemoteHeld { call } => {
@@ -326,6 +334,7 @@ impl Desk {
                 self.tell_call(call, |call| Kind::RemoteResumed { call });
             }
             Core::CallError { call, message } => {
+                let was_asked = self.lines.get(call).is_some_and(|line| line.hold == Hold::Asked);
                 self.with_line(call, |line| {
                     line.hold = match line.hold {
                         Hold::No | Hold::Asked => Hold::No,
@@ -333,6 +342,11 @@ impl Desk {
                     }
                 });
                 self.tell_error(call, &message);
+                // It can't be held: then the call that it was to be held for goes back on hold, and nothing has changed.
+                if was_asked && let Some(other) = self.swapped(call) {
+                    self.lines.bring_to_front(call);
+                    self.effects.push_back(Effect::Hold(other));
+                }
             }
             Core::Transfer { call, stage, code } => {
                 let under_way = match stage {
@@ -425,6 +439,13 @@ impl Desk {
             }
             Core::Quiet => self.quiet = true,
         }
+    }
+
+    /// The call that was taken back when `held` was asked to be held; it is forgotten.
+    fn swapped(&mut self, held: CallNo) -> Option<CallNo> {
+        let other = self.lines.iter().find(|line| line.swapped_from == Some(held))?.call.call;
+        self.with_line(other, |line| line.swapped_from = None);
+        Some(other)
     }
 
     /// What the media thread tells.
@@ -558,6 +579,7 @@ impl Desk {
         if tell {
             self.tell_established(call);
         }
+        self.effects.extend(self.lines.too_many(call).into_iter().map(Effect::Hold));
     }
 
     fn tell_established(&mut self, call: CallNo) {
@@ -822,6 +844,7 @@ mod tests {
                 Effect::OfferEarly(call) => format!("OfferEarly {call}"),
                 Effect::Answer(call) => format!("Answer {call}"),
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
+                Effect::Hold(call) => format!("Hold {call}"),
             })
             .collect()
     }
@@ -969,6 +992,40 @@ mod tests {
         desk.lines.set_held(CALL, Hold::ResumeAsked);
         follows(&mut desk, [refused()]);
         assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::Held);
+    }
+
+    /// Both calls of ours are answered, one after the other: one is in the ear.
+    #[test]
+    fn s2_2_when_a_second_call_is_answered_the_one_not_in_front_is_held() {
+        let mut desk = desk();
+        let second = CallNo(2);
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        desk.dialled(second, None, "sip:y@example.com".into());
+        follows(&mut desk, [ua::Event::Established { call: CALL }]);
+        assert_eq!(follows(&mut desk, [ua::Event::Established { call: second }]), ["OpenMicrophone", "Hold #1"]);
+        assert_eq!(follows(&mut desk, [ua::Event::Held { call: CALL }]), ["Held", "held"]);
+        assert_eq!(desk.lines.active(), Some(second));
+    }
+
+    /// A swap whose hold is refused: who was to be taken back goes on hold again.
+    #[test]
+    fn s2_2_a_swap_whose_hold_is_refused_leaves_both_calls_as_they_were() {
+        let mut desk = desk();
+        let second = CallNo(2);
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        desk.dialled(second, None, "sip:y@example.com".into());
+        let established = [CALL, second].map(|call| ua::Event::Established { call });
+        follows(&mut desk, established);
+        follows(&mut desk, [ua::Event::Held { call: CALL }]);
+        // `swap`: the second is asked to be held, the first to come back.
+        desk.lines.set_held(second, Hold::Asked);
+        desk.lines.set_held(CALL, Hold::ResumeAsked);
+        desk.lines.get_mut(CALL).unwrap().swapped_from = Some(second);
+        desk.lines.bring_to_front(CALL);
+        follows(&mut desk, [ua::Event::Resumed { call: CALL }]);
+        let refused = ua::Event::CallError { call: second, message: "no".into() };
+        assert_eq!(follows(&mut desk, [refused]), ["error", "Hold #1"]);
+        assert_eq!((desk.lines.active(), desk.lines.get(CALL).unwrap().swapped_from), (Some(second), None));
     }
 
     #[test]

@@ -164,6 +164,13 @@ pub fn fits(pattern: &str, uri: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// Everybody who diverted the call, the last one first (RFC 5806).
+pub fn diversions(headers: &Headers) -> Vec<String> {
+    let name = other("Diversion");
+    let lists = headers.get_all(&name).filter_map(|header| Address::parse_list(&header.value(), "address").ok());
+    lists.flatten().map(|address| uri_text(&address.uri)).collect()
+}
+
 /// The To URI.
 pub fn called(headers: &Headers) -> String {
     headers.typed::<To>().and_then(Result::ok).map(|to| uri_text(&to.uri)).unwrap_or_default()

@@ -49,7 +49,7 @@ use command::{MediaPorts, Reply};
 use referral::{OpenReferral, Referral};
 use registration::{NoAnswer, Registration, Step};
 
-pub use self::core::{Resolve, Unreachable};
+pub use self::core::{Resolve, Screen, Unreachable};
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
@@ -138,6 +138,18 @@ impl UserAgent {
             counters: Counters::default(),
             quiet_told: false,
         }
+    }
+
+    /// From now on an incoming call is told ([`Event::Incoming`]) before its caller hears of anything: whoever drives the
+    /// core says what becomes of it ([`Command::Alert`], [`Command::Reject`], [`Command::Redirect`]).
+    pub fn ask_before_ringing(&mut self) {
+        self.core.asks_before_ringing = true;
+    }
+
+    /// From now on no INVITE leaves for an address that `screen` names a rule for: neither dialled, nor as a transfer or
+    /// redirection that is followed.
+    pub fn screen_outgoing(&mut self, screen: Screen) {
+        self.core.forbids = Some(screen);
     }
 
     // ---- what happens ----
@@ -250,6 +262,14 @@ impl UserAgent {
                 self.with_call(call, |call, core| call.offer_early(core, now, media))?;
             }
             Command::Reject { call, code } => self.with_call(call, |call, core| call.reject(core, now, code))?,
+            Command::Alert { call } => {
+                let others = self.calls.len().saturating_sub(1);
+                self.with_call(call, |call, core| call.alert(core, now, others))?;
+            }
+            Command::Redirect { call, targets, reason } => {
+                let targets = targets.into_iter().map(callable).collect::<Result<Vec<_>, _>>()?;
+                self.with_call(call, |call, core| call.redirect(core, now, &targets, reason))?;
+            }
             Command::Hangup { call } => self.with_call(call, |call, core| {
                 call.hang_up(core, now);
                 Ok(())
@@ -624,6 +644,9 @@ impl UserAgent {
         }
         let caller = account.and_then(|account| self.core.config.accounts.get(account.0));
         let target = tel_to_sip(callable(target)?, caller)?;
+        if let Some(rule) = self.core.forbids(account, &target) {
+            return Err(CommandError::Screened { target: identity::uri_text(&target), rule });
+        }
         let no = self.core.new_call_no();
         let (referred_by, replaces) = match referral {
             Some(referral) => (referral.referred_by, referral.replaces),

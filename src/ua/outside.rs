@@ -15,6 +15,8 @@ use super::subscription::mwi::Summary;
 use super::subscription::{is_known, message_waiting};
 use super::{AccountId, UserAgent, dialog, request};
 
+/// Calls beyond `max_calls` that may wait for a decision.
+const SPARE_CALLS: usize = 8;
 /// What came in and was not understood or not wanted, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
@@ -176,14 +178,17 @@ impl UserAgent {
             Ok(replaces) => replaces,
             Err(NotReplaced { code, reason }) => return self.core.respond(now, id, code, reason, &[]),
         };
-        if replaces.is_none() && self.calls.len() >= self.core.config.max_calls {
+        // Whoever decides may have something better than 486 for one call too many.
+        let spare = if self.core.asks_before_ringing { SPARE_CALLS } else { 0 };
+        if replaces.is_none() && self.calls.len() >= self.core.config.max_calls + spare {
             return self.core.respond(now, id, 486, "Busy Here", &[]);
         }
         let account = self.account_called(request);
-        let alerting = match replaces {
+        let alerting = match (replaces, self.core.asks_before_ringing) {
             // RFC 3891 section 3: it is a call that stands already.
-            Some(_) => Alerting::AnswerNow,
-            None => Alerting::choose(&self.core, self.calls.len()),
+            (Some(_), _) => Alerting::AnswerNow,
+            (None, true) => Alerting::Ask,
+            (None, false) => Alerting::choose(&self.core, self.calls.len()),
         };
         let no = self.core.new_call_no();
         let incoming = Incoming { id, flow, request, offer, account, alerting, replaces };

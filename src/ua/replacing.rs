@@ -70,6 +70,11 @@ impl UserAgent {
         self.calls.insert(old.no, old);
     }
 
+    /// The call whose place an incoming one takes, as soon as it is answered.
+    pub fn takes_place_of(&self, no: CallNo) -> Option<CallNo> {
+        self.calls.get(&no)?.takes_place_of
+    }
+
     /// Remembers the dialog of a call that is over.
     pub(super) fn remember_ended(&mut self, now: Instant, dialog: DialogId) {
         self.ended_dialogs.truncate(MAX_REMEMBERED - 1);

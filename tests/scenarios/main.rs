@@ -11,6 +11,7 @@ mod attended;
 mod cancelling;
 mod credentials;
 mod digits;
+mod draft_2_forwarding;
 mod draft_2_services;
 mod exchange_proxies;
 mod exchange_services;

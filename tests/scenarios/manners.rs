@@ -44,7 +44,7 @@ fn what_is_not_taken_has_its_code() {
     assert_eq!(bob.expect(420).header("Unsupported"), "unicorn");
     bob.request("OPTIONS", "mailto:alice@example.com").to("<sip:alice@example.com>");
     bob.expect(416);
-    assert_eq!(phone.world().ua.counters().refused, 7);
+    assert_eq!(phone.world().ua.counters().refused, 6);
     phone.assert_quiescent();
 }
 

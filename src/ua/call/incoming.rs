@@ -7,11 +7,11 @@ use bytes::Bytes;
 use crate::sdp::{Intent, LocalMedia, Refusal};
 use crate::sip::body::Content;
 use crate::sip::transport::Flow;
-use crate::sip::{CSeq, Expires, HeaderName, Request, Response, push, set, text};
+use crate::sip::{CSeq, Expires, HeaderName, Request, Response, Uri, push, set, text};
 use crate::transaction::ServerId;
 
 use super::super::capabilities::ACCEPT;
-use super::super::command::{CommandError, MediaPorts};
+use super::super::command::{CommandError, DiversionReason, MediaPorts};
 use super::super::config::AutoAnswer;
 use super::super::core::Core;
 use super::super::dialog::Dialog;
@@ -22,6 +22,9 @@ use super::super::{AccountId, CallNo};
 use super::reliable::Manner;
 use super::{Call, Phase};
 
+/// Diversions that a call may have behind it to be sent on once more.
+const MAX_DIVERSIONS: usize = 5;
+
 /// An INVITE that waits for a person.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ringing {
@@ -30,6 +33,10 @@ pub struct Ringing {
     pub(super) offer: Option<String>,
     /// The INVITE itself ends before our patience does (RFC 3261 section 13.3.1).
     expires: bool,
+    /// The caller has been told that it rings, or it is answered without.
+    pub(super) alerted: bool,
+    /// The caller asked to be answered without a person after so long, and may.
+    asked_answer: Option<Duration>,
 }
 
 /// Our 2xx to an INVITE, until its ACK comes (RFC 3261 section 13.3.1.4).
@@ -48,6 +55,8 @@ pub struct Unacked {
 /// How a call announces itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alerting {
+    /// Nothing is sent before it is decided what becomes of the call.
+    Ask,
     /// 180, and a person decides.
     Ring,
     /// 180, and it is answered after a while.
@@ -113,12 +122,16 @@ impl Call {
         let trusted = cx.is_own_server(account, flow.remote.ip());
         let peer = identity::caller(&request.headers, trusted);
         let call_id = Bytes::from(text(&request.headers, &HeaderName::CallId));
-        let has_offer = offer.is_some();
         let expires = request.headers.typed::<Expires>().and_then(Result::ok);
         let expires = expires.map(|expires| Duration::from_secs(u64::from(expires.0)));
         let patience = cx.config.ring_timeout;
         let limit = expires.map_or(patience, |expires| expires.min(patience));
-        let ringing = Ringing { invite: id, offer, expires: limit < patience };
+        // Who asks to be answered at once, and may: by way of our own servers only, for From alone is anybody's.
+        let asked_answer = identity::auto_answer_asked(&request.headers).filter(|_| {
+            let allowed = &cx.config.auto_answer_from;
+            trusted && allowed.iter().any(|pattern| identity::fits(pattern, &peer.uri))
+        });
+        let ringing = Ringing { invite: id, offer, expires: limit < patience, alerted: false, asked_answer };
         let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
         call.dialog = Some(dialog);
         call.takes_place_of = replaces;
@@ -135,30 +148,47 @@ impl Call {
                 .map(|address| identity::uri_text(&address.uri)),
         });
         cx.timers.set(Timer::Ring(no), now + limit);
-        // Who asks to be answered at once, and may: by way of our own servers only, for From alone is anybody's.
-        let asked = identity::auto_answer_asked(&request.headers).filter(|_| {
-            let allowed = &cx.config.auto_answer_from;
-            trusted && allowed.iter().any(|pattern| identity::fits(pattern, &call.peer.uri))
-        });
-        let (alerting, after) = match (alerting, asked) {
+        call.alert_as(cx, now, request, alerting);
+        Some(call)
+    }
+
+    /// Lets a call ring that waits for the decision, with `others` more calls up.
+    pub fn alert(&mut self, cx: &mut Core, now: Instant, others: usize) -> Result<(), CommandError> {
+        let Phase::Ringing(ringing) = &self.phase else {
+            return Err(self.wrong_state("only an incoming call can ring"));
+        };
+        if !ringing.alerted
+            && let Some(request) = cx.tx.server_request(ringing.invite).cloned()
+        {
+            let alerting = Alerting::choose(cx, others);
+            self.alert_as(cx, now, &request, alerting);
+        }
+        Ok(())
+    }
+
+    fn alert_as(&mut self, cx: &mut Core, now: Instant, request: &Request, alerting: Alerting) {
+        let Phase::Ringing(ringing) = &mut self.phase else { return };
+        let (invite, has_offer) = (ringing.invite, ringing.offer.is_some());
+        let (alerting, after) = match (alerting, ringing.asked_answer) {
             (Alerting::Ring, Some(Duration::ZERO)) => (Alerting::AnswerNow, Duration::ZERO),
             (Alerting::Ring, Some(after)) => (Alerting::RingThenAnswer, after),
             (alerting, _) => (alerting, cx.config.auto_answer_after),
         };
+        ringing.alerted = alerting != Alerting::Ask;
         match alerting {
-            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no, replaces }),
+            Alerting::Ask => {}
+            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: self.no, replaces: self.takes_place_of }),
             Alerting::Ring | Alerting::RingThenAnswer => {
                 match Manner::of(cx, request) {
                     // The first reliable response must have the offer.
-                    Manner::Reliable if !has_offer => cx.emit(Event::OfferDue { call: no }),
-                    manner => call.tell_ringing(cx, now, (id, request), manner),
+                    Manner::Reliable if !has_offer => cx.emit(Event::OfferDue { call: self.no }),
+                    manner => self.tell_ringing(cx, now, (invite, request), manner),
                 }
                 if alerting == Alerting::RingThenAnswer {
-                    cx.timers.set(Timer::AutoAnswer(no), now + after);
+                    cx.timers.set(Timer::AutoAnswer(self.no), now + after);
                 }
             }
         }
-        Some(call)
     }
 
     fn tell_ringing(&mut self, cx: &mut Core, now: Instant, (id, request): (ServerId, &Request), manner: Manner) {
@@ -380,6 +410,47 @@ impl Call {
             return Err(self.wrong_state("only an incoming call that rings can be rejected; hang up instead"));
         }
         self.refuse(cx, now, code, EndedBy::Local);
+        Ok(())
+    }
+
+    /// The call is sent elsewhere: 302 with the addresses as Contact, and with who diverts in front of whoever did before
+    /// (RFC 5806 section 4).
+    pub fn redirect(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        targets: &[Uri],
+        reason: DiversionReason,
+    ) -> Result<(), CommandError> {
+        let Phase::Ringing(ringing) = &self.phase else {
+            return Err(self.wrong_state("only an incoming call that rings can be sent elsewhere"));
+        };
+        let invite = ringing.invite;
+        let (Some(request), false) = (cx.tx.server_request(invite).cloned(), targets.is_empty()) else {
+            return Err(CommandError::NoSuchCall(self.no));
+        };
+        let ours =
+            self.account.and_then(|account| cx.config.accounts.get(account.0)).map(|account| account.uri.clone());
+        let ours = ours.map_or_else(|| identity::called(&request.headers), |uri| identity::uri_text(&uri));
+        let before = identity::diversions(&request.headers);
+        if before.len() >= MAX_DIVERSIONS || before.iter().any(|uri| uri.eq_ignore_ascii_case(&ours)) {
+            return Err(CommandError::DivertedBefore(self.no));
+        }
+        if let Some(mut response) = cx.response(&request, 302, "Moved Temporarily") {
+            self.set_tag(&mut response);
+            for (place, target) in targets.iter().enumerate() {
+                let q = 10usize.saturating_sub(place).max(1);
+                push(&mut response.headers, HeaderName::Contact, format!("<{target}>;q={}.{}", q / 10, q % 10));
+            }
+            let diversion = format!("<{ours}>;reason={};counter=1", reason.as_str());
+            push(&mut response.headers, crate::sip::other("Diversion"), diversion);
+            for earlier in request.headers.get_all(&crate::sip::other("Diversion")) {
+                response.headers.push(earlier.clone());
+            }
+            set(&mut response.headers, HeaderName::ContentLength, "0");
+            cx.tx.respond(now, invite, response);
+        }
+        self.end(cx, now, EndedBy::Local, Some(302), "sent elsewhere");
         Ok(())
     }
 

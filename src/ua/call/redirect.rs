@@ -74,6 +74,10 @@ impl Call {
             // RFC 3261 section 8.1.3.4: leaving sips is a person's decision.
             let is_safe = !redirect.request.uri.scheme().is_secure() || uri.scheme().is_secure();
             let room = redirect.tried.len() + redirect.targets.len() <= MAX_TARGETS;
+            if let Some(rule) = cx.forbids(self.account, &uri) {
+                tracing::info!(call = %self.no, rule, "the redirection is not followed: outgoing screening");
+                continue;
+            }
             if is_new && is_usable && room && (is_safe || cx.config.redirects == TransferPolicy::Ask) {
                 let diversion = diversion(&redirect.request.uri, response);
                 redirect.targets.push_back(Target { uri, is_proxy: code == 305, diversion });
