@@ -158,6 +158,8 @@ pub struct Sip {
     pub listen: std::net::SocketAddr,
     /// Whether the file, a variable or a flag gave it: then a port in use is an error (exit code 6).
     pub listen_is_configured: bool,
+    /// TLS: whom to believe, who we are.
+    pub tls: crate::net::TlsOptions,
 }
 
 /// `[audio]`.
@@ -251,7 +253,11 @@ pub enum Dtmf {
 
 impl Default for Sip {
     fn default() -> Self {
-        Sip { listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)), listen_is_configured: false }
+        Sip {
+            listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)),
+            listen_is_configured: false,
+            tls: crate::net::TlsOptions::default(),
+        }
     }
 }
 

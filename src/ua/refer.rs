@@ -97,9 +97,9 @@ impl UserAgent {
     /// Tells who sent a REFER outside any call how it goes; a final code ends it.
     pub(super) fn report(&mut self, now: Instant, no: CallNo, code: u16, reason: &str) {
         let Some(open) = self.referrals.get_mut(&no) else { return };
-        if let Some((dialog, local)) = &mut open.reports_to {
+        if let Some((dialog, flow)) = &mut open.reports_to {
             let mut report = open.referral.report(dialog, code, reason);
-            let contact = format!("<{}>", self.core.contact(open.account, *local));
+            let contact = format!("<{}>", self.core.contact(open.account, flow));
             push(&mut report.headers, HeaderName::Contact, contact);
             self.core.send(now, Owner::Nobody, report);
         }
@@ -126,7 +126,7 @@ impl UserAgent {
         let named = target_dialog(&request.headers).and_then(|dialog| self.call_of_dialog(&dialog));
         let by_server = self.core.config.refer_outside && self.core.is_own_server(None, flow.remote.ip());
         if (named.is_none() && !by_server) || self.core.shutting_down {
-            return self.core.respond(now, id, 403, forbidden, &[]);
+            return self.core.refuse(id, 403, forbidden, &[]);
         }
         let referral = match Referral::read(now, request) {
             Ok(referral) => referral,
@@ -147,7 +147,7 @@ impl UserAgent {
         let account = named.and_then(|no| self.calls.get(&no)?.account).or_else(|| self.account_called(request));
         if let Some(mut response) = self.core.response(request, 202, "Accepted") {
             super::core::set_to_tag(&mut response, &tag);
-            set(&mut response.headers, HeaderName::Contact, format!("<{}>", self.core.contact(account, flow.local)));
+            set(&mut response.headers, HeaderName::Contact, format!("<{}>", self.core.contact(account, &flow)));
             if !referral.reports {
                 push(&mut response.headers, HeaderName::ReferSub, "false");
             }
@@ -158,7 +158,7 @@ impl UserAgent {
         let trusted = self.core.is_own_server(account, flow.remote.ip());
         let peer = identity::caller(&request.headers, trusted);
         let (to, by) = (referral.to_text(), Referral::by_text(&request.headers));
-        let reports_to = referral.reports.then_some((dialog, flow.local));
+        let reports_to = referral.reports.then_some((dialog, flow));
         self.keep_referral(no, OpenReferral { account, referral, reports_to });
         self.report(now, no, 100, "Trying");
         self.core.emit(match self.core.config.transfers {

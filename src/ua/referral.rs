@@ -1,6 +1,6 @@
 //! A REFER that came (RFC 3515): what it asks for, and the reports that follow.
 
-use std::net::SocketAddr;
+use crate::sip::transport::Flow;
 use std::time::{Duration, Instant};
 
 use crate::sip::{CSeq, Contact, HeaderName, Headers, Method, Param, Request, Scheme, Uri, other, push, text};
@@ -39,8 +39,8 @@ pub struct OpenReferral {
     pub account: Option<AccountId>,
     /// What is asked for.
     pub referral: Referral,
-    /// Where the reports go, and our address there; none: nobody waits for them.
-    pub reports_to: Option<(Dialog, SocketAddr)>,
+    /// Where the reports go, and by which way; none: nobody waits for them.
+    pub reports_to: Option<(Dialog, Flow)>,
 }
 
 /// Why a REFER is refused.

@@ -135,7 +135,7 @@ impl Call {
         let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
         call.dialog = Some(dialog);
         call.takes_place_of = replaces;
-        call.local = Some(flow.local);
+        call.local = Some(flow);
         call.invite_key = Some(InviteKey::of(request));
         cx.emit(Event::Incoming {
             call: no,

@@ -16,12 +16,12 @@ mod request;
 mod transfer;
 mod transferred;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::sdp::{self, Intent, LocalMedia, Negotiated};
+use crate::sip::transport::Flow;
 use crate::sip::{HeaderName, Headers, Method, Request, Uri, push, set};
 use crate::transaction::{ClientId, Failure};
 
@@ -75,8 +75,8 @@ pub struct Call {
     /// We called: the Call-ID is ours.
     outgoing: bool,
     phase: Phase,
-    /// Our address towards the peer, and the ports of the sound.
-    local: Option<SocketAddr>,
+    /// The way to the peer, with our address, and the ports of the sound.
+    local: Option<Flow>,
     media: Option<MediaPorts>,
     peer: Party,
     call_id: Bytes,
@@ -117,6 +117,8 @@ pub struct Call {
     pub invite_key: Option<InviteKey>,
     /// The call whose peer asked for this one, which is told how it goes.
     pub referrer: Option<CallNo>,
+    /// Why the network did not deliver its last request.
+    pub network_words: Option<String>,
 }
 
 impl Call {
@@ -155,6 +157,7 @@ impl Call {
             takes_place_of: None,
             invite_key: None,
             referrer: None,
+            network_words: None,
         }
     }
 
@@ -166,6 +169,11 @@ impl Call {
     /// The status code that tells others how it ended, if it was never answered.
     pub fn end_code(&self) -> u16 {
         self.end_code.filter(|code| *code >= 300).unwrap_or(487)
+    }
+
+    /// Its Call-ID: the same from its first message to its last.
+    pub fn call_id(&self) -> &Bytes {
+        &self.call_id
     }
 
     /// Whether a message's Call-ID is this call's.
@@ -215,13 +223,13 @@ impl Call {
     /// Where our sound is received, once both are known.
     fn local_media(&self) -> Option<LocalMedia> {
         let (local, media) = (self.local?, self.media?);
-        Some(LocalMedia { address: local.ip(), rtp_port: media.rtp, rtcp_port: media.rtcp })
+        Some(LocalMedia { address: local.local.ip(), rtp_port: media.rtp, rtcp_port: media.rtcp })
     }
 
     /// Adds Contact, Allow and Supported, as every INVITE and its 2xx have them.
     fn add_contact(&self, cx: &Core, headers: &mut Headers) {
         if let Some(local) = self.local {
-            set(headers, HeaderName::Contact, format!("<{}>", cx.contact(self.account, local)));
+            set(headers, HeaderName::Contact, format!("<{}>", cx.contact(self.account, &local)));
         }
         set(headers, HeaderName::Allow, ALLOW);
         if let Some(supported) = supported() {
@@ -278,6 +286,7 @@ impl Call {
         }
         let answered_for = self.established_at.map(|since| now.saturating_duration_since(since));
         self.phase = Phase::Over;
+        cx.over.push_back(self.no);
         self.end_code = code;
         cx.emit(Event::Ended { call: self.no, by, code, reason: reason.into(), answered_for });
         cx.forget_waiting(self.no);
@@ -439,6 +448,8 @@ impl Call {
         if purpose == Purpose::Invite && !cancelled && self.try_next_target(cx, now) {
             return;
         }
+        let words = self.network_words.take();
+        let reason = words.as_deref().unwrap_or(reason);
         match (purpose, &self.phase) {
             (Purpose::Invite, Phase::Inviting(inviting)) if inviting.is_cancelled() => {
                 self.end(cx, now, EndedBy::Local, Some(487), "hung up");

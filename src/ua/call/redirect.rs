@@ -9,12 +9,13 @@ use crate::transaction::ClientId;
 use super::super::auth::Attempt;
 use super::super::command::CommandError;
 use super::super::config::TransferPolicy;
-use super::super::core::{Core, Owner, Purpose, Resolve};
+use super::super::core::{Core, Owner, Purpose};
 use super::super::event::{EndedBy, Event, Party};
 use super::super::identity;
 use super::super::referral::strip;
 use super::super::replaces::escaped;
 use super::super::timer::Timer;
+use super::super::ways::Resolve;
 use super::outgoing::Inviting;
 use super::{Call, Phase, reason_phrase};
 
