@@ -215,6 +215,19 @@ pub const CALLS: &[Key<Calls>] = &[
     },
     Key { name: "transfers", kind: Kind::Choice { words: POLICY, set: |calls, i| calls.transfers = POLICIES[i] } },
     Key { name: "redirects", kind: Kind::Choice { words: POLICY, set: |calls, i| calls.redirects = POLICIES[i] } },
+    Key { name: "refer_outside", kind: Kind::Flag { set: |calls, on| calls.refer_outside = on } },
+    Key {
+        name: "auto_answer_from",
+        kind: Kind::List {
+            expected: "a list of callers such as [\"sip:boss@pbx.example.com\", \"*@pbx.example.com\"]",
+            set: |calls, callers| {
+                callers.iter().try_for_each(|caller| no_controls(caller))?;
+                calls.auto_answer_from = callers;
+                Ok(())
+            },
+        },
+    },
+    Key { name: "bye_also", kind: Kind::Flag { set: |calls, on| calls.bye_also = on } },
     Key {
         name: "ring_timeout",
         kind: Kind::Number { min: 1, max: 3_600, set: |calls, n| calls.ring_timeout = n.into() },

@@ -203,6 +203,10 @@ pub struct Calls {
     pub hold: crate::sdp::HoldStyle,
     pub transfers: crate::ua::config::TransferPolicy,
     pub redirects: crate::ua::config::TransferPolicy,
+    pub refer_outside: bool,
+    pub bye_also: bool,
+    /// Callers whose wish to be answered at once is granted; `*` stands for anything.
+    pub auto_answer_from: Vec<String>,
     /// Seconds.
     pub ring_timeout: u64,
     pub reliable_ringing: bool,
@@ -281,6 +285,9 @@ impl Default for Calls {
             hold: crate::sdp::HoldStyle::Zero,
             transfers: crate::ua::config::TransferPolicy::Ask,
             redirects: crate::ua::config::TransferPolicy::Ask,
+            refer_outside: false,
+            bye_also: false,
+            auto_answer_from: Vec::new(),
             ring_timeout: 120,
             reliable_ringing: false,
             session_expires: 1800,

@@ -343,6 +343,9 @@ max_calls = 1000
 hold = "sendonly"
 transfers = "follow"
 redirects = "refuse"
+refer_outside = true
+bye_also = true
+auto_answer_from = ["sip:boss@pbx", "*@pbx"]
 ring_timeout = 30
 reliable_ringing = true
 session_expires = 600
@@ -434,6 +437,9 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             hold: HoldStyle::SendOnly,
             transfers: TransferPolicy::Follow,
             redirects: TransferPolicy::Refuse,
+            refer_outside: true,
+            bye_also: true,
+            auto_answer_from: vec![text("sip:boss@pbx"), text("*@pbx")],
             ring_timeout: 30,
             reliable_ringing: true,
             session_expires: 600,

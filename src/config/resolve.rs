@@ -31,6 +31,9 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         auto_answer_after: Duration::from_millis(config.calls.auto_answer_after),
         transfers: config.calls.transfers,
         redirects: config.calls.redirects,
+        refer_outside: config.calls.refer_outside,
+        bye_also: config.calls.bye_also,
+        auto_answer_from: config.calls.auto_answer_from.clone(),
         direct_calls: direct_calls(config),
     })
 }

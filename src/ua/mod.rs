@@ -28,13 +28,17 @@ pub mod identity;
 mod merged;
 pub mod message;
 mod outside;
+mod refer;
+mod referral;
 pub mod registration;
+mod replaces;
+mod replacing;
 pub mod request;
 pub mod subscription;
 pub mod timer;
 mod ways;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -47,10 +51,11 @@ use crate::sip::{
 };
 use crate::transaction::{self, ClientId, Failure};
 
-use call::{Call, Dial, Plan};
+use call::{Call, Dial, Plan, TransferTo};
 use calls::Calls;
 use command::{MediaPorts, Reply};
 use doorbell::Doorbell;
+use referral::{OpenReferral, Referral};
 use registration::{NoAnswer, Registration, Step};
 
 pub use self::core::Screen;
@@ -105,6 +110,10 @@ pub struct UserAgent {
     core: Core,
     calls: Calls,
     plans: BTreeMap<CallNo, Plan>,
+    /// Requests to call someone that belong to no call.
+    referrals: BTreeMap<CallNo, OpenReferral>,
+    /// The dialogs of the last calls that are over, the newest first.
+    ended_dialogs: VecDeque<(Instant, replaces::DialogId)>,
     registrations: Vec<Registration>,
     subscriptions: subscription::Subscriptions,
     messages: message::Messages,
@@ -131,6 +140,8 @@ impl UserAgent {
             core,
             calls: Calls::default(),
             plans: BTreeMap::new(),
+            referrals: BTreeMap::new(),
+            ended_dialogs: VecDeque::new(),
             registrations,
             subscriptions: subscription::Subscriptions::default(),
             messages: message::Messages::default(),
@@ -206,11 +217,16 @@ impl UserAgent {
                 | Timer::Glare(call)
                 | Timer::Session(call)
                 | Timer::TransferSilent(call)
-                | Timer::TransferUnanswered(call) => {
+                | Timer::ReplacedLate(call)
+                | Timer::RedirectUnanswered(call) => {
                     if let Some(call) = self.calls.get_mut(&call) {
                         call.handle_timer(&mut self.core, now, timer);
                     }
                 }
+                Timer::TransferUnanswered(no) => match self.calls.get_mut(&no) {
+                    Some(call) if call.transfer_asked().is_some() => call.handle_timer(&mut self.core, now, timer),
+                    Some(_) | None => self.referral_expired(now, no),
+                },
             }
             self.settle(now);
         }
@@ -288,7 +304,10 @@ impl UserAgent {
             Command::Dial { account, target, media } => {
                 return self.dial(now, account, target, media, None).map(Reply::Call);
             }
-            Command::Answer { call, media } => self.with_call(call, |call, core| call.answer(core, now, media))?,
+            Command::Answer { call, media } => {
+                self.with_call(call, |call, core| call.answer(core, now, media))?;
+                self.take_place(now, call);
+            }
             Command::OfferEarly { call, media } => {
                 self.with_call(call, |call, core| call.offer_early(core, now, media))?;
             }
@@ -309,12 +328,13 @@ impl UserAgent {
             Command::Resume { call } => self.with_call(call, |call, core| call.resume(core, now))?,
             Command::Transfer { call, target } => {
                 let target = callable(target)?;
-                self.with_call(call, |call, core| call.transfer(core, now, target))?;
+                self.with_call(call, |call, core| call.transfer(core, now, TransferTo::blind(&target)))?;
             }
             Command::AcceptTransfer { call, media } => return self.follow(now, call, media).map(Reply::Call),
-            Command::RefuseTransfer { call } => self.with_call(call, |call, core| {
-                if call.refuse_transfer(core, now) { Ok(()) } else { Err(call.no_transfer_asked()) }
-            })?,
+            Command::RefuseTransfer { call } => self.refuse_transfer(now, call)?,
+            Command::TransferWith { call, with } => self.transfer_with(now, call, with)?,
+            Command::AcceptRedirect { call } => self.with_call(call, |call, core| call.accept_redirect(core, now))?,
+            Command::RefuseRedirect { call } => self.with_call(call, |call, core| call.refuse_redirect(core, now))?,
             Command::InfoDigit { call, digit, duration_ms } => {
                 self.with_call(call, |call, core| call.info_digit(core, now, digit, duration_ms))?;
             }
@@ -351,6 +371,9 @@ impl UserAgent {
 
     fn shut_down(&mut self, now: Instant) {
         self.core.shutting_down = true;
+        for no in std::mem::take(&mut self.referrals).into_keys() {
+            self.core.timers.cancel(&Timer::TransferUnanswered(no));
+        }
         for call in self.calls.values_mut() {
             call.hang_up(&mut self.core, now);
         }
@@ -439,10 +462,17 @@ impl UserAgent {
                 self.core.forget_seen(call.call_id());
             }
             self.plans.remove(&no);
-            if let Some(key) = call.as_ref().and_then(|call| call.invite_key.clone()) {
+            let Some(mut call) = call else { continue };
+            if let Some(key) = call.invite_key.clone() {
                 self.merged.remember(now, key);
             }
-            if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
+            if let Some(dialog) = call.ended_dialog() {
+                self.remember_ended(now, dialog);
+            }
+            if let Some(open) = call.open_referral() {
+                self.keep_referral(no, open);
+            }
+            if let Some((referrer, code)) = call.referrer.map(|referrer| (referrer, call.end_code())) {
                 // It has had no answer that could have been told.
                 self.follow_up(now, FollowUp::Notify { referrer, code, reason: String::new() });
             }
@@ -600,8 +630,9 @@ impl UserAgent {
     fn follow_up(&mut self, now: Instant, follow_up: FollowUp) {
         match follow_up {
             FollowUp::Notify { referrer, code, reason } => {
-                if let Some(call) = self.calls.get_mut(&referrer) {
-                    call.notify(&mut self.core, now, code, &reason);
+                match self.calls.get_mut(&referrer).filter(|call| call.follows_transfer()) {
+                    Some(call) => call.notify(&mut self.core, now, code, &reason),
+                    None => self.report(now, referrer, code, &reason),
                 }
             }
         }
@@ -713,7 +744,7 @@ impl UserAgent {
         account: Option<AccountId>,
         target: Uri,
         media: MediaPorts,
-        referred_by: Option<String>,
+        referral: Option<Referral>,
     ) -> Result<CallNo, CommandError> {
         if self.core.shutting_down {
             return Err(CommandError::ShuttingDown);
@@ -730,27 +761,15 @@ impl UserAgent {
             return Err(CommandError::Screened { target: identity::uri_text(&target), rule });
         }
         let no = self.core.new_call_no();
-        let (call, plan) = Call::dial(&mut self.core, now, Dial { account, target, media, referred_by }, no);
+        let (referred_by, replaces) = match referral {
+            Some(referral) => (referral.referred_by, referral.replaces),
+            None => (None, None),
+        };
+        let dial = Dial { account, target, media, referred_by, replaces };
+        let (call, plan) = Call::dial(&mut self.core, now, dial, no);
         self.calls.insert(no, call);
         self.plans.insert(no, plan);
         Ok(no)
-    }
-
-    /// Follows the transfer that the peer of `call` asked for.
-    fn follow(&mut self, now: Instant, no: CallNo, media: MediaPorts) -> Result<CallNo, CommandError> {
-        if self.calls.len() >= self.core.config.max_calls {
-            return Err(CommandError::TooManyCalls(self.calls.len()));
-        }
-        let call = self.calls.get(&no).ok_or(CommandError::NoSuchCall(no))?;
-        let (account, asked) = (call.account, call.transfer_asked()?);
-        let new = self.dial(now, account, asked.target, media, asked.referred_by)?;
-        if let Some(call) = self.calls.get_mut(&no) {
-            call.follow_transfer(&mut self.core);
-        }
-        if let Some(call) = self.calls.get_mut(&new) {
-            call.referrer = Some(no);
-        }
-        Ok(new)
     }
 }
 

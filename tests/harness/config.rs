@@ -32,6 +32,9 @@ pub fn direct() -> Config {
         auto_answer_after: Duration::ZERO,
         transfers: TransferPolicy::Ask,
         redirects: TransferPolicy::Refuse,
+        refer_outside: false,
+        bye_also: false,
+        auto_answer_from: Vec::new(),
         direct_calls: true,
     }
 }

@@ -7,6 +7,7 @@
 mod harness;
 
 mod answering;
+mod attended;
 mod cancelling;
 mod credentials;
 mod digits;
@@ -25,6 +26,7 @@ mod malformed;
 mod manners;
 mod overlapping;
 mod redirected;
+mod referrals;
 mod reliable;
 mod rfc3665_2_registration;
 mod rfc3665_3_sessions;

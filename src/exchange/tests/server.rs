@@ -66,6 +66,9 @@ impl Caller {
             auto_answer_after: Duration::ZERO,
             transfers: TransferPolicy::Refuse,
             redirects: TransferPolicy::Refuse,
+            refer_outside: false,
+            bye_also: false,
+            auto_answer_from: Vec::new(),
             direct_calls: false,
         };
         let (socket, now) = (bind(), Instant::now());
