@@ -12,7 +12,6 @@
 //! request must stand), and `core`, which they share.
 
 pub mod auth;
-mod bindings;
 pub mod call;
 mod capabilities;
 pub mod command;

@@ -2,7 +2,7 @@
 
 use crate::sip::{Address, HeaderName, Headers, Response, Uri};
 
-use super::event::Binding;
+use super::super::event::Binding;
 
 /// Bindings that are read from one response.
 const MAX_BINDINGS: usize = 64;
