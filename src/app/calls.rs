@@ -349,6 +349,7 @@ impl App {
                     }
                 }
             },
+            Kind::NetworkChanged { .. } | Kind::Moved { .. } => {}
             Kind::Device { .. } | Kind::Ok { .. } | Kind::Error { .. } => {}
             Kind::State(snapshot) => self.take_snapshot(*snapshot),
         }

@@ -44,6 +44,7 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         register: true,
         credentials: Vec::new(),
         voicemail: None,
+        rewrite_contact: true,
     };
     let mut config = Config { accounts: vec![account], ..base };
     // Nothing leaves this machine.

@@ -3,7 +3,9 @@
 use crate::media::session::Stats;
 use crate::phone::advice::words;
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{CallRef, CallStage, CallState, DeviceState, Direction, Kind, Registration, Snapshot};
+use crate::phone::event::{
+    CallRef, CallStage, CallState, DeviceState, Direction, Kind, NetworkCause, Registration, Snapshot,
+};
 use crate::ua::event::{Binding, EndedBy, TransferStage};
 
 /// An event in one line; several for a list.
@@ -71,6 +73,8 @@ pub fn line(kind: &Kind) -> String {
             let advice = advice.as_deref().map(|advice| format!("; {advice}")).unwrap_or_default();
             about(call, &format!("ended{talked}: {}{advice}", ending(*by, *code, reason)))
         }
+        Kind::NetworkChanged { cause, from, to } => network(*cause, from.as_deref(), to.as_deref()),
+        Kind::Moved { call, address } => about(call, &format!("goes on from {address}")),
         Kind::MessageWaiting { account, new, old } => {
             let new = counted(*new as usize, "new voice message");
             format!("{}: {new}, {old} old", account.as_deref().unwrap_or("voice mailbox"))
@@ -88,6 +92,19 @@ pub fn line(kind: &Kind) -> String {
         Kind::Error { command: Some(command), message } => format!("error: {command}: {message}"),
         Kind::Error { command: None, message } => format!("error: {message}"),
         Kind::State(snapshot) => state(snapshot),
+    }
+}
+
+/// What has become of the network.
+pub fn network(cause: NetworkCause, from: Option<&str>, to: Option<&str>) -> String {
+    let to = to.unwrap_or("no address");
+    match cause {
+        NetworkCause::Address => {
+            format!("the network changed: {} is now {to}; registering again", from.unwrap_or("it"))
+        }
+        NetworkCause::Lost => "the network is gone; calls and accounts wait for it".into(),
+        NetworkCause::Back => format!("the network is back ({to}); registering again"),
+        NetworkCause::Sleep => format!("awake again ({to}); registering again"),
     }
 }
 

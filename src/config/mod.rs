@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod error;
+pub mod instance;
 pub mod keys;
 pub mod load;
 pub mod nearest;
@@ -60,6 +61,8 @@ pub struct Account {
     pub credentials: Vec<RealmCredentials>,
     /// The voice mailbox's address.
     pub voicemail: Option<String>,
+    /// Whether the address at which the registrar sees us comes into our Contact.
+    pub rewrite_contact: bool,
 }
 
 /// Credentials of a further realm.
@@ -78,6 +81,8 @@ pub struct Sip {
     pub listen: std::net::SocketAddr,
     /// Whether the file, a variable or a flag gave it: then a port in use is an error (exit code 6).
     pub listen_is_configured: bool,
+    /// The urn of this phone (see [`instance`]); no key of the file.
+    pub instance: Option<String>,
 }
 
 /// `[audio]`.
@@ -140,7 +145,7 @@ pub enum Dtmf {
 
 impl Default for Sip {
     fn default() -> Self {
-        Sip { listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)), listen_is_configured: false }
+        Sip { listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)), listen_is_configured: false, instance: None }
     }
 }
 

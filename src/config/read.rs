@@ -76,6 +76,7 @@ impl Document<'_> {
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            rewrite_contact: true,
         };
         self.fill(&mut account, "account", keys::ACCOUNT, table)?;
         self.one_password("account", table)?;
@@ -200,6 +201,7 @@ proxies = ["sip:p1.example.com;transport=tls", ["sip:p2.example.com", "sip:p3.ex
 expires = 1_800
 register = false
 credentials = [{ realm = "other.example", user = "al", password = "tiger" }]
+rewrite_contact = false
 voicemail = "sip:*97@pbx.example.com"
 [[account]]
 uri = "sip:bob@[2001:db8::1]:5070"
@@ -251,6 +253,7 @@ direct_calls = true
                 password: Secret::Plain(text("tiger")),
             }],
             voicemail: Some(text("sip:*97@pbx.example.com")),
+            rewrite_contact: false,
         };
         let bob = Account {
             name: text("bob"),
@@ -264,6 +267,7 @@ direct_calls = true
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            rewrite_contact: true,
         };
         let audio = Audio {
             input: text("tone:440"),
@@ -286,7 +290,7 @@ direct_calls = true
             dtmf: Dtmf::Info,
             direct_calls: Some(true),
         };
-        let sip = Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true };
+        let sip = Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, instance: None };
         assert_eq!(config, Config { accounts: vec![work, bob], sip, audio, calls });
     }
 

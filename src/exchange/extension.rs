@@ -277,6 +277,8 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         register: false,
         credentials: Some(credentials.clone()),
         realms: vec![(home.domain.clone(), credentials)],
+        rewrite_contact: false,
+        instance: None,
     };
     Some(Config {
         accounts: vec![account],

@@ -245,6 +245,11 @@ impl Sockets {
         Some(Flow { transport: Transport::Udp, local, remote })
     }
 
+    /// Forgets which local addresses lead where: the next question is the routing table's.
+    pub fn forget_ways(&mut self) {
+        self.locals.clear();
+    }
+
     fn towards(&self, remote: SocketAddr) -> Option<&Socket> {
         if remote.is_ipv4() { self.v4.as_ref() } else { self.v6.as_ref() }
     }
@@ -267,7 +272,7 @@ impl Sockets {
 
 /// The address from which the system would send to `remote`: connecting a UDP socket asks its routing table and sends
 /// nothing.
-fn local_address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
+pub(super) fn local_address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
     let any: IpAddr = match remote {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config;
+use crate::net::watch::{Notice, Watch};
 use crate::net::{Received, Resolver, Sockets};
 use crate::sip::transport::{Flow, Transmit};
 use crate::ua::{self, AccountId, CallNo, Resolve, UserAgent};
@@ -14,6 +15,7 @@ use crate::ua::{self, AccountId, CallNo, Resolve, UserAgent};
 use super::desk::{Desk, Effect};
 use super::event::{Event, Kind};
 use super::info_digits::InfoDigits;
+use super::network::Whereabouts;
 use super::perform::WaitingCall;
 use super::sound::Sound;
 use super::{Command, Refused, Reply, TraceEntry};
@@ -62,6 +64,8 @@ pub(super) struct Actor {
     /// Answers that are given when everything that follows from the command has been done.
     pub(super) answers: Vec<(Answer, Result<Reply, Refused>)>,
     pub(super) quitting: Option<Quitting>,
+    pub(super) whereabouts: Whereabouts,
+    watch: Watch,
     requests: mpsc::UnboundedReceiver<Request>,
     events: mpsc::UnboundedSender<Event>,
     traces: Vec<mpsc::UnboundedSender<TraceEntry>>,
@@ -79,6 +83,7 @@ enum Wake {
     Request(Option<Request>),
     Resolved(Resolve, Vec<std::net::SocketAddr>),
     Report(super::media_thread::Report),
+    Noticed(Notice),
     Deadline,
 }
 
@@ -97,6 +102,8 @@ impl Actor {
             waiting: Vec::new(),
             answers: Vec::new(),
             quitting: None,
+            whereabouts: Whereabouts::new(),
+            watch: Watch::new(Instant::now()),
             requests: parts.requests,
             events: parts.events,
             traces: parts.traces,
@@ -126,6 +133,7 @@ impl Actor {
                 }
                 Wake::Resolved(query, addresses) => self.resolved(Instant::now(), query, addresses),
                 Wake::Report(report) => self.desk.handle_report(report),
+                Wake::Noticed(notice) => self.network_noticed(Instant::now(), notice),
                 Wake::Deadline => self.timeout(Instant::now()),
             }
             self.drain(Instant::now(), None);
@@ -156,6 +164,7 @@ impl Actor {
             request = self.requests.recv(), if handle_is_alive => Wake::Request(request),
             report = self.sound.report() => Wake::Report(report),
             (query, addresses) = self.resolver.next() => Wake::Resolved(query, addresses),
+            notice = self.watch.next() => Wake::Noticed(notice),
             () = sleep_until(deadline) => Wake::Deadline,
         }
     }
@@ -247,6 +256,7 @@ impl Actor {
                     self.answer_by_itself(now, call);
                     self.transmit_all(now);
                 }
+                Effect::MoveSound(call, address, media) => self.move_sound(now, call, address, media),
                 Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
             }
         }

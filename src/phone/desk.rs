@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::config::Config;
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
+use crate::ua::command::MediaPorts;
 use crate::ua::event::{Binding, EndedBy, Party, TransferStage};
 use crate::ua::{self, AccountId, CallNo};
 
@@ -33,6 +34,8 @@ pub(super) enum Effect {
     Order(Order),
     /// Answer a call that answers by itself.
     Answer(CallNo),
+    /// A call's sound moves to this address.
+    MoveSound(CallNo, IpAddr, Option<MediaPorts>),
     /// Follow a transfer that is to be followed without asking.
     FollowTransfer(CallNo),
 }
@@ -279,6 +282,14 @@ impl Desk {
             Core::RemoteResumed { call } => {
                 self.with_line(call, |line| line.remote_held = false);
                 self.tell_call(call, |call| Kind::RemoteResumed { call });
+            }
+            Core::AddressChanged { call, address, media } => {
+                self.with_line(call, |line| line.arrived_at = Some(address));
+                self.effects.push_back(Effect::MoveSound(call, address, media));
+            }
+            Core::Moved { call, address } => {
+                let address = address.to_string();
+                self.tell_call(call, |call| Kind::Moved { call, address });
             }
             Core::CallError { call, message } => {
                 self.with_line(call, |line| {
@@ -650,6 +661,7 @@ mod tests {
                 Effect::Order(Order::Tone { tone, .. }) => format!("{tone:?}"),
                 Effect::Order(order) => format!("{order:?}").split([' ', '{']).next().unwrap_or_default().to_string(),
                 Effect::Answer(call) => format!("Answer {call}"),
+                Effect::MoveSound(call, address, _) => format!("Move {call} {address}"),
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
             })
             .collect()

@@ -15,6 +15,7 @@ pub mod handle;
 mod info_digits;
 mod lines;
 pub mod media_thread;
+mod network;
 mod perform;
 pub mod screen;
 mod sound;

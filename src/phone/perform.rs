@@ -237,8 +237,8 @@ impl Actor {
 
     /// Calls, as soon as it is known from which of our addresses.
     fn call(&mut self, now: Instant, account: Option<AccountId>, target: Uri, answer: Answer) {
-        let route = account.and_then(|account| self.core_config.accounts.get(account.0)?.route.first());
-        let hop = host_of(route.unwrap_or(&target));
+        let route = self.core.route(account);
+        let hop = host_of(route.first().unwrap_or(&target));
         let known = hop.as_ref().map(|hop| self.resolver.known(now, hop, &mut self.sockets));
         match (hop, known) {
             (Some(hop), Some(None)) if self.quitting.is_none() => {

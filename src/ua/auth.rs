@@ -485,6 +485,8 @@ mod tests {
             register: true,
             credentials: Some(secret("bob", "zanzibar")),
             realms: vec![("chicago.example.com".to_owned(), secret("robert", "windy"))],
+            rewrite_contact: true,
+            instance: None,
         }
     }
 

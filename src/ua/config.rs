@@ -53,6 +53,10 @@ pub struct Account {
     pub credentials: Option<Credentials>,
     /// Credentials of further realms.
     pub realms: Vec<(String, Credentials)>,
+    /// Whether the address at which the registrar sees us comes into our Contact.
+    pub rewrite_contact: bool,
+    /// The urn of this phone, `urn:uuid:...` (RFC 5626 section 4.1); with it the registrar is asked for outbound and GRUUs.
+    pub instance: Option<String>,
 }
 
 /// A user name and its password. `Debug` hides the password.

@@ -1,6 +1,6 @@
 //! What all parts of the core share: transactions, the ways to the servers, credentials, timers, randomness, events.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use super::auth::{Attempt, Authenticator, Challenger};
 use super::capabilities::ALLOW;
 use super::config::Config;
 use super::event::Event;
+use super::registration::Granted;
 use super::timer::Timer;
 use super::{AccountId, CallNo};
 
@@ -107,6 +108,8 @@ pub enum Waiting {
     Dial(CallNo),
     /// A registration that is to begin.
     Register(AccountId),
+    /// A standing call whose way may have changed.
+    Repair(CallNo),
     /// A request inside a dialog.
     Request(Owner, Request),
     /// An ACK for a 2xx.
@@ -122,12 +125,16 @@ pub struct Core {
     /// Our random Contact user for each account, and one more for direct calls.
     contact_users: Vec<String>,
     rng: ChaCha20Rng,
-    owners: HashMap<ClientId, Owner>,
+    pub(super) owners: HashMap<ClientId, Owner>,
     /// The To tags of the branches of an INVITE that have had their BYE: their 2xx may come again.
     ended: HashMap<ClientId, Vec<bytes::Bytes>>,
-    hops: HashMap<Resolve, (Instant, Vec<Flow>)>,
-    waiting: Vec<(Resolve, Waiting)>,
-    resolves: VecDeque<Resolve>,
+    pub(super) hops: HashMap<Resolve, (Instant, Vec<Flow>)>,
+    /// Ways from before the network changed: asked for again before they are used.
+    pub(super) stale: HashSet<Resolve>,
+    /// What each account's registration gives its requests.
+    pub granted: Vec<Granted>,
+    pub(super) waiting: Vec<(Resolve, Waiting)>,
+    pub(super) resolves: VecDeque<Resolve>,
     pub events: VecDeque<Event>,
     /// Requests that failed before they left.
     pub failures: VecDeque<(Owner, Failure)>,
@@ -139,6 +146,7 @@ impl Core {
     pub fn new(config: Config, seed: [u8; 32]) -> Core {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let contact_users = (0..=config.accounts.len()).map(|_| token(&mut rng, 6)).collect();
+        let accounts = config.accounts.len();
         let auth = config.accounts.iter().map(Authenticator::new).collect();
         Core {
             auth,
@@ -150,6 +158,8 @@ impl Core {
             owners: HashMap::new(),
             ended: HashMap::new(),
             hops: HashMap::new(),
+            stale: HashSet::new(),
+            granted: vec![Granted::default(); accounts],
             waiting: Vec::new(),
             resolves: VecDeque::new(),
             events: VecDeque::new(),
@@ -186,6 +196,31 @@ impl Core {
         format!("sip:{}@{local}", self.contact_users.get(place).map_or("offhook", String::as_str))
     }
 
+    /// Our Contact in a call: the registrar's GRUU (RFC 5627 section 4.3), else the address at which it sees `local`.
+    pub fn call_contact(&self, account: Option<AccountId>, local: SocketAddr) -> String {
+        let Some(granted) = account.and_then(|account| self.granted.get(account.0)) else {
+            return self.contact(account, local);
+        };
+        if let Some(gruu) = &granted.gruu {
+            return gruu.to_string();
+        }
+        let seen = granted.seen.filter(|(own, _)| *own == local).map_or(local, |(_, seen)| seen);
+        // RFC 5626 section 4.3: what comes in the dialog takes our flow.
+        let ob = if granted.outbound { ";ob" } else { "" };
+        format!("{}{ob}", self.contact(account, seen))
+    }
+
+    /// The Route of an account's requests outside dialogs: our outbound proxies, then the registrar's Service-Route
+    /// (RFC 3608 section 6.1).
+    pub fn routes(&self, account: Option<AccountId>) -> Vec<Uri> {
+        let Some(place) = account.map(|account| account.0) else { return Vec::new() };
+        let own = self.config.accounts.get(place).map(|account| account.route.clone()).unwrap_or_default();
+        let service = self.granted.get(place).map(|granted| granted.service_route.as_slice()).unwrap_or_default();
+        // Some registrars repeat the proxy that we came through.
+        let repeated = own.last().zip(service.first()).is_some_and(|(ours, theirs)| ours.equivalent(theirs));
+        own.iter().chain(service.iter().skip(usize::from(repeated))).cloned().collect()
+    }
+
     /// The account whose Contact has this user.
     pub fn account_of_contact(&self, user: &[u8]) -> Option<AccountId> {
         let accounts = self.contact_users.get(..self.config.accounts.len())?;
@@ -207,7 +242,8 @@ impl Core {
         accounts.any(|place| {
             let Some(account) = self.config.accounts.get(place) else { return false };
             // Behind a proxy the registrar may never be looked up, but an address needs no looking up.
-            account.route.first().into_iter().chain([&account.registrar]).any(|server| {
+            let granted = self.granted.get(place).and_then(|granted| granted.service_route.first());
+            account.route.first().into_iter().chain([&account.registrar]).chain(granted).any(|server| {
                 let flows = Resolve::of(server).ok().and_then(|server| self.hops.get(&server));
                 let known = flows.is_some_and(|(_, flows)| flows.iter().any(|flow| flow.remote.ip() == ip));
                 known || matches!(server.host(), Some(Host::Ip(server)) if *server == ip)
@@ -276,7 +312,7 @@ impl Core {
 
     /// The way to a host, if it is known now.
     pub fn flow_to(&self, now: Instant, hop: &Resolve) -> Option<Flow> {
-        let (since, flows) = self.hops.get(hop)?;
+        let (since, flows) = self.hops.get(hop).filter(|_| !self.stale.contains(hop))?;
         let fresh = hop.host.parse::<IpAddr>().is_ok() || now.saturating_duration_since(*since) < HOP_LIFETIME;
         flows.first().copied().filter(|_| fresh)
     }
@@ -303,8 +339,12 @@ impl Core {
     pub fn resolved(&mut self, now: Instant, hop: &Resolve, flows: Vec<Flow>) -> (bool, Vec<Waiting>) {
         if self.hops.len() >= MAX_HOPS {
             let oldest = self.hops.iter().min_by_key(|(_, (since, _))| *since).map(|(hop, _)| hop.clone());
-            oldest.and_then(|oldest| self.hops.remove(&oldest));
+            if let Some(oldest) = oldest {
+                self.hops.remove(&oldest);
+                self.stale.remove(&oldest);
+            }
         }
+        self.stale.remove(hop);
         let known = self.hops.get_mut(hop).map(|(since, _)| *since = now).is_some();
         let found = known || !flows.is_empty();
         if !flows.is_empty() {
@@ -319,7 +359,7 @@ impl Core {
     /// Drops what waits for a call that is over.
     pub fn forget_waiting(&mut self, call: CallNo) {
         self.waiting.retain(|(_, what)| {
-            !matches!(what, Waiting::Dial(other) | Waiting::Request(Owner::Call(other, _), _) if *other == call)
+            !matches!(what, Waiting::Dial(other) | Waiting::Repair(other) | Waiting::Request(Owner::Call(other, _), _) if *other == call)
         });
     }
 
@@ -487,7 +527,7 @@ fn token(rng: &mut ChaCha20Rng, bytes: usize) -> String {
 ///
 /// A peer that came by UDP and names `transport=tcp` in its Contact is answered by UDP: an ACK or BYE that is not sent for
 /// lack of TCP would leave it with a dead call.
-fn next_hop(request: &Request) -> Result<Resolve, Unreachable> {
+pub fn next_hop(request: &Request) -> Result<Resolve, Unreachable> {
     let uri = match request.headers.typed::<Route>() {
         Some(Ok(route)) => route.0.uri,
         _ => request.uri.clone(),

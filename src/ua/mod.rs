@@ -4,7 +4,7 @@
 //! mutation, then drain all `poll_*` to empty:
 //!
 //! ```text
-//! handle_datagram | handle_timeout | handle_resolved | handle_transport_error | command
+//! handle_datagram | handle_timeout | handle_resolved | handle_transport_error | handle_network_change | command
 //!     -> poll_transmit*, poll_resolve*, poll_event*, then sleep until poll_timeout
 //! ```
 //!
@@ -22,11 +22,12 @@ pub mod event;
 pub mod identity;
 mod outside;
 pub mod registration;
+mod repair;
 pub mod request;
 pub mod timer;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -42,12 +43,10 @@ pub use self::core::{Resolve, Unreachable};
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
+pub use repair::NetworkChange;
 pub use timer::Timer;
 
 use self::core::{Core, Owner, Waiting};
-
-/// The shortest pause before a registrar's address is asked for again; a random time of the same length is added.
-const RESOLVE_PAUSE: Duration = Duration::from_secs(15);
 
 /// A call's number: from 1, never reused. A person writes it `#1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -181,7 +180,14 @@ impl UserAgent {
                 }
                 Waiting::Register(_) if self.core.shutting_down => {}
                 Waiting::Register(account) if found => self.register(account, now),
-                Waiting::Register(account) => self.registrar_unknown(account, now, &query.host),
+                Waiting::Register(account) => {
+                    self.no_way(account, now, format!("no address was found for {}", identity::printable(&query.host)));
+                }
+                Waiting::Repair(no) => {
+                    if let Some(call) = self.calls.get_mut(&no) {
+                        call.way_found(&mut self.core, now);
+                    }
+                }
                 Waiting::Request(owner, request) if found => self.core.send(now, owner, request),
                 Waiting::Request(owner, _) => self.core.failures.push_back((owner, Failure::Transport)),
                 Waiting::Ack(ack) if found => self.core.send_ack(now, ack),
@@ -230,11 +236,13 @@ impl UserAgent {
             Command::RefuseTransfer { call } => self.with_call(call, |call, core| {
                 if call.refuse_transfer(core, now) { Ok(()) } else { Err(call.no_transfer_asked()) }
             })?,
+            Command::Move { call, media } => self.with_call(call, |call, core| call.move_to(core, now, media))?,
             Command::InfoDigit { call, digit, duration_ms } => {
                 self.with_call(call, |call, core| call.info_digit(core, now, digit, duration_ms))?;
             }
             Command::Register { account } => {
                 self.known(account)?;
+                self.with_registration(account, Registration::want);
                 self.register(account, now);
             }
             Command::Unregister { account } => {
@@ -267,8 +275,11 @@ impl UserAgent {
         for place in 0..self.registrations.len() {
             self.core.forget_registering(AccountId(place));
         }
-        for registration in self.registrations.iter_mut().filter(|registration| registration.contact().is_some()) {
-            registration.unregister();
+        for registration in &mut self.registrations {
+            match registration.contact() {
+                Some(_) => registration.unregister(),
+                None => registration.give_up(),
+            }
         }
     }
 
@@ -460,22 +471,33 @@ impl UserAgent {
 
     // ---- registration ----
 
-    /// Registers as soon as the way to the registrar is known, for our Contact depends on it.
+    /// Sends REGISTER as soon as the way to the registrar is known, for our Contact depends on it.
     fn register(&mut self, account: AccountId, now: Instant) {
         let Some(server) = self.core.server(account) else {
             let reason = format!("the registrar can't be reached: {}", Unreachable::Transport);
-            return self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: None });
+            return self.no_way(account, now, reason);
         };
+        self.look_up_registrar(account);
         match self.core.flow_to(now, &server) {
             Some(flow) => {
                 let contact = Uri::parse(self.core.contact(Some(account), flow.local).into());
                 if let Ok(contact) = contact {
-                    self.with_registration(account, |registration| registration.start(&contact));
+                    self.with_registration(account, |registration| registration.renew(&contact));
                 }
             }
             None => {
-                self.core.wait_for(server, Waiting::Register(account));
+                if !self.core.wait_for(server, Waiting::Register(account)) {
+                    self.no_way(account, now, "too much waits for an address".to_owned());
+                }
             }
+        }
+    }
+
+    /// Behind a proxy nothing is sent to the registrar, but what comes from its address is the account's own.
+    fn look_up_registrar(&mut self, account: AccountId) {
+        let account = self.core.config.accounts.get(account.0).filter(|account| !account.route.is_empty());
+        if let Some(Ok(registrar)) = account.map(|account| Resolve::of(&account.registrar)) {
+            self.core.look_up(registrar);
         }
     }
 
@@ -486,20 +508,17 @@ impl UserAgent {
     }
 
     fn registration_due(&mut self, account: AccountId, now: Instant) {
-        let Some(registration) = self.registrations.get_mut(account.0) else { return };
-        if registration.contact().is_some() {
-            registration.handle_deadline(now);
-        } else if !self.core.shutting_down {
+        let due = self.registrations.get_mut(account.0).is_some_and(|registration| registration.handle_deadline(now));
+        if due && !self.core.shutting_down {
             self.register(account, now);
         }
     }
 
-    /// The registrar's address can't be found: it is asked for again after a while.
-    fn registrar_unknown(&mut self, account: AccountId, now: Instant, host: &str) {
-        let pause = RESOLVE_PAUSE + Duration::from_millis(u64::from(self.core.below(RESOLVE_PAUSE.as_millis() as u32)));
-        self.core.timers.set(Timer::Registration(account), now + pause);
-        let reason = format!("no address was found for {}", identity::printable(host));
-        self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: Some(pause) });
+    /// The registrar can't be reached: it is tried again after a pause.
+    fn no_way(&mut self, account: AccountId, now: Instant, reason: String) {
+        if let Some(registration) = self.registrations.get_mut(account.0) {
+            registration.handle_no_way(now, self.core.rng(), reason);
+        }
     }
 
     fn with_registration(&mut self, account: AccountId, act: impl FnOnce(&mut Registration)) {
@@ -515,13 +534,17 @@ impl UserAgent {
             while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
                 match step {
                     Step::Event(event) => self.core.emit(event),
+                    Step::Granted(granted) => {
+                        if let Some(slot) = self.core.granted.get_mut(place) {
+                            *slot = *granted;
+                        }
+                    }
                     Step::Send(request) => self.core.send_register(now, account, *request),
                 }
             }
             match registration.poll_timeout() {
                 Some(at) => self.core.timers.set(Timer::Registration(account), at),
-                None if registration.contact().is_some() => self.core.timers.cancel(&Timer::Registration(account)),
-                None => {}
+                None => self.core.timers.cancel(&Timer::Registration(account)),
             }
         }
     }

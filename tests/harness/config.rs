@@ -47,6 +47,8 @@ pub fn with_account(address: &str, registrar: &str) -> Config {
         register: true,
         credentials: Some(Credentials { user, password: "secret".to_owned() }),
         realms: Vec::new(),
+        rewrite_contact: true,
+        instance: None,
     };
     Config { accounts: vec![account], direct_calls: false, ..direct() }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use offhook::sip::transport::{Flow, Transport};
 use offhook::sip::{Limits, Message, Uri, parse_datagram};
-use offhook::ua::{CallNo, Command, CommandError, Config, Event, Resolve, Timer, UserAgent};
+use offhook::ua::{CallNo, Command, CommandError, Config, Event, NetworkChange, Resolve, Timer, UserAgent};
 
 use super::{ACCOUNT, MEDIA, Peer, uri};
 use offhook::ua::command::Reply;
@@ -24,6 +24,8 @@ pub struct World {
     pub ua: UserAgent,
     pub now: Instant,
     local: SocketAddr,
+    /// Addresses that it has had.
+    left: Vec<SocketAddr>,
     names: HashMap<String, SocketAddr>,
     /// Names are answered at once.
     resolves: bool,
@@ -52,6 +54,7 @@ impl Phone {
             ua: UserAgent::new(start, config, [seed; 32]),
             now: start,
             local: "192.0.2.101:5060".parse().unwrap(),
+            left: Vec::new(),
             names: names.into_iter().map(|(name, at)| (name.to_owned(), at.parse().unwrap())).collect(),
             resolves: true,
             unresolved: VecDeque::new(),
@@ -161,6 +164,21 @@ impl Phone {
         let mut world = self.world();
         let (now, flow) = (world.now, world.flow(remote.parse().unwrap()));
         world.ua.handle_transport_error(now, flow);
+        world.drain();
+    }
+
+    /// The machine has another address from now on; nobody has noticed.
+    pub fn move_to(&self, address: &str) {
+        let mut world = self.world();
+        let left = std::mem::replace(&mut world.local, address.parse().unwrap());
+        world.left.push(left);
+    }
+
+    /// Somebody has noticed.
+    pub fn change_network(&self, change: NetworkChange) {
+        let mut world = self.world();
+        let now = world.now;
+        world.ua.handle_network_change(now, change);
         world.drain();
     }
 
@@ -288,7 +306,8 @@ impl World {
     fn drain(&mut self) {
         loop {
             while let Some(out) = self.ua.poll_transmit() {
-                assert_eq!(out.flow.local, self.local);
+                // Transactions that began before the phone moved keep to their way.
+                assert!(out.flow.local == self.local || self.left.contains(&out.flow.local), "{}", out.flow.local);
                 let message = parse_datagram(out.bytes.clone(), &Limits::datagram())
                     .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&out.bytes)));
                 self.inboxes.entry(out.flow.remote).or_default().push_back(message);

@@ -16,6 +16,7 @@ mod holding;
 mod lossy;
 mod malformed;
 mod manners;
+mod network_change;
 mod redirected;
 mod rfc3665_2_registration;
 mod rfc3665_3_sessions;

@@ -50,6 +50,8 @@ impl Caller {
             register: true,
             credentials: Some(Credentials { user: "you".into(), password: password.into() }),
             realms: Vec::new(),
+            rewrite_contact: true,
+            instance: None,
         };
         let config = UaConfig {
             accounts: vec![account],

@@ -1,10 +1,11 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
-//! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `modify` changes a standing call (hold, resume, the far
+//! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `moving` takes it to another address, `modify` changes a standing call (hold, resume, the far
 //! side's re-INVITE and UPDATE), `request` answers what comes inside the dialog, `transfer` hands it on.
 
 mod incoming;
 mod modify;
+mod moving;
 mod outgoing;
 mod redirect;
 mod request;
@@ -53,6 +54,8 @@ struct Modifying {
     intent: Intent,
     /// Its CSeq number.
     sequence: u32,
+    /// It says our new address.
+    moving: bool,
 }
 
 /// One call.
@@ -75,6 +78,8 @@ pub struct Call {
     want: Intent,
     have: Intent,
     modifying: Option<Modifying>,
+    /// A re-INVITE is due that says our new address, or asks whether the call still stands.
+    moving: bool,
     /// How often in a row our re-INVITE has met 491.
     glares: u32,
     /// The last two ACKs for 2xxs of the peer, to be repeated: their CSeq numbers and they. The 2xx to the INVITE may come
@@ -112,6 +117,7 @@ impl Call {
             want: Intent::Talk,
             have: Intent::Talk,
             modifying: None,
+            moving: false,
             glares: 0,
             acks: [None, None],
             unacked: None,
@@ -183,7 +189,7 @@ impl Call {
     /// Adds Contact, Allow and Supported, as every INVITE and its 2xx have them.
     fn add_contact(&self, cx: &Core, headers: &mut Headers) {
         if let Some(local) = self.local {
-            set(headers, HeaderName::Contact, format!("<{}>", cx.contact(self.account, local)));
+            set(headers, HeaderName::Contact, format!("<{}>", cx.call_contact(self.account, local)));
         }
         set(headers, HeaderName::Allow, ALLOW);
         if let Some(supported) = supported() {

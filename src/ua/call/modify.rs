@@ -47,7 +47,7 @@ impl Call {
         if self.phase != Phase::Established || self.modifying.is_some() || self.awaits_ack() {
             return;
         }
-        if self.want == self.have {
+        if self.want == self.have && !self.moving {
             self.intent_reached(cx, now);
             return;
         }
@@ -57,7 +57,8 @@ impl Call {
         let sdp = self.sdp.offer(&local, self.want);
         self.add_contact(cx, &mut request.headers);
         Call::add_sdp(&mut request, sdp);
-        self.modifying = Some(Modifying { intent: self.want, sequence });
+        let moving = std::mem::take(&mut self.moving);
+        self.modifying = Some(Modifying { intent: self.want, sequence, moving });
         self.attempt = Default::default();
         cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
     }
@@ -98,7 +99,7 @@ impl Call {
             (_, 491) if self.glares < MAX_GLARES => self.glare(cx, now),
             (_, 488) if self.want == Intent::Hold(HoldStyle::Zero) => {
                 self.sdp.rollback();
-                self.modifying = None;
+                self.moving |= self.modifying.take().is_some_and(|modifying| modifying.moving);
                 self.want = Intent::Hold(HoldStyle::SendOnly);
                 self.reconcile(cx, now);
             }
@@ -121,8 +122,12 @@ impl Call {
         match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(answer)) {
             Ok(media) => {
                 self.agreed(cx, modifying.intent, media);
+                if modifying.moving {
+                    self.moved(cx);
+                }
                 self.reconcile(cx, now);
             }
+            Err(error) if modifying.moving => self.cannot_move(cx, now, &error.to_string()),
             Err(error) => self.modify_refused(cx, now, &error.to_string()),
         }
     }
@@ -142,6 +147,9 @@ impl Call {
 
     /// A refused re-INVITE changes nothing (RFC 3261 section 14.1).
     fn modify_refused(&mut self, cx: &mut Core, now: Instant, why: &str) {
+        if self.modifying.is_some_and(|modifying| modifying.moving) {
+            return self.cannot_move(cx, now, why);
+        }
         let what = if self.is_on_hold() { "hold" } else { "resume" };
         self.sdp.rollback();
         self.modifying = None;
@@ -154,7 +162,7 @@ impl Call {
     /// RFC 3261 section 14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
     fn glare(&mut self, cx: &mut Core, now: Instant) {
         self.sdp.rollback();
-        self.modifying = None;
+        self.moving |= self.modifying.take().is_some_and(|modifying| modifying.moving);
         self.glares += 1;
         let steps = if self.outgoing { 210 + cx.below(191) } else { cx.below(201) };
         cx.timers.set(Timer::Glare(self.no), now + Duration::from_millis(u64::from(steps) * 10));

@@ -101,8 +101,7 @@ impl Call {
         if self.phase != Phase::Resolving {
             return;
         }
-        let route = self.account.and_then(|account| cx.config.accounts.get(account.0)?.route.first());
-        let hop = match Resolve::of(route.unwrap_or(&plan.target)) {
+        let hop = match Resolve::of(cx.routes(self.account).first().unwrap_or(&plan.target)) {
             Ok(hop) => hop,
             Err(error) => return self.end(cx, now, EndedBy::Local, Some(503), format!("can't be called: {error}")),
         };
@@ -132,7 +131,7 @@ impl Call {
             Some(account) => name_addr(account.display_name.as_deref(), &account.uri),
             None => format!("<sip:anonymous@{}>", flow.local),
         };
-        for route in account.map(|account| account.route.as_slice()).unwrap_or_default() {
+        for route in cx.routes(self.account) {
             push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
         }
         push(&mut request.headers, HeaderName::MaxForwards, "70");

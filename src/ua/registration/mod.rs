@@ -8,23 +8,32 @@
 //! again until a person says so.
 
 mod bindings;
+mod granted;
+mod nat;
 mod pause;
+mod refusal;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use rand_core::RngCore;
 
-use crate::sip::{CSeq, HeaderName, Method, Request, RequestBuilder, Response, Uri, push};
+use crate::sip::{CSeq, HeaderName, Method, Request, Response, Uri, push};
 
-use super::auth::{Attempt, AuthError, Authenticator, Challenger, random_hex};
+use super::auth::{Attempt, Authenticator, Challenger, random_hex};
 use super::config::Account;
 use super::{AccountId, Event};
 
+pub use granted::Granted;
+
 use bindings::{number, printable};
+use nat::Nat;
 use pause::{Retry, random_pause, refresh_after, retry};
+use refusal::{reason_of, remedy};
+use write::text;
 
 /// What a registrar grants that names no time (RFC 3261 section 10.2.4).
 const DEFAULT_EXPIRES: u32 = 3600;
@@ -43,6 +52,8 @@ pub enum Step {
     /// Send this REGISTER in a client transaction. It has From, To, Call-ID, CSeq, Contact, Expires, credentials and
     /// Content-Length; Via, Max-Forwards, Route, User-Agent, Supported and Allow are the user agent's to add.
     Send(Box<Request>),
+    /// Calls and other requests go by this from now on.
+    Granted(Box<Granted>),
     /// Tell this.
     Event(Event),
 }
@@ -95,6 +106,14 @@ struct Outstanding {
     too_brief: u8,
 }
 
+/// Whether the REGISTER asks for RFC 5626's outbound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outbound {
+    Asked,
+    /// 439: a proxy on the way does not know it.
+    Refused,
+}
+
 /// Whether the registrar may hold our binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bound {
@@ -114,6 +133,13 @@ pub struct Registration {
     tag: String,
     cseq: u32,
     expires: u32,
+    /// The urn of this phone (RFC 5626 section 4.1).
+    instance: Option<String>,
+    outbound: Outbound,
+    nat: Nat,
+    /// The contact with our own address.
+    base: Option<Uri>,
+    /// The contact as it is registered: with the address that the registrar sees.
     contact: Option<Uri>,
     /// The contact before it changed: removed by the next REGISTER.
     former: Option<Uri>,
@@ -121,6 +147,7 @@ pub struct Registration {
     wanted: bool,
     state: State,
     bound: Bound,
+    granted: Granted,
     failures: u32,
     jobs: VecDeque<Job>,
     outstanding: Option<Outstanding>,
@@ -140,12 +167,17 @@ impl Registration {
             tag: random_hex(rng),
             cseq: 0,
             expires: u32::try_from(config.expires.as_secs()).unwrap_or(u32::MAX).max(1),
+            instance: config.instance.clone(),
+            outbound: Outbound::Asked,
+            nat: Nat::new(config.rewrite_contact),
+            base: None,
             contact: None,
             former: None,
             extras: Vec::new(),
             wanted: false,
             state: State::Unregistered,
             bound: Bound::No,
+            granted: Granted::default(),
             failures: 0,
             jobs: VecDeque::new(),
             outstanding: None,
@@ -159,7 +191,12 @@ impl Registration {
         self.state
     }
 
-    /// The contact that [`Registration::start`] was given last.
+    /// Whether it is to be registered: it is, or is tried.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Our contact, with the address that the registrar sees.
     pub fn contact(&self) -> Option<&Uri> {
         self.contact.as_ref()
     }
@@ -169,17 +206,40 @@ impl Registration {
         self.outstanding.is_none() && self.jobs.is_empty() && self.steps.is_empty()
     }
 
-    /// Registers `contact`, and keeps it registered. With a contact that differs from the last one the old binding is
-    /// removed by the same REGISTER. Does nothing while a REGISTER for the same contact is out.
-    pub fn start(&mut self, contact: &Uri) {
-        let changed = self.contact.as_ref().is_none_or(|old| text(old) != text(contact));
-        let under_way = self.outstanding.as_ref().is_some_and(|outstanding| outstanding.job == Job::Register);
-        if changed {
-            self.replace_contact(contact, under_way);
-        }
+    /// It shall be registered: [`Registration::renew`] follows as soon as our address towards the registrar is known.
+    pub fn want(&mut self) {
         self.wanted = true;
         self.failures = 0;
+        self.deadline = None;
         self.jobs.retain(|job| *job != Job::Unregister);
+        if self.state != State::Registered {
+            self.enter(State::Registering);
+        }
+    }
+
+    /// Registers `contact`, and keeps it registered: [`Registration::want`] with the address at hand.
+    pub fn start(&mut self, contact: &Uri) {
+        self.want();
+        self.renew(contact);
+    }
+
+    /// Sends REGISTER for `contact`, in which our own address stands. With one that differs from the last the old binding is
+    /// removed by the same REGISTER. Does nothing while a REGISTER for the same contact is out, or when somebody has
+    /// unregistered since.
+    pub fn renew(&mut self, contact: &Uri) {
+        if !self.wanted {
+            return;
+        }
+        if self.base.as_ref().is_none_or(|base| text(base) != text(contact)) {
+            self.nat.forget();
+            self.base = Some(contact.clone());
+        }
+        let contact = self.nat.contact(contact);
+        let changed = self.contact.as_ref().is_none_or(|old| text(old) != text(&contact));
+        let under_way = self.outstanding.as_ref().is_some_and(|outstanding| outstanding.job == Job::Register);
+        if changed {
+            self.replace_contact(&contact, under_way);
+        }
         if changed || !under_way {
             self.queue(Job::Register);
         }
@@ -188,10 +248,27 @@ impl Registration {
         }
     }
 
-    /// Registers again now, with the contact of [`Registration::start`]; without one nothing happens.
-    pub fn refresh(&mut self) {
-        if let Some(contact) = self.contact.clone() {
-            self.start(&contact);
+    /// The network is another one, or the machine has slept: what is out has no answer to hope for, and pauses have lost
+    /// their reason. [`Registration::renew`] follows.
+    pub fn restart(&mut self) {
+        if let Some(outstanding) = self.outstanding.take() {
+            match outstanding.job {
+                Job::Register if self.bound == Bound::No => self.bound = Bound::Perhaps,
+                Job::Register => {}
+                other @ (Job::Unregister | Job::Query | Job::Add { .. } | Job::Clear) => self.jobs.push_front(other),
+            }
+        }
+        if self.wanted {
+            self.deadline = None;
+            self.failures = 0;
+        }
+    }
+
+    /// No way leads to the registrar now: told, and tried again after a pause.
+    pub fn handle_no_way(&mut self, now: Instant, rng: &mut impl RngCore, reason: String) {
+        if self.wanted && self.outstanding.is_none() {
+            self.jobs.retain(|job| *job != Job::Register);
+            self.fail(now, rng, &Job::Register, 503, reason, Retry::Pause);
         }
     }
 
@@ -204,6 +281,12 @@ impl Registration {
         if !self.outstanding.as_ref().is_some_and(|outstanding| outstanding.job == Job::Unregister) {
             self.queue(Job::Unregister);
         }
+    }
+
+    /// Nothing is wanted any more; for one that has sent nothing.
+    pub fn give_up(&mut self) {
+        self.wanted = false;
+        self.deadline = None;
     }
 
     /// Asks for the bindings (RFC 3665 section 2.3).
@@ -227,12 +310,11 @@ impl Registration {
         self.deadline
     }
 
-    /// The refresh or retry is due, if `now` has reached the deadline.
-    pub fn handle_deadline(&mut self, now: Instant) {
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.deadline = None;
-            self.queue(Job::Register);
-        }
+    /// Whether the refresh or retry is due at `now`: then [`Registration::renew`] or [`Registration::handle_no_way`] is to
+    /// follow, for our address may be another one than at the last.
+    #[must_use]
+    pub fn handle_deadline(&mut self, now: Instant) -> bool {
+        self.deadline.take_if(|deadline| *deadline <= now).is_some()
     }
 
     /// What to do next; until `None`. A REGISTER carries along the credentials that will probably be asked for.
@@ -268,6 +350,9 @@ impl Registration {
             // Somebody wants to unregister: no round more for a binding that shall not be.
             401 | 407 if outstanding.job == Job::Register && !self.wanted => {}
             code @ (401 | 407) => {
+                if outstanding.job == Job::Register && self.nat.learn(response) {
+                    self.rewrite(&mut outstanding);
+                }
                 let Outstanding { request, attempt, .. } = &mut outstanding;
                 match auth.answer(rng, Challenger::Registrar, attempt, request, response) {
                     Ok(()) => self.send_again(outstanding),
@@ -279,6 +364,12 @@ impl Registration {
             }
             423 if self.lengthen(&outstanding, response) => {
                 // Another request, not another try with the same credentials.
+                let (job, too_brief) = (outstanding.job, outstanding.too_brief + 1);
+                self.send(rng, auth, job, too_brief);
+            }
+            // RFC 5626 section 4.2.1: without outbound, then.
+            439 if self.outbound == Outbound::Asked => {
+                self.outbound = Outbound::Refused;
                 let (job, too_brief) = (outstanding.job, outstanding.too_brief + 1);
                 self.send(rng, auth, job, too_brief);
             }
@@ -315,6 +406,29 @@ impl Registration {
             None if under_way || self.bound != Bound::No => self.former = old,
             None => {}
         }
+    }
+
+    /// The registrar has said at which address it sees us: that one is our Contact from now on.
+    fn take_seen(&mut self) -> bool {
+        let Some(contact) = self.base.as_ref().map(|base| self.nat.contact(base)) else { return false };
+        let changed = self.contact.as_ref().is_none_or(|old| text(old) != text(&contact));
+        if changed {
+            tracing::debug!(account = self.account.0, %contact, "the registrar sees us elsewhere");
+            self.replace_contact(&contact, false);
+        }
+        changed
+    }
+
+    /// Puts our present contacts into a REGISTER that is to be sent again.
+    fn rewrite(&mut self, outstanding: &mut Outstanding) {
+        if !self.take_seen() {
+            return;
+        }
+        outstanding.request.headers.remove_all(&HeaderName::Contact);
+        for contact in self.contacts(&outstanding.job).0 {
+            push(&mut outstanding.request.headers, HeaderName::Contact, contact);
+        }
+        outstanding.contact = self.contact.clone();
     }
 
     fn queue(&mut self, job: Job) {
@@ -365,45 +479,6 @@ impl Registration {
         self.outstanding = Some(outstanding);
     }
 
-    fn request(&mut self, job: &Job) -> Request {
-        self.cseq += 1;
-        let mut request = RequestBuilder::new(Method::Register, self.registrar.clone()).build();
-        let name = self.display_name.as_deref().map(|name| format!("{} ", quoted(name))).unwrap_or_default();
-        push(&mut request.headers, HeaderName::From, format!("{name}<{}>;tag={}", self.address, self.tag));
-        push(&mut request.headers, HeaderName::To, format!("<{}>", self.address));
-        push(&mut request.headers, HeaderName::CallId, self.call_id.clone());
-        push(&mut request.headers, HeaderName::CSeq, format!("{} REGISTER", self.cseq));
-        let (contacts, expires) = self.contacts(job);
-        for contact in contacts {
-            push(&mut request.headers, HeaderName::Contact, contact);
-        }
-        if let Some(expires) = expires {
-            push(&mut request.headers, HeaderName::Expires, expires.to_string());
-        }
-        request
-    }
-
-    /// The Contact rows of a job, and its Expires.
-    fn contacts(&self, job: &Job) -> (Vec<String>, Option<u32>) {
-        let lasting = |contact: &str, expires: u32| format!("<{contact}>;expires={expires}");
-        let ours = self.contact.as_ref().map(text);
-        match job {
-            Job::Register => {
-                let kept = ours.iter().chain(&self.extras).map(|contact| lasting(contact, self.expires));
-                let removed = self.former.iter().map(|former| lasting(&text(former), 0));
-                (kept.chain(removed).collect(), Some(self.expires))
-            }
-            Job::Unregister => {
-                let removed = ours.into_iter().chain(self.former.as_ref().map(text));
-                (removed.map(|contact| lasting(&contact, 0)).collect(), Some(0))
-            }
-            Job::Query => (Vec::new(), None),
-            Job::Add { contact, keep: true } => (vec![lasting(contact, self.expires)], Some(self.expires)),
-            Job::Add { contact, keep: false } => (vec![format!("<{contact}>")], None),
-            Job::Clear => (vec!["*".to_owned()], Some(0)),
-        }
-    }
-
     fn succeed(&mut self, now: Instant, rng: &mut impl RngCore, outstanding: Outstanding, response: &Response) {
         let Outstanding { job, contact, .. } = outstanding;
         let contact = contact.as_ref();
@@ -411,11 +486,17 @@ impl Registration {
         let account = self.account;
         match job {
             Job::Register => {
-                let ours = contacts.iter().find(|binding| binding.ours).and_then(|binding| binding.expires);
                 let general = number(&response.headers, &HeaderName::Expires);
-                let granted = ours.or(general).unwrap_or(DEFAULT_EXPIRES);
+                let granted = match contacts.iter().find(|binding| binding.ours) {
+                    Some(ours) => ours.expires.or(general),
+                    // A gateway on the way may have written its own in place of ours.
+                    None if contacts.len() < 2 => general,
+                    None => Some(0),
+                };
+                // RFC 3261 section 10.2.4; what can't be read (a date of RFC 2543) is no longer than what was asked for.
+                let granted = granted.unwrap_or(DEFAULT_EXPIRES.min(self.expires));
                 if granted == 0 {
-                    let reason = "the registrar accepts, but holds no binding".to_owned();
+                    let reason = "the registrar accepts, but holds no binding of this phone".to_owned();
                     return self.fail(now, rng, &Job::Register, response.status.code(), reason, Retry::Pause);
                 }
                 let expires = Duration::from_secs(granted.into());
@@ -427,6 +508,11 @@ impl Registration {
                 self.bound = now.checked_add(expires).map_or(Bound::Perhaps, Bound::Until);
                 self.deadline = if self.wanted { now.checked_add(refresh_after(expires)) } else { None };
                 self.enter(State::Registered);
+                let granted = Granted::read(response, contact);
+                if self.wanted && self.nat.learn(response) && self.take_seen() {
+                    self.queue(Job::Register);
+                }
+                self.grant(Granted { seen: self.nat.seen(), ..granted });
                 let contact = contact.map(text).unwrap_or_default();
                 self.tell(Event::Registered { account, expires, contact, contacts });
             }
@@ -458,6 +544,7 @@ impl Registration {
     fn forget_binding(&mut self) {
         self.bound = Bound::No;
         self.former = None;
+        self.grant(Granted::default());
         self.enter(if self.wanted { State::Registering } else { State::Unregistered });
     }
 
@@ -478,6 +565,9 @@ impl Registration {
                 self.wanted = pause.is_some();
                 self.deadline = pause.and_then(|pause| now.checked_add(pause));
                 self.enter(if pause.is_some() { State::Waiting } else { State::Failed });
+                if pause.is_none() {
+                    self.grant(Granted::default());
+                }
                 self.tell_failure(code, reason, pause);
             }
             Job::Unregister => {
@@ -513,23 +603,16 @@ impl Registration {
         }
     }
 
-    /// What a person can try.
-    fn advice(&self, code: u16) -> String {
-        match code {
-            300..=399 => {
-                ": it sends elsewhere, which a registration does not follow - check account.registrar".to_owned()
-            }
-            403 => format!(": the registrar refuses {} - check account.uri and its credentials", self.address),
-            404 => format!(": the registrar knows no {} - check account.uri", self.address),
-            _ => String::new(),
-        }
-    }
-
     fn enter(&mut self, state: State) {
         if self.state != state {
             tracing::debug!(account = self.account.0, "registration {:?} -> {state:?}", self.state);
             self.state = state;
         }
+    }
+
+    fn grant(&mut self, granted: Granted) {
+        self.granted = granted.clone();
+        self.steps.push_back(Step::Granted(Box::new(granted)));
     }
 
     fn tell(&mut self, event: Event) {
@@ -539,25 +622,4 @@ impl Registration {
     fn tell_failure(&mut self, code: u16, reason: String, retry_in: Option<Duration>) {
         self.tell(Event::RegistrationFailed { account: self.account, code, reason, retry_in });
     }
-}
-
-/// What a person can try.
-fn remedy(error: &AuthError) -> &'static str {
-    match error {
-        AuthError::NoCredentials { .. } => " - check account.credentials",
-        AuthError::Refused { .. } => " - check account.auth_user and its password",
-        AuthError::Untrusted | AuthError::Unsupported { .. } | AuthError::Malformed => "",
-    }
-}
-
-fn reason_of(response: &Response) -> String {
-    String::from_utf8_lossy(&response.reason).into_owned()
-}
-
-fn text(uri: &Uri) -> String {
-    String::from_utf8_lossy(&uri.to_bytes()).into_owned()
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace(|c: char| c.is_control(), " ").replace('\\', "\\\\").replace('"', "\\\""))
 }

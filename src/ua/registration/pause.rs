@@ -10,9 +10,10 @@ use super::bindings::number;
 
 /// A refresh comes at least this long before the end: a lost one (32 s) and one more fit in.
 const REFRESH_LEAD: Duration = Duration::from_secs(60);
-/// RFC 5626 section 4.5: base-time and max-time.
+/// RFC 5626 section 4.5: base-time.
 const BASE_PAUSE: Duration = Duration::from_secs(30);
-const MAX_PAUSE: Duration = Duration::from_secs(1800);
+/// Its max-time. The default there is half an hour, which nobody wants to wait for after an outage.
+const MAX_PAUSE: Duration = Duration::from_secs(300);
 /// No Retry-After is believed beyond this.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 

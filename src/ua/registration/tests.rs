@@ -29,6 +29,7 @@ struct Bob {
     auth: Authenticator,
     registration: Registration,
     out: Option<Request>,
+    granted: Granted,
 }
 
 impl Bob {
@@ -43,10 +44,19 @@ impl Bob {
             register: true,
             credentials: Some(Credentials { user: "bob".to_owned(), password: "zanzibar".to_owned() }),
             realms: Vec::new(),
+            rewrite_contact: true,
+            instance: None,
         };
         let mut rng = ChaCha12Rng::seed_from_u64(7);
         let registration = Registration::new(AccountId(0), &account, &mut rng);
-        Bob { now: Instant::now(), rng, auth: Authenticator::new(&account), registration, out: None }
+        Bob {
+            now: Instant::now(),
+            rng,
+            auth: Authenticator::new(&account),
+            registration,
+            out: None,
+            granted: Granted::default(),
+        }
     }
 
     /// Registered for `expires` seconds, without a challenge.
@@ -65,7 +75,12 @@ impl Bob {
     }
 
     fn step(&mut self) -> Option<Step> {
-        self.registration.poll(&mut self.rng, &mut self.auth)
+        loop {
+            match self.registration.poll(&mut self.rng, &mut self.auth) {
+                Some(Step::Granted(granted)) => self.granted = *granted,
+                other => return other,
+            }
+        }
     }
 
     fn expect_send(&mut self) -> Request {
@@ -136,7 +151,9 @@ impl Bob {
     fn advance(&mut self, by: Duration) {
         self.now += by;
         assert!(self.registration.poll_timeout().is_none_or(|deadline| deadline >= self.now));
-        self.registration.handle_deadline(self.now);
+        if self.registration.handle_deadline(self.now) {
+            self.registration.renew(&uri(CONTACT));
+        }
     }
 
     fn due_in(&self) -> Option<Duration> {
@@ -392,16 +409,16 @@ fn refusals_that_cannot_heal_end_it() {
         assert_eq!((bob.due_in(), bob.registration.state()), (None, State::Failed));
         bob.assert_quiescent();
         // A person may try again.
-        bob.registration.refresh();
+        bob.start();
         bob.expect_register();
     }
 }
 
 #[test]
-fn pauses_grow_up_to_half_an_hour() {
+fn pauses_grow_up_to_five_minutes() {
     let mut bob = Bob::new();
     bob.start();
-    for (failure, bound) in [60, 120, 240, 480, 960, 1800, 1800, 1800].into_iter().enumerate() {
+    for (failure, bound) in [60, 120, 240, 300, 300, 300, 300, 300].into_iter().enumerate() {
         bob.expect_register();
         let code = match failure % 3 {
             0 => {
@@ -630,4 +647,231 @@ fn texts_from_the_network_are_made_harmless() {
     bob.registration.handle_response(bob.now, &mut bob.rng, &mut bob.auth, &response);
     let (_, reason, _) = bob.expect_failed();
     assert!(reason.starts_with("\u{fffd}[2JNo: the registrar refuses"), "{reason}");
+}
+
+const VIA: &str = "SIP/2.0/UDP 192.0.2.201:5060;branch=z9hG4bK1;received=203.0.113.9;rport=40000";
+const SEEN: &str = "sip:x7f@203.0.113.9:40000";
+
+fn with_instance() -> Bob {
+    let mut bob = Bob::new();
+    bob.registration.instance = Some("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6".to_owned());
+    bob
+}
+
+const MARK: &str = ";+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>\"";
+
+#[test]
+fn an_address_seen_with_the_challenge_is_in_the_contact_at_once() {
+    let mut bob = Bob::new();
+    bob.start();
+    bob.expect_register();
+    bob.reply(401, &[(HeaderName::WwwAuthenticate, CHALLENGE), (HeaderName::Via, VIA)]);
+    assert_eq!(contacts(&bob.expect_send()), [format!("<{SEEN}>;expires=3600")]);
+    bob.reply(200, &[(HeaderName::Contact, &format!("<{SEEN}>;expires=3600")), (HeaderName::Via, VIA)]);
+    assert!(bob.expect_registered().1[0].ours);
+    assert_eq!(bob.granted.seen, Some(("192.0.2.201:5060".parse().unwrap(), "203.0.113.9:40000".parse().unwrap())));
+    bob.assert_quiescent();
+
+    // It is taken back as it stands.
+    bob.registration.unregister();
+    assert_eq!(contacts(&bob.expect_send()), [format!("<{SEEN}>;expires=0")]);
+    bob.reply(200, &[(HeaderName::Via, VIA)]);
+    bob.expect_unregistered();
+    assert!(bob.granted.seen.is_none());
+    bob.assert_quiescent();
+}
+
+#[test]
+fn an_address_seen_with_the_200_replaces_the_binding_once() {
+    let mut bob = Bob::new();
+    bob.start();
+    bob.expect_register();
+    bob.reply(200, &[(HeaderName::Contact, &ok_contact(3600)), (HeaderName::Via, VIA)]);
+    bob.expect_registered();
+    assert_eq!(contacts(&bob.expect_register()), [format!("<{SEEN}>;expires=3600"), ok_contact(0)]);
+    bob.reply(200, &[(HeaderName::Contact, &format!("<{SEEN}>;expires=3600")), (HeaderName::Via, VIA)]);
+    bob.expect_registered();
+    bob.assert_quiescent();
+    // The refresh has nothing to remove.
+    bob.advance(secs(3240));
+    assert_eq!(contacts(&bob.expect_register()), [format!("<{SEEN}>;expires=3600")]);
+}
+
+#[test]
+fn a_port_that_is_another_one_each_time_ends_in_peace() {
+    let mut bob = Bob::new();
+    bob.start();
+    let mut sent = 0;
+    for port in 40_000..40_020 {
+        match bob.step() {
+            Some(Step::Send(request)) => bob.out = Some(*request),
+            Some(Step::Event(_) | Step::Granted(_)) | None => break,
+        }
+        sent += 1;
+        let via = format!("SIP/2.0/UDP 192.0.2.201:5060;received=203.0.113.9;rport={port}");
+        bob.reply(200, &[(HeaderName::Via, &via)]);
+        while matches!(bob.registration.steps.front(), Some(Step::Event(_) | Step::Granted(_))) {
+            bob.step();
+            if bob.registration.steps.is_empty() {
+                break;
+            }
+        }
+    }
+    assert_eq!(sent, 4);
+    bob.assert_quiescent();
+}
+
+#[test]
+fn switched_off_the_contact_stays() {
+    let mut bob = Bob::new();
+    bob.registration.nat = Nat::new(false);
+    bob.start();
+    bob.expect_register();
+    bob.reply(200, &[(HeaderName::Contact, &ok_contact(3600)), (HeaderName::Via, VIA)]);
+    bob.expect_registered();
+    assert!(bob.granted.seen.is_none());
+    bob.assert_quiescent();
+}
+
+#[test]
+fn rfc_5626_the_instance_names_our_contact_and_no_other() {
+    let mut bob = with_instance();
+    bob.start();
+    let register = bob.expect_register();
+    assert_eq!(contacts(&register), [format!("<{CONTACT}>{MARK};reg-id=1;expires=3600")]);
+    assert_eq!(value(&register, HeaderName::Supported).unwrap(), "path, outbound, gruu");
+    bob.reply(200, &[(HeaderName::Contact, &ok_contact(3600)), (HeaderName::Require, "outbound")]);
+    bob.expect_registered();
+    assert!(bob.granted.outbound);
+    // Another address: the instance replaces the binding.
+    bob.registration.start(&uri("sip:x7f@203.0.113.1:9"));
+    assert_eq!(contacts(&bob.expect_register()), [format!("<sip:x7f@203.0.113.1:9>{MARK};reg-id=1;expires=3600")]);
+    bob.reply(200, &[(HeaderName::Contact, "<sip:x7f@203.0.113.1:9>;expires=3600")]);
+    bob.expect_registered();
+    bob.registration.unregister();
+    assert_eq!(contacts(&bob.expect_send()), [format!("<sip:x7f@203.0.113.1:9>{MARK};reg-id=1;expires=0")]);
+}
+
+#[test]
+fn rfc_5626_a_439_is_answered_without_outbound() {
+    let mut bob = with_instance();
+    bob.start();
+    bob.expect_register();
+    bob.reply(439, &[]);
+    let again = bob.expect_send();
+    assert_eq!(contacts(&again), [format!("<{CONTACT}>{MARK};expires=3600")]);
+    assert_eq!(value(&again, HeaderName::Supported).unwrap(), "path, gruu");
+    bob.reply(439, &[]);
+    assert_eq!(bob.expect_failed().0, 439);
+    bob.assert_quiescent();
+}
+
+#[test]
+fn rfc_3608_service_routes_are_those_of_the_last_answer() {
+    let mut bob = Bob::new();
+    bob.start();
+    bob.expect_register();
+    let route = |bob: &Bob| bob.granted.service_route.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let rows = |route: &'static str| [(HeaderName::Contact, CONTACT), (HeaderName::ServiceRoute, route)];
+    bob.reply(200, &rows("<sip:p1.example.com;lr>"));
+    bob.expect_registered();
+    assert_eq!(route(&bob), ["sip:p1.example.com;lr"]);
+    bob.start();
+    bob.expect_register();
+    bob.reply(200, &rows("<sip:p2.example.com;lr>"));
+    bob.expect_registered();
+    assert_eq!(route(&bob), ["sip:p2.example.com;lr"]);
+    // Nobody but the registrar, and only in its answer to our own binding.
+    bob.registration.query();
+    bob.expect_send();
+    bob.reply(200, &rows("<sip:p3.example.com;lr>"));
+    bob.expect_bindings();
+    assert_eq!(route(&bob), ["sip:p2.example.com;lr"]);
+    bob.registration.unregister();
+    bob.expect_send();
+    bob.reply(200, &[]);
+    bob.expect_unregistered();
+    assert!(route(&bob).is_empty());
+}
+
+#[test]
+fn a_200_without_our_contact_is_a_binding_only_when_a_gateway_may_have_written_it() {
+    let other = "<sip:gateway@198.51.100.1>;expires=600";
+    let mut bob = Bob::new();
+    bob.start();
+    bob.expect_register();
+    bob.reply(200, &[(HeaderName::Contact, other), (HeaderName::Expires, "1200")]);
+    assert_eq!(bob.expect_registered().0, secs(1200));
+
+    let mut bob = Bob::new();
+    bob.start();
+    bob.expect_register();
+    bob.reply(200, &[(HeaderName::Contact, other), (HeaderName::Contact, "<sip:another@198.51.100.2>")]);
+    let (code, reason, retry_in) = bob.expect_failed();
+    assert_eq!((code, retry_in), (200, bob.due_in()));
+    assert!(reason.contains("no binding of this phone"), "{reason}");
+}
+
+#[test]
+fn an_expiry_that_is_a_date_lasts_no_longer_than_what_was_asked_for() {
+    for (asked, granted) in [(7200, 3600), (600, 600)] {
+        let mut bob = Bob::new();
+        bob.registration.expires = asked;
+        bob.start();
+        bob.expect_register();
+        let contact = format!("<{CONTACT}>;expires=\"Thu, 01 Dec 2040 16:00:00 GMT\"");
+        let rows = [(HeaderName::Contact, &*contact), (HeaderName::Date, "Sat, 13 Nov 2010 23:29:00 GMT")];
+        bob.reply(200, &rows);
+        assert_eq!(bob.expect_registered().0, secs(granted));
+    }
+}
+
+#[test]
+fn what_is_out_when_the_network_changes_is_not_waited_for() {
+    let mut bob = Bob::registered(3600);
+    bob.registration.query();
+    bob.expect_send();
+    bob.registration.restart();
+    bob.registration.renew(&uri("sip:x7f@203.0.113.1:9"));
+    // The question that was out is asked again, and then the binding moves.
+    assert!(contacts(&bob.expect_send()).is_empty());
+    bob.reply(200, &[]);
+    bob.expect_bindings();
+    assert_eq!(contacts(&bob.expect_register()), ["<sip:x7f@203.0.113.1:9>;expires=3600".to_owned(), ok_contact(0)]);
+    bob.reply(200, &[]);
+    bob.expect_registered();
+    bob.assert_quiescent();
+
+    // A pause ends at once, and the next ones are short again.
+    let mut bob = Bob::new();
+    bob.start();
+    for _ in 0..5 {
+        bob.expect_register();
+        bob.no_answer(NoAnswer::Transport);
+        let pause = bob.expect_failed().2.unwrap();
+        bob.advance(pause);
+    }
+    bob.expect_register();
+    bob.no_answer(NoAnswer::Transport);
+    bob.expect_failed();
+    bob.registration.restart();
+    bob.start();
+    bob.expect_register();
+    bob.no_answer(NoAnswer::Transport);
+    assert!(bob.expect_failed().2.unwrap() <= secs(60));
+}
+
+#[test]
+fn a_registrar_that_cannot_be_found_is_asked_for_again() {
+    let mut bob = Bob::new();
+    bob.registration.want();
+    bob.registration.handle_no_way(bob.now, &mut bob.rng, "no address".to_owned());
+    let (code, _, retry_in) = bob.expect_failed();
+    assert_eq!((code, retry_in), (503, bob.due_in()));
+    assert!(retry_in.unwrap() >= secs(30));
+    // Somebody who has unregistered meanwhile is left alone.
+    bob.registration.unregister();
+    bob.expect_unregistered();
+    bob.registration.renew(&uri(CONTACT));
+    bob.assert_quiescent();
 }

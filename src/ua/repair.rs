@@ -1,0 +1,93 @@
+//! What is done when the machine's network is another one, or when it has slept: ways are asked for anew, accounts register
+//! at once, calls go on from the new address (RFC 3665 section 3.7).
+
+use std::time::Instant;
+
+use crate::sip::transport::Flow;
+
+use super::core::{Core, Owner, Resolve, Waiting};
+use super::registration::Registration;
+use super::{AccountId, UserAgent};
+
+/// Why everything is to be looked at anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkChange {
+    /// An address or a route is another one, or the network is back.
+    Moved,
+    /// The machine has slept: bindings may have ended, and calls too.
+    Woken,
+}
+
+impl UserAgent {
+    /// The machine's addresses have changed, or it has slept. Accounts register again at once; calls whose way leaves from
+    /// another address now get [`super::Event::AddressChanged`].
+    pub fn handle_network_change(&mut self, now: Instant, change: NetworkChange) {
+        if self.core.shutting_down {
+            return;
+        }
+        tracing::debug!(?change, "the network has changed");
+        self.core.forget_ways();
+        let wanted = |(_, registration): &(usize, &Registration)| registration.is_wanted();
+        let accounts: Vec<usize> =
+            self.registrations.iter().enumerate().filter(wanted).map(|(place, _)| place).collect();
+        for account in accounts.into_iter().map(AccountId) {
+            self.core.abandon_register(account);
+            self.core.forget_registering(account);
+            self.with_registration(account, Registration::restart);
+            self.register(account, now);
+        }
+        for call in self.calls.values_mut() {
+            call.network_changed(&mut self.core, now, change);
+        }
+        self.settle(now);
+    }
+
+    /// The ways in use: to the servers of the accounts that register, and of each call. Those that are being asked for
+    /// again are not among them.
+    pub fn ways(&self) -> Vec<Flow> {
+        let accounts = self.registrations.iter().enumerate().filter(|(_, registration)| registration.is_wanted());
+        let servers = accounts.filter_map(|(place, _)| self.core.server(AccountId(place)));
+        let hops = servers.chain(self.calls.values().filter_map(|call| call.next_hop(&self.core)));
+        let mut ways: Vec<Flow> = hops.filter_map(|hop| self.core.known_way(&hop)).collect();
+        ways.sort();
+        ways.dedup();
+        ways
+    }
+
+    /// The Route that an account's requests outside dialogs take.
+    pub fn route(&self, account: Option<AccountId>) -> Vec<crate::sip::Uri> {
+        self.core.routes(account)
+    }
+}
+
+impl Core {
+    /// All ways are to be asked for again before they are used; which servers are ours stays known.
+    fn forget_ways(&mut self) {
+        self.stale = self.hops.keys().cloned().collect();
+    }
+
+    /// The way to a host as it was last, whatever its age, unless the network has changed since.
+    fn known_way(&self, hop: &Resolve) -> Option<Flow> {
+        let (_, flows) = self.hops.get(hop).filter(|_| !self.stale.contains(hop))?;
+        flows.first().copied()
+    }
+
+    /// Nobody waits for the answer to an account's REGISTER any more.
+    pub(super) fn abandon_register(&mut self, account: AccountId) {
+        let ours = |owner: &Owner| *owner == Owner::Registration(account);
+        let open: Vec<_> = self.owners.iter().filter(|(_, owner)| ours(owner)).map(|(id, _)| *id).collect();
+        for id in open {
+            self.tx.abandon_client(id);
+            self.forget_client(id);
+        }
+        self.failures.retain(|(owner, _)| !ours(owner));
+        self.waiting.retain(|(_, what)| !matches!(what, Waiting::Request(owner, _) if ours(owner)));
+    }
+
+    /// Asks for a host's addresses; nothing waits for them. They say who our servers are.
+    pub(super) fn look_up(&mut self, hop: Resolve) {
+        if !self.hops.contains_key(&hop) && !self.resolves.contains(&hop) {
+            self.resolves.push_back(hop);
+        }
+    }
+}
