@@ -21,9 +21,13 @@ struct Phone {
 
 impl Phone {
     fn start(calls: Calls) -> Phone {
+        Phone::with_sound(calls, "tone:440", "null")
+    }
+
+    fn with_sound(calls: Calls, input: &str, output: &str) -> Phone {
         let config = Config {
-            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true },
-            audio: Audio { input: "tone:440".into(), output: "null".into(), ring: "null".into(), ..Audio::default() },
+            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, instance: None },
+            audio: Audio { input: input.into(), output: output.into(), ring: "null".into(), ..Audio::default() },
             calls,
             ..Config::default()
         };
@@ -169,6 +173,130 @@ fn nobody_listens_at_a_dead_port_and_it_is_known_at_once() {
         alice.does(Command::Call { account: None, target: format!("sip:x@{dead}") }).await;
         let ended = alice.sees_event("ended").await;
         assert_eq!((&ended["by"], &ended["code"]), (&"transport".into(), &503.into()), "{ended}");
+    });
+}
+
+/// Levels in dBFS of two tones in the last whole second but one of a sound file.
+fn levels_at_end(path: &std::path::Path, tones: [f64; 2]) -> [f32; 2] {
+    let clip = offhook::audio::wav::load(path).unwrap();
+    let second = clip.rate as usize;
+    assert!(clip.samples.len() > 3 * second, "{} samples", clip.samples.len());
+    let piece = &clip.samples[clip.samples.len() - 2 * second..][..second];
+    tones.map(|tone| offhook::media::goertzel::level(piece, tone as _, clip.rate))
+}
+
+/// Section 2.8 of the draft: A, B and C talk; the sound is mixed by A, and C and B exchange nothing.
+#[test]
+fn draft_2_8_three_way_call() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let path = |name: &str| file(name).to_str().unwrap().to_owned();
+        let mut alice = Phone::with_sound(Calls::default(), "tone:1300", &path("alice.wav"));
+        let mut bob = Phone::with_sound(answering(), "tone:440", &path("bob.wav"));
+        let mut carol = Phone::with_sound(answering(), "tone:700", &path("carol.wav"));
+        let first = alice.calls(&bob).await;
+        alice.sees_event("established").await;
+        let none = Command::Conference { calls: Vec::new() };
+        assert_eq!(alice.is_refused(none.clone()).await, "no call is held");
+        let second = alice.calls(&carol).await;
+        assert_eq!(alice.sees_event("held").await["call"], first.0);
+        alice.sees_event("established").await;
+
+        alice.does(none).await;
+        assert_eq!(alice.sees_event("conference").await["calls"], serde_json::json!([first.0, second.0]));
+        assert_eq!(alice.sees_event("resumed").await["call"], first.0);
+        assert_eq!(alice.stages().await.iter().filter(|(_, _, held)| *held).count(), 0);
+
+        // The figures come every 5 s: so long they have talked.
+        bob.sees_event("stats").await;
+        bob.sees_event("stats").await;
+        // The one in the middle drops: all drop.
+        alice.does(Command::Hangup { call: None }).await;
+        assert_eq!(bob.sees_event("ended").await["by"], "remote");
+        assert_eq!(carol.sees_event("ended").await["by"], "remote");
+        alice.sees_event("ended").await;
+        alice.sees_event("ended").await;
+        for phone in [alice, bob, carol] {
+            phone.quits().await;
+        }
+        // Each hears both others at full level, and nobody himself.
+        for (name, own, others) in [
+            ("alice.wav", 1300.0, [440.0, 700.0]),
+            ("bob.wav", 440.0, [700.0, 1300.0]),
+            ("carol.wav", 700.0, [440.0, 1300.0]),
+        ] {
+            let heard = levels_at_end(&file(name), others);
+            let [echo, _] = levels_at_end(&file(name), [own, own]);
+            assert!(heard.iter().all(|level| *level > -25.0), "{name}: {heard:?}");
+            assert!(echo < -50.0, "{name} hears himself at {echo}");
+        }
+    });
+}
+
+#[test]
+fn one_of_a_conference_is_muted_or_held_alone_and_when_one_drops_the_rest_talks_on() {
+    run(async {
+        let mut alice = Phone::start(Calls::default());
+        let (bob, mut carol, dave) = (Phone::start(answering()), Phone::start(answering()), Phone::start(answering()));
+        let mut calls = Vec::new();
+        for other in [&bob, &carol, &dave] {
+            calls.push(alice.calls(other).await);
+            alice.sees_event("established").await;
+        }
+        alice.does(Command::Conference { calls: calls.clone() }).await;
+        let numbers: Vec<u32> = calls.iter().map(|call| call.0).collect();
+        assert_eq!(alice.sees_event("conference").await["calls"], serde_json::json!(numbers));
+        for _ in 0..2 {
+            alice.sees_event("resumed").await;
+        }
+        alice.does(Command::Mute { call: Some(calls[0]) }).await;
+        assert_eq!(alice.sees_event("member_muted").await["muted"], true);
+        alice.does(Command::Hold { call: Some(calls[1]) }).await;
+        carol.sees_event("remote_held").await;
+        alice.sees_event("held").await;
+        assert_eq!(alice.stages().await.iter().map(|(_, _, held)| *held).collect::<Vec<_>>(), [false, true, false]);
+        // Taken back beside the others.
+        alice.does(Command::Resume { call: Some(calls[1]) }).await;
+        carol.sees_event("remote_resumed").await;
+        alice.sees_event("resumed").await;
+        assert!(alice.stages().await.iter().all(|(_, _, held)| !held));
+
+        // A call from outside holds all of them, and swapping brings all of them back.
+        let mut erin = Phone::start(Calls::default());
+        let erins = erin.calls(&alice).await;
+        alice.sees_event("incoming").await;
+        alice.does(Command::Answer { call: None }).await;
+        for _ in 0..3 {
+            alice.sees_event("held").await;
+        }
+        erin.sees_event("established").await;
+        alice.does(Command::Swap).await;
+        for _ in 0..4 {
+            alice
+                .sees("held or resumed", |kind| matches!(kind, Kind::Held { .. } | Kind::Resumed { .. }).then_some(()))
+                .await;
+        }
+        assert_eq!(
+            alice.stages().await.iter().map(|(_, _, held)| *held).collect::<Vec<_>>(),
+            [false, false, false, true]
+        );
+        erin.does(Command::Hangup { call: Some(erins) }).await;
+        alice.sees_event("ended").await;
+
+        bob.does(Command::Hangup { call: None }).await;
+        assert_eq!(
+            alice.sees_event("conference").await["calls"],
+            serde_json::json!(&numbers[1..]),
+            "of who left: none"
+        );
+        alice.does(Command::Split).await;
+        carol.sees_event("remote_held").await;
+        assert_eq!(alice.is_refused(Command::Split).await, "there is no conference");
+        dave.does(Command::Hangup { call: None }).await;
+        alice.sees_event("ended").await;
+        alice.quits().await;
+        carol.sees_event("ended").await;
     });
 }
 

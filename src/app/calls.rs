@@ -51,6 +51,10 @@ pub struct Call {
     pub held: bool,
     /// They hold us.
     pub remote_held: bool,
+    /// In the conference.
+    pub conference: bool,
+    /// Nobody in the conference hears them.
+    pub muted: bool,
     /// The codec's name.
     pub codec: Option<String>,
     /// The sound is encrypted.
@@ -118,6 +122,8 @@ impl Call {
             stage,
             held: false,
             remote_held: false,
+            conference: false,
+            muted: false,
             codec: None,
             srtp: false,
             began: time,
@@ -313,6 +319,11 @@ impl App {
             }
             Kind::RemoteHeld { call } => self.change(&call, |call| call.remote_held = true),
             Kind::RemoteResumed { call } => self.change(&call, |call| call.remote_held = false),
+            Kind::Conference { call, calls } => self.change(&call, |call| {
+                call.conference = !calls.is_empty();
+                call.muted &= call.conference;
+            }),
+            Kind::MemberMuted { call, muted } => self.change(&call, |call| call.muted = muted),
             Kind::Muted => self.muted = true,
             Kind::Unmuted => self.muted = false,
             Kind::Transfer { call, stage, code } => self.change(&call, |call| call.transfer = Some((stage, code))),

@@ -99,6 +99,8 @@ pub enum Action {
     Hold,
     Resume,
     Swap,
+    Join,
+    Split,
     Transfer,
     AcceptTransfer,
     RefuseTransfer,
@@ -267,6 +269,8 @@ pub static TABLE: &[Binding] = &[
     binding(MAIN, One(Char('h')), A::Hold, text::HOLD, Footer, is_active),
     binding(MAIN, One(Char('h')), A::Resume, text::RESUME, Footer, is_held),
     binding(MAIN, One(Char('s')), A::Swap, text::SWAP, Footer, can_swap),
+    binding(MAIN, One(Char('o')), A::Join, text::JOIN, Footer, can_swap),
+    binding(MAIN, One(Char('o')), A::Split, text::SPLIT, Footer, in_conference),
     binding(MAIN, One(Char('t')), A::Transfer, text::TRANSFER, Footer, is_established),
     binding(MAIN, One(Char('p')), A::Pad, text::PAD, Footer, is_active),
     binding(MAIN, One(Char('m')), A::Mute, text::MUTE, Footer, can_mute),
@@ -359,6 +363,10 @@ fn is_held(app: &App) -> bool {
 fn can_swap(app: &App) -> bool {
     let mut established = app.calls.iter().filter(|call| call.stage == CallStage::Established);
     app.calls.iter().any(|call| call.is_active()) && established.any(|call| call.held)
+}
+
+fn in_conference(app: &App) -> bool {
+    app.calls.iter().any(|call| call.conference)
 }
 
 fn has_calls(app: &App) -> bool {

@@ -59,9 +59,9 @@ fn keys_act_on_the_selected_call() {
     let effects = scene.key(Key::Enter);
     let expected = Command::Transfer { call: Some(CallNo(1)), target: "sip:eve@example.org".into() };
     assert_eq!(commands(effects), [expected]);
-    assert_eq!(commands(scene.keys("m")), [Command::Mute]);
+    assert_eq!(commands(scene.keys("m")), [Command::Mute { call: None }]);
     scene.phone(Kind::Muted);
-    assert_eq!(commands(scene.keys("m")), [Command::Unmute]);
+    assert_eq!(commands(scene.keys("m")), [Command::Unmute { call: None }]);
 }
 
 #[test]
@@ -277,6 +277,10 @@ fn scenes() -> Vec<Scene> {
             scene.keys(&"j".repeat(again));
         });
     }
+    on(Scene::two_calls(80, 24), &|scene| {
+        scene.phone(Kind::Conference { call: bob(), calls: vec![CallNo(1), CallNo(2)] });
+        scene.phone(Kind::Resumed { call: bob() });
+    });
     on(Scene::two_calls(80, 24), &|scene| {
         scene.phone(Kind::Muted);
         scene.key(Key::Up);

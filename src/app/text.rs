@@ -32,6 +32,8 @@ mod labels {
     pub const HOLD: Label = ("hold", "hold");
     pub const RESUME: Label = ("resume", "resume a held call");
     pub const SWAP: Label = ("swap", "swap active and held");
+    pub const JOIN: Label = ("join", "conference of both");
+    pub const SPLIT: Label = ("split", "part the conference");
     pub const TRANSFER: Label = ("transfer", "transfer to someone");
     pub const PAD: Label = ("keypad", "keypad");
     pub const MUTE: Label = ("mute", "close the microphone");
@@ -251,6 +253,8 @@ pub fn call_state(call: &Call) -> &'static str {
         CallStage::Early if call.incoming => "incoming",
         CallStage::Early => "early media",
         CallStage::Established => match (call.held, call.remote_held) {
+            (false, false) if call.muted => "muted",
+            (false, false) if call.conference => "conference",
             (false, false) => "talking",
             (true, false) => "held",
             (false, true) => "they hold",
@@ -461,6 +465,14 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::Resumed { call } => (Level::Info, format!("{} resumed", who(call))),
         Kind::RemoteHeld { call } => (Level::Info, format!("{} holds you", who(call))),
         Kind::RemoteResumed { call } => (Level::Info, format!("{} took you back", who(call))),
+        Kind::Conference { call, calls } if calls.is_empty() => {
+            (Level::Info, format!("{} is not in the conference any more", who(call)))
+        }
+        Kind::Conference { call, calls } => {
+            (Level::Info, format!("{} is in a conference of {} calls", who(call), calls.len()))
+        }
+        Kind::MemberMuted { call, muted: true } => (Level::Info, format!("{} is muted: nobody hears them", who(call))),
+        Kind::MemberMuted { call, muted: false } => (Level::Info, format!("{} is heard again", who(call))),
         Kind::Muted => (Level::Info, "microphone closed".into()),
         Kind::Unmuted => (Level::Info, "microphone open".into()),
         Kind::Transfer { call, stage, code } => {

@@ -25,11 +25,16 @@ pub struct Resampler {
 impl Resampler {
     /// From `from` Hz to `to` Hz; equal rates pass through without delay. `None` when a rate is absurd.
     pub fn new(from: u32, to: u32) -> Option<Resampler> {
-        if !(1000..=768_000).contains(&from) || !(1000..=768_000).contains(&to) {
-            return None;
-        }
-        if from == to {
+        if from == to && is_sane(from) {
             return Some(Resampler { inner: None, from, to, waiting: Vec::new(), out: Vec::new() });
+        }
+        Resampler::adjustable(from, to)
+    }
+
+    /// As [`Resampler::new`], but one that [`Resampler::adjust`] works on when the rates are equal too.
+    pub fn adjustable(from: u32, to: u32) -> Option<Resampler> {
+        if !is_sane(from) || !is_sane(to) {
+            return None;
         }
         let parameters = SincInterpolationParameters::new((from * FILTER_MS / 1000) as usize, WindowFunction::Hann)
             .f_cutoff(CUTOFF)
@@ -65,7 +70,7 @@ impl Resampler {
     }
 
     /// Makes the sound longer by this part (0.001: 0.1 % more samples, shorter when negative). Without effect on equal
-    /// rates.
+    /// rates, unless made by [`Resampler::adjustable`].
     pub fn adjust(&mut self, longer: f64) {
         if let Some(inner) = &mut self.inner {
             let relative = 1.0 + longer.clamp(-MAX_ADJUSTMENT, MAX_ADJUSTMENT);
@@ -97,6 +102,10 @@ impl Resampler {
         }
         self.waiting.drain(..done);
     }
+}
+
+fn is_sane(rate: u32) -> bool {
+    (1000..=768_000).contains(&rate)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::phone::command::DeviceRole;
 use crate::phone::event::{
     CallRef, CallStage, CallState, DeviceState, Direction, Kind, NetworkCause, Registration, Snapshot,
 };
+use crate::ua::CallNo;
 use crate::ua::event::{Binding, EndedBy, TransferStage};
 
 /// An event in one line; several for a list.
@@ -49,6 +50,10 @@ pub fn line(kind: &Kind) -> String {
         Kind::Resumed { call } => about(call, "resumed"),
         Kind::RemoteHeld { call } => about(call, "the other side holds"),
         Kind::RemoteResumed { call } => about(call, "the other side resumed"),
+        Kind::Conference { call, calls } if calls.is_empty() => about(call, "not in the conference any more"),
+        Kind::Conference { call, calls } => about(call, &format!("in conference: {}", members(calls))),
+        Kind::MemberMuted { call, muted: true } => about(call, "muted in the conference"),
+        Kind::MemberMuted { call, muted: false } => about(call, "heard again in the conference"),
         Kind::Muted => "microphone closed".into(),
         Kind::Unmuted => "microphone open".into(),
         Kind::Transfer { call, stage, code } => about(call, &transfer(*stage, *code)),
@@ -152,6 +157,11 @@ fn ending(by: EndedBy, code: Option<u16>, reason: &str) -> String {
         (EndedBy::Timeout, None) => format!("time ran out ({reason})"),
         (_, Some(_)) => answer(code, reason),
     }
+}
+
+/// `#1, #2`.
+fn members(calls: &[CallNo]) -> String {
+    calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn about(call: &CallRef, what: &str) -> String {

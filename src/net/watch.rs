@@ -179,8 +179,12 @@ mod linux {
         pub async fn told(&self) {
             loop {
                 let Ok(mut ready) = self.0.readable().await else { return std::future::pending().await };
-                let told = ready.try_io(|socket| Ok(drain(socket.get_ref())));
-                if told.is_ok_and(|told| told.unwrap_or_default()) {
+                let told = ready.try_io(|socket| match drain(socket.get_ref()) {
+                    true => Ok(()),
+                    // Only this makes the runtime wait again.
+                    false => Err(ErrorKind::WouldBlock.into()),
+                });
+                if told.is_ok() {
                     return;
                 }
             }

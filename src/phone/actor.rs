@@ -65,7 +65,6 @@ pub(super) struct Actor {
     pub(super) answers: Vec<(Answer, Result<Reply, Refused>)>,
     pub(super) quitting: Option<Quitting>,
     pub(super) whereabouts: Whereabouts,
-    watch: Watch,
     requests: mpsc::UnboundedReceiver<Request>,
     events: mpsc::UnboundedSender<Event>,
     traces: Vec<mpsc::UnboundedSender<TraceEntry>>,
@@ -102,8 +101,7 @@ impl Actor {
             waiting: Vec::new(),
             answers: Vec::new(),
             quitting: None,
-            whereabouts: Whereabouts::new(),
-            watch: Watch::new(Instant::now()),
+            whereabouts: Whereabouts::default(),
             requests: parts.requests,
             events: parts.events,
             traces: parts.traces,
@@ -114,6 +112,9 @@ impl Actor {
     pub(super) async fn run(mut self) {
         let mut handle_is_alive = true;
         self.register(Instant::now());
+        // It can wait until the first REGISTER has left, and it needs the runtime.
+        let mut watch = Watch::new(Instant::now());
+        self.whereabouts = Whereabouts::new();
         loop {
             if self.desk.settled_in
                 && let Err(error) = self.sound.thread()
@@ -123,7 +124,7 @@ impl Actor {
             if self.has_quit(Instant::now()) {
                 break;
             }
-            match self.wait(handle_is_alive).await {
+            match self.wait(handle_is_alive, &mut watch).await {
                 Wake::Network => self.receive(),
                 Wake::Request(Some(Request::Command(command, answer))) => self.perform(Instant::now(), command, answer),
                 Wake::Request(Some(Request::Trace(listener))) => self.traces.push(listener),
@@ -150,7 +151,7 @@ impl Actor {
         self.drain(now, None);
     }
 
-    async fn wait(&mut self, handle_is_alive: bool) -> Wake {
+    async fn wait(&mut self, handle_is_alive: bool, watch: &mut Watch) -> Wake {
         let deadline = [
             self.core.poll_timeout().map(|(at, _)| at),
             self.desk.poll_timeout(),
@@ -164,7 +165,7 @@ impl Actor {
             request = self.requests.recv(), if handle_is_alive => Wake::Request(request),
             report = self.sound.report() => Wake::Report(report),
             (query, addresses) = self.resolver.next() => Wake::Resolved(query, addresses),
-            notice = self.watch.next() => Wake::Noticed(notice),
+            notice = watch.next() => Wake::Noticed(notice),
             () = sleep_until(deadline) => Wake::Deadline,
         }
     }

@@ -485,6 +485,9 @@ impl Desk {
         answered_for: Option<Duration>,
     ) {
         let Some(line) = self.lines.remove(call) else { return };
+        if line.conference {
+            self.leave_conference();
+        }
         if let Some(tone) = tone_of_failure(&line, by, code) {
             self.order(Order::Tone { call, tone });
         } else if line.ringback {

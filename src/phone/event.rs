@@ -129,6 +129,18 @@ pub enum Kind {
     },
     Muted,
     Unmuted,
+    /// Who hears whom now: `calls` are the members, none when this call is a member no more.
+    Conference {
+        #[serde(flatten)]
+        call: CallRef,
+        calls: Vec<CallNo>,
+    },
+    /// Whether anybody in the conference hears the other side.
+    MemberMuted {
+        #[serde(flatten)]
+        call: CallRef,
+        muted: bool,
+    },
     Transfer {
         #[serde(flatten)]
         call: CallRef,
@@ -288,6 +300,10 @@ pub struct CallState {
     pub state: CallStage,
     pub held: bool,
     pub remote_held: bool,
+    /// In the conference.
+    pub conference: bool,
+    /// Nobody in the conference hears its other side.
+    pub muted: bool,
     pub codec: Option<String>,
     /// Seconds since it was answered.
     pub duration_s: Option<f64>,
@@ -442,6 +458,11 @@ mod tests {
             (Kind::Resumed { call: call() }, json!({"event": "resumed"})),
             (Kind::RemoteHeld { call: call() }, json!({"event": "remote_held"})),
             (Kind::RemoteResumed { call: call() }, json!({"event": "remote_resumed"})),
+            (
+                Kind::Conference { call: call(), calls: vec![CallNo(1), CallNo(2)] },
+                json!({"event": "conference", "calls": [1, 2]}),
+            ),
+            (Kind::MemberMuted { call: call(), muted: true }, json!({"event": "member_muted", "muted": true})),
             (
                 Kind::Transfer { call: call(), stage: TransferStage::Accepted, code: Some(200) },
                 json!({"event": "transfer", "stage": "accepted", "code": 200}),

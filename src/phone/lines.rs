@@ -59,6 +59,10 @@ pub(super) struct Line {
     pub(super) stats: Option<Stats>,
     /// No RTP comes.
     pub(super) media_lost: bool,
+    /// It is in the conference.
+    pub(super) conference: bool,
+    /// Nobody in the conference hears its other side.
+    pub(super) muted: bool,
     /// When it last came to the front; the greatest is the active call.
     front: u64,
     /// When it was held; the greatest was held last.
@@ -89,6 +93,8 @@ impl Line {
             transfer_request: None,
             stats: None,
             media_lost: false,
+            conference: false,
+            muted: false,
             front: 0,
             held_since: 0,
         }
@@ -117,6 +123,8 @@ impl Line {
             state: self.stage,
             held: matches!(self.hold, Hold::Held | Hold::ResumeAsked),
             remote_held: self.remote_held,
+            conference: self.conference,
+            muted: self.muted,
             codec: self.media.as_ref().map(|media| media.codec.name().to_string()),
             duration_s: self.established.map(|since| seconds(now.saturating_duration_since(since))),
             transfer: self.transfer,
@@ -214,6 +222,23 @@ impl Lines {
     /// The call that a person's next one puts on hold.
     pub(super) fn talking(&self) -> Option<CallNo> {
         self.front_most(|line| line.stage == CallStage::Established && line.is_up())
+    }
+
+    /// The members of the conference.
+    pub(super) fn conference(&self) -> Vec<CallNo> {
+        self.iter().filter(|line| line.conference).map(|line| line.call.call).collect()
+    }
+
+    /// What a person's next call puts on hold: the call in the ear, and with a member the whole conference.
+    pub(super) fn all_talking(&self) -> Vec<CallNo> {
+        let Some(talking) = self.talking() else { return Vec::new() };
+        let mut all = vec![talking];
+        if self.get(talking).is_some_and(|line| line.conference) {
+            all.extend(self.iter().filter(|line| line.conference && line.is_up()).map(|line| line.call.call));
+            all.sort_unstable();
+            all.dedup();
+        }
+        all
     }
 
     fn front_most(&self, wanted: impl Fn(&Line) -> bool) -> Option<CallNo> {

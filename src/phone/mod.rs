@@ -9,6 +9,7 @@
 mod actor;
 pub mod advice;
 pub mod command;
+mod conference;
 mod desk;
 pub mod event;
 pub mod handle;

@@ -49,11 +49,11 @@ impl From<TargetError> for Refused {
     }
 }
 
-fn refused(message: impl Into<String>) -> Refused {
+pub(super) fn refused(message: impl Into<String>) -> Refused {
     Refused { message: message.into() }
 }
 
-type Outcome = Result<Reply, Refused>;
+pub(super) type Outcome = Result<Reply, Refused>;
 
 impl Actor {
     /// Does what was asked; the answer is given after everything that follows from it.
@@ -81,8 +81,15 @@ impl Actor {
                 let call = call.map_or_else(|| lines.rung_longest(), |call| lines.named(call))?;
                 self.tell_core(now, ua::Command::Reject { call, code: code.unwrap_or(BUSY_HERE) })
             }
-            Command::Hangup { call } => {
-                let call = self.meant(call)?;
+            Command::Hangup { call: None } => {
+                // Who mixes a conference ends it by leaving (section 2.8 of the draft).
+                let call = self.meant(None)?;
+                let member = self.desk.lines.get(call).is_some_and(|line| line.conference);
+                let calls = if member { self.desk.lines.conference() } else { vec![call] };
+                calls.into_iter().try_fold(Reply::Done, |_, call| self.hang_up(now, call))
+            }
+            Command::Hangup { call: Some(call) } => {
+                let call = lines.named(call)?;
                 self.hang_up(now, call)
             }
             Command::HangupAll => {
@@ -93,18 +100,32 @@ impl Actor {
                 }
                 Ok(Reply::Done)
             }
-            Command::Hold { call } => {
-                let call = self.meant(call)?;
+            Command::Hold { call: None } => {
+                let call = self.meant(None)?;
+                let calls = lines.all_talking();
+                let calls = if calls.contains(&call) { calls } else { vec![call] };
+                calls.into_iter().try_fold(Reply::Done, |_, call| self.hold(now, call))
+            }
+            Command::Hold { call: Some(call) } => {
+                let call = lines.named(call)?;
                 self.hold(now, call)
             }
-            Command::Resume { call } => {
-                let call = call.map_or_else(|| lines.held_last(), |call| lines.named(call))?;
+            Command::Resume { call: Some(call) } => {
+                let call = lines.named(call)?;
                 self.resume(now, call)
             }
-            Command::Swap => {
+            Command::Resume { call: None } | Command::Swap => {
                 let call = lines.held_last()?;
-                self.resume(now, call)
+                let member = lines.get(call).is_some_and(|line| line.conference);
+                let others = if member { lines.conference() } else { Vec::new() };
+                let outcome = self.resume(now, call)?;
+                for other in others {
+                    self.take_back_member(now, other)?;
+                }
+                Ok(outcome)
             }
+            Command::Conference { calls } => self.join(now, &calls),
+            Command::Split => self.split(now),
             Command::Transfer { call, target } => {
                 let call = self.meant(call)?;
                 let account = self.desk.lines.get(call).and_then(|line| line.account);
@@ -127,8 +148,10 @@ impl Actor {
                 let call = self.meant(call)?;
                 self.dtmf(now, call, &digits)
             }
-            Command::Mute => self.done(|actor| actor.desk.set_muted(true)),
-            Command::Unmute => self.done(|actor| actor.desk.set_muted(false)),
+            Command::Mute { call: None } => self.done(|actor| actor.desk.set_muted(true)),
+            Command::Unmute { call: None } => self.done(|actor| actor.desk.set_muted(false)),
+            Command::Mute { call: Some(call) } => self.mute_member(call, true),
+            Command::Unmute { call: Some(call) } => self.mute_member(call, false),
             Command::Volume { side, db } if (-60.0..=20.0).contains(&db) => {
                 self.done(|actor| actor.sound.order(Order::Volume { side, db }))
             }
@@ -268,7 +291,7 @@ impl Actor {
         self.may_begin()?;
         let call = self.core.next_call();
         let media = self.open(call, local)?;
-        let outcome = self.hold_talking(now, None).and_then(|held| {
+        let outcome = self.hold_talking(now, &[]).and_then(|held| {
             let dialled = self.core.command(now, ua::Command::Dial { account, target: target.clone(), media });
             match dialled {
                 Ok(CoreReply::Call(call)) => Ok(call),
@@ -313,7 +336,7 @@ impl Actor {
             return Err(refused(format!("call {call} does not ring here: there is nothing to answer")));
         }
         let media = self.open(call, line.arrived_at)?;
-        let outcome = self.hold_talking(now, Some(call)).and_then(|held| {
+        let outcome = self.hold_talking(now, &[call]).and_then(|held| {
             let answered = self.core.command(now, ua::Command::Answer { call, media });
             if answered.is_err() {
                 self.take_back(now, held);
@@ -360,7 +383,7 @@ impl Actor {
         Ok(outcome)
     }
 
-    fn hold(&mut self, now: Instant, call: CallNo) -> Outcome {
+    pub(super) fn hold(&mut self, now: Instant, call: CallNo) -> Outcome {
         let outcome = self.tell_core(now, ua::Command::Hold { call })?;
         let hold = self.desk.lines.get(call).map(|line| line.hold);
         if matches!(hold, Some(Hold::No | Hold::ResumeAsked)) {
@@ -369,23 +392,26 @@ impl Actor {
         Ok(outcome)
     }
 
-    /// Holds the call that is in the ear, unless it is `except`; the answer is which.
-    fn hold_talking(&mut self, now: Instant, except: Option<CallNo>) -> Result<Option<CallNo>, Refused> {
-        match self.desk.lines.talking() {
-            Some(talking) if Some(talking) != except => {
-                self.hold(now, talking)?;
-                Ok(Some(talking))
+    /// Holds what is in the ear, a call or a conference, but for `except`; the answer is which.
+    fn hold_talking(&mut self, now: Instant, except: &[CallNo]) -> Result<Vec<CallNo>, Refused> {
+        let mut held = Vec::new();
+        for talking in self.desk.lines.all_talking().into_iter().filter(|call| !except.contains(call)) {
+            if let Err(refused) = self.hold(now, talking) {
+                self.take_back(now, held);
+                return Err(refused);
             }
-            Some(_) | None => Ok(None),
+            held.push(talking);
         }
+        Ok(held)
     }
 
     /// Undoes [`Actor::hold_talking`].
-    fn take_back(&mut self, now: Instant, held: Option<CallNo>) {
-        let Some(call) = held else { return };
-        match self.core.command(now, ua::Command::Resume { call }) {
-            Ok(_) => self.desk.lines.set_held(call, Hold::ResumeAsked),
-            Err(error) => self.complain(call, &error.to_string()),
+    fn take_back(&mut self, now: Instant, held: Vec<CallNo>) {
+        for call in held {
+            match self.core.command(now, ua::Command::Resume { call }) {
+                Ok(_) => self.desk.lines.set_held(call, Hold::ResumeAsked),
+                Err(error) => self.complain(call, &error.to_string()),
+            }
         }
     }
 
@@ -394,7 +420,9 @@ impl Actor {
         if line.stage != CallStage::Established || line.hold == Hold::No {
             return Err(refused(format!("call {call} is not held")));
         }
-        let held = self.hold_talking(now, Some(call))?;
+        // Members of a conference are resumed beside each other.
+        let beside = if line.conference { self.desk.lines.conference() } else { vec![call] };
+        let held = self.hold_talking(now, &beside)?;
         if let Err(error) = self.core.command(now, ua::Command::Resume { call }) {
             self.take_back(now, held);
             return Err(error.into());

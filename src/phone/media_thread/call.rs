@@ -11,6 +11,7 @@ use crate::media::tones::Digits;
 use crate::media::{Session, Transmit, mixing};
 use crate::sdp::Negotiated;
 
+use super::conference::Member;
 use super::sockets::Sockets;
 
 /// One side may be ahead of the other by this many milliseconds in a recording.
@@ -29,6 +30,8 @@ pub struct Call {
     sent_digits: VecDeque<char>,
     pub recording: Option<Recording>,
     pub voice: Voice,
+    /// Its place in the conference, if it is in it.
+    pub member: Option<Member>,
 }
 
 impl Call {
@@ -44,6 +47,7 @@ impl Call {
             sent_digits: VecDeque::new(),
             recording: None,
             voice: Voice::default(),
+            member: None,
         }
     }
 
@@ -107,12 +111,25 @@ impl Call {
         self.sent_digits.pop_front()
     }
 
-    /// Takes `count` samples from the session for the speaker and the recording, into `scratch`.
-    pub fn listen(&mut self, now: Instant, count: usize, scratch: &mut Vec<i16>) {
+    /// Whether nobody is to hear the other side, who is a member of the conference.
+    fn is_muted(&self) -> bool {
+        self.member.as_ref().is_some_and(|member| member.muted)
+    }
+
+    /// Takes `count` samples from the session for the speaker, the recording and the conference, in which `rates` are
+    /// used, into `scratch`.
+    pub fn listen(&mut self, now: Instant, count: usize, rates: &[u32], scratch: &mut Vec<i16>) {
         scratch.resize(count, 0);
         self.session.playout(now, scratch);
         if let Some(recording) = &mut self.recording {
             recording.them(self.session.sample_rate(), scratch);
+        }
+        if self.is_muted() {
+            scratch.fill(0);
+        }
+        let rate = self.session.sample_rate();
+        if let Some(member) = &mut self.member {
+            member.said(scratch, rate, rates);
         }
     }
 

@@ -20,6 +20,7 @@ use crate::phone::command::{DeviceRole, Side};
 use crate::ua::CallNo;
 
 use super::call::{Call, Recording};
+use super::conference::Member;
 use super::devices::{Opened, Opener, Slot};
 use super::sockets::Sockets;
 use super::speaker::Speaker;
@@ -70,6 +71,11 @@ pub struct Engine {
     pub(super) scratch: Vec<i16>,
     /// What the microphone gave at this tick, at each sample rate in use.
     pub(super) said: Vec<(u32, Vec<i16>)>,
+    /// The sample rates of the conference's members.
+    pub(super) conference_rates: Vec<u32>,
+    /// What a member of the conference hears in this tick: before clipping, and after.
+    pub(super) sum: Vec<i32>,
+    pub(super) mixed: Vec<i16>,
 }
 
 /// Asks for the processor before other programs' threads; audio threads are started from here and inherit it. Most systems
@@ -120,6 +126,9 @@ impl Engine {
             datagram: vec![0; MAX_DATAGRAM],
             scratch: Vec::new(),
             said: Vec::new(),
+            conference_rates: Vec::new(),
+            sum: Vec::new(),
+            mixed: Vec::new(),
         }
     }
 
@@ -218,6 +227,19 @@ impl Engine {
             Order::AutoAnswerBeep => self.auto_answer_beep(now),
             Order::Digits { call, digits, how } => self.dial(now, call, &digits, how),
             Order::Mute(muted) => self.muted = muted,
+            Order::Conference { calls } => {
+                for (number, call) in &mut self.calls {
+                    match calls.contains(number) {
+                        true => drop(call.member.get_or_insert_with(Member::new)),
+                        false => call.member = None,
+                    }
+                }
+            }
+            Order::MuteMember { call, muted } => {
+                if let Some(member) = self.calls.get_mut(&call).and_then(|call| call.member.as_mut()) {
+                    member.muted = muted;
+                }
+            }
             Order::Volume { side: Side::Input, db } => self.input_gain = levels::factor(db),
             Order::Volume { side: Side::Output, db } => self.speaker.set_gain(db),
             Order::Device { role, name } => match role {

@@ -72,13 +72,15 @@ impl Engine {
         let Some(output) = self.output.get() else { return };
         let (out_rate, correction) = (output.rate(), output.correction());
         let mut frames = 0;
+        let rates = std::mem::take(&mut self.conference_rates);
         for call in self.calls.values_mut().filter(|call| call.is_heard()) {
             let own = call.session.sample_rate();
             let wanted = (count as u64 * u64::from(own)).div_ceil(u64::from(rate.max(1))) as usize;
-            call.listen(now, wanted.next_multiple_of(Resampler::step(own)), &mut self.scratch);
+            call.listen(now, wanted.next_multiple_of(Resampler::step(own)), &rates, &mut self.scratch);
             call.voice.push(&self.scratch, own, out_rate, correction);
             frames = frames.max(call.voice.waiting.len());
         }
+        self.conference_rates = rates;
         if frames == 0 {
             frames = (count as u64 * u64::from(out_rate) / u64::from(rate.max(1))) as usize;
         }
@@ -93,15 +95,17 @@ impl Engine {
             None => (8000, false),
         };
         let mut first = true;
+        let rates = std::mem::take(&mut self.conference_rates);
         for call in self.calls.values_mut().filter(|call| call.is_heard()) {
             let own = call.session.sample_rate();
-            call.listen(now, samples(own, tick), &mut self.scratch);
+            call.listen(now, samples(own, tick), &rates, &mut self.scratch);
             if is_heard {
                 call.voice.push(&self.scratch, own, out_rate, 0.0);
             } else if std::mem::take(&mut first) {
                 self.levels.set(Side::Output, levels::rms_dbfs(&self.scratch));
             }
         }
+        self.conference_rates = rates;
         if is_heard || self.speaker.is_busy() {
             self.mix(now, samples(out_rate, tick), Why::Arrived);
         }

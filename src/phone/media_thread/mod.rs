@@ -5,6 +5,7 @@
 //! | `engine` | the loop: sockets, orders, timers, devices that come and go |
 //! | `sending` | the 20 ms tick: microphone to sessions |
 //! | `hearing` | sessions and tones to speaker |
+//! | `conference` | members who hear each other |
 //! | `call` | one call: session, sockets, what is played into it and recorded of it |
 //! | `devices` | opening, losing and retaking a device |
 //! | `speaker` | tones, beeps and the mixer |
@@ -14,6 +15,7 @@
 //! their own.
 
 mod call;
+mod conference;
 mod devices;
 mod engine;
 mod hearing;
@@ -66,6 +68,10 @@ pub enum Order {
     Digits { call: CallNo, digits: String, how: DigitsBy },
     /// Closes or opens the microphone for all calls.
     Mute(bool),
+    /// Lets the members of these calls hear each other; a call that is not named here is in no conference any more.
+    Conference { calls: Vec<CallNo> },
+    /// Whether a member of the conference is heard, by us and by the others.
+    MuteMember { call: CallNo, muted: bool },
     /// Gain in dB.
     Volume { side: Side, db: f32 },
     /// Another device, from now on.

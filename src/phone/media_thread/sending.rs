@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::media::levels;
+use crate::media::{levels, mixing};
 use crate::phone::command::Side;
 use crate::ua::CallNo;
 
@@ -60,7 +60,7 @@ impl Engine {
             }
         }
         self.listen_to_microphone(&rates, tick);
-        self.send(now);
+        self.send(now, tick);
         self.hear_by_tick(now, tick);
     }
 
@@ -128,15 +128,18 @@ impl Engine {
         }
     }
 
-    fn send(&mut self, now: Instant) {
+    fn send(&mut self, now: Instant, tick: Duration) {
         let numbers: Vec<CallNo> = self.calls.keys().copied().collect();
+        self.note_conference_rates();
         for number in numbers {
+            let mixed = self.mix_for(number);
             let Some(call) = self.calls.get_mut(&number) else { continue };
             if !call.session.sends() {
                 continue;
             }
             let rate = call.session.sample_rate();
             let Some((_, said)) = self.said.iter().find(|(known, _)| *known == rate) else { continue };
+            let said = if mixed { &self.mixed } else { said };
             let ended = call.speak(now, said, &mut self.scratch);
             while let Some(digit) = call.poll_digit() {
                 (self.opener.reports)(Report::DigitSent { call: number, digit });
@@ -150,6 +153,37 @@ impl Engine {
             }
             self.settle(number);
         }
+        for member in self.calls.values_mut().filter_map(|call| call.member.as_mut()) {
+            member.end_tick(tick.as_millis() as u32);
+        }
+    }
+
+    /// The sample rates at which members of the conference are spoken to.
+    fn note_conference_rates(&mut self) {
+        self.conference_rates.clear();
+        for call in self.calls.values().filter(|call| call.member.is_some()) {
+            let rate = call.session.sample_rate();
+            if !self.conference_rates.contains(&rate) {
+                self.conference_rates.push(rate);
+            }
+        }
+    }
+
+    /// Mixes for a member of the conference what we and the others say; false: the call is in none.
+    fn mix_for(&mut self, number: CallNo) -> bool {
+        let Some(call) = self.calls.get(&number).filter(|call| call.member.is_some()) else { return false };
+        let rate = call.session.sample_rate();
+        let Some((_, said)) = self.said.iter().find(|(known, _)| *known == rate) else { return false };
+        self.sum.clear();
+        self.sum.extend(said.iter().map(|&sample| i32::from(sample)));
+        for (_, other) in self.calls.iter().filter(|(other, _)| **other != number) {
+            if let Some(member) = &other.member {
+                member.add_to(rate, &mut self.sum);
+            }
+        }
+        self.mixed.clear();
+        self.mixed.extend(self.sum.iter().map(|&sum| mixing::soft_clip(sum)));
+        true
     }
 }
 

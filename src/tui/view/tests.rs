@@ -11,6 +11,7 @@ use crate::app::Msg;
 use crate::app::fixture::{Scene, any_kind, bob, ended, reference};
 use crate::app::keymap::Key;
 use crate::phone::event::{Direction, Kind};
+use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, TransferStage};
 
 fn render(app: &App, (columns, rows): (u16, u16), theme: Theme) -> Terminal<TestBackend> {
@@ -96,6 +97,16 @@ snapshot!(
     })
 );
 snapshot!(two_calls, Scene::two_calls(80, 24));
+snapshot!(
+    in_conference,
+    with(Scene::two_calls(80, 24), |scene| {
+        for call in [bob(), reference(2, "sip:carol@example.com")] {
+            scene.phone(Kind::Resumed { call: call.clone() });
+            scene.phone(Kind::Conference { call, calls: vec![CallNo(1), CallNo(2)] });
+        }
+        scene.phone(Kind::MemberMuted { call: bob(), muted: true });
+    })
+);
 snapshot!(
     transferring,
     with(Scene::established(80, 24), |scene| {

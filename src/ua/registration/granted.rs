@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_service_route_that_cannot_be_followed_is_left_out_as_a_whole() {
-        let long = vec!["<sip:p.example.com;lr>"; 9].join(", ");
+        let long = ["<sip:p.example.com;lr>"; 9].join(", ");
         for bad in ["<sip:p1;lr>, <sip:strict>", "<tel:+1;lr>", "<sip:p1;lr>, nonsense<", &long] {
             assert!(routes(&[("Service-Route", bad)]).is_empty(), "{bad}");
         }
