@@ -199,6 +199,7 @@ impl UserAgent {
 
     /// The network refused what went by this way (an ICMP error).
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        self.flow_failed(now, flow);
         self.core.tx.handle_transport_error(now, flow);
         self.settle(now);
     }

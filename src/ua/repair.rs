@@ -42,6 +42,22 @@ impl UserAgent {
         self.settle(now);
     }
 
+    /// The way to an account's server has failed: it registers anew at once (RFC 5626 section 4.5). When that fails as well
+    /// the pauses of the registration begin.
+    pub(super) fn flow_failed(&mut self, now: Instant, flow: Flow) {
+        let on_it = |core: &Core, place: usize| {
+            let way = core.server(AccountId(place)).and_then(|server| core.known_way(&server));
+            way.is_some_and(|way| (way.remote, way.transport) == (flow.remote, flow.transport))
+        };
+        for place in 0..self.registrations.len() {
+            let stands = self.registrations.get(place).is_some_and(Registration::stands);
+            if stands && on_it(&self.core, place) && !self.core.shutting_down {
+                tracing::debug!(account = place, "the way to the registrar has failed");
+                self.register(AccountId(place), now);
+            }
+        }
+    }
+
     /// The ways in use: to the servers of the accounts that register, and of each call. Those that are being asked for
     /// again are not among them.
     pub fn ways(&self) -> Vec<Flow> {

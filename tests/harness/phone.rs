@@ -24,6 +24,8 @@ pub struct World {
     pub ua: UserAgent,
     pub now: Instant,
     local: SocketAddr,
+    /// The address that others see, behind a translator.
+    pub source: Option<SocketAddr>,
     /// Addresses that it has had.
     left: Vec<SocketAddr>,
     names: HashMap<String, SocketAddr>,
@@ -54,6 +56,7 @@ impl Phone {
             ua: UserAgent::new(start, config, [seed; 32]),
             now: start,
             local: "192.0.2.101:5060".parse().unwrap(),
+            source: None,
             left: Vec::new(),
             names: names.into_iter().map(|(name, at)| (name.to_owned(), at.parse().unwrap())).collect(),
             resolves: true,

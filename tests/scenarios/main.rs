@@ -18,6 +18,7 @@ mod malformed;
 mod manners;
 mod network_change;
 mod redirected;
+mod registrar_gives;
 mod rfc3665_2_registration;
 mod rfc3665_3_sessions;
 mod shutdown;

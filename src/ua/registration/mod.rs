@@ -196,6 +196,11 @@ impl Registration {
         self.wanted
     }
 
+    /// Whether it is registered, and nothing is out.
+    pub fn stands(&self) -> bool {
+        self.wanted && self.state == State::Registered && self.outstanding.is_none()
+    }
+
     /// Our contact, with the address that the registrar sees.
     pub fn contact(&self) -> Option<&Uri> {
         self.contact.as_ref()
