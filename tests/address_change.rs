@@ -85,7 +85,7 @@ fn config() -> Config {
     };
     Config {
         accounts: vec![account],
-        sip: Sip { listen: "0.0.0.0:5060".parse().unwrap(), listen_is_configured: true, instance: None },
+        sip: Sip { listen: "0.0.0.0:5060".parse().unwrap(), listen_is_configured: true, ..Sip::default() },
         audio: Audio { input: "tone:440".into(), output: "null".into(), ring: "null".into(), ..Audio::default() },
         ..Config::default()
     }

@@ -26,7 +26,7 @@ impl Phone {
 
     fn with_sound(calls: Calls, input: &str, output: &str) -> Phone {
         let config = Config {
-            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, instance: None },
+            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, ..Sip::default() },
             audio: Audio { input: input.into(), output: output.into(), ring: "null".into(), ..Audio::default() },
             calls,
             ..Config::default()

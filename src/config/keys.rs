@@ -140,10 +140,13 @@ pub const REALM: &[Key<RealmCredentials>] = &[
 ];
 
 /// `[sip]`.
-pub const SIP: &[Key<Sip>] = &[Key {
-    name: "listen",
-    kind: Kind::Text { expected: "an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\"", set: set_listen },
-}];
+pub const SIP: &[Key<Sip>] = &[
+    Key {
+        name: "listen",
+        kind: Kind::Text { expected: "an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\"", set: set_listen },
+    },
+    Key { name: "keep_alive", kind: Kind::Number { min: 0, max: 3_600, set: |sip, n| sip.keep_alive = n } },
+];
 
 /// `[audio]`.
 pub const AUDIO: &[Key<Audio>] = &[

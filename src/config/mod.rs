@@ -81,6 +81,8 @@ pub struct Sip {
     pub listen: std::net::SocketAddr,
     /// Whether the file, a variable or a flag gave it: then a port in use is an error (exit code 6).
     pub listen_is_configured: bool,
+    /// Seconds between the datagrams that keep a way through a translator open; 0: none.
+    pub keep_alive: u32,
     /// The urn of this phone (see [`instance`]); no key of the file.
     pub instance: Option<String>,
 }
@@ -145,7 +147,12 @@ pub enum Dtmf {
 
 impl Default for Sip {
     fn default() -> Self {
-        Sip { listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)), listen_is_configured: false, instance: None }
+        Sip {
+            keep_alive: 30,
+            listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)),
+            listen_is_configured: false,
+            instance: None,
+        }
     }
 }
 

@@ -209,6 +209,7 @@ password = "lion"
 proxies = "sip:p4.example.com"
 [sip]
 listen = "127.0.0.1:0"
+keep_alive = 20
 [audio]
 input = "tone:440"
 output = "null"
@@ -290,7 +291,8 @@ direct_calls = true
             dtmf: Dtmf::Info,
             direct_calls: Some(true),
         };
-        let sip = Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, instance: None };
+        let sip =
+            Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, keep_alive: 20, instance: None };
         assert_eq!(config, Config { accounts: vec![work, bob], sip, audio, calls });
     }
 
@@ -338,7 +340,7 @@ direct_calls = true
                 "c.toml:2: sip.listen: expected an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\", found \"pbx\"",
             ),
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
-            ("[sip]\ncolour = 1", "c.toml:2: unknown key 'colour' in sip (known: listen)"),
+            ("[sip]\ncolour = 1", "c.toml:2: unknown key 'colour' in sip (known: listen, keep_alive)"),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
             ("listen = 1", "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls)"),
             ("sip = 1", "c.toml:1: sip: expected a section, written [sip]"),

@@ -30,6 +30,7 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         transfers: config.calls.transfers,
         redirects: config.calls.redirects,
         direct_calls: direct_calls(config),
+        keep_alive: (config.sip.keep_alive > 0).then(|| Duration::from_secs(config.sip.keep_alive.into())),
     })
 }
 

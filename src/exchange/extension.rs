@@ -297,5 +297,6 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         redirects: TransferPolicy::Refuse,
         // The driver lets the exchange's datagrams in and no others.
         direct_calls: true,
+        keep_alive: None,
     })
 }

@@ -144,6 +144,11 @@ impl Transactions {
         self.transmits.push_back(Transmit { flow, bytes: message.to_bytes() });
     }
 
+    /// Sends bytes that are no message: a keep-alive.
+    pub fn send_bytes(&mut self, bytes: &'static [u8], flow: Flow) {
+        self.transmits.push_back(Transmit { flow, bytes: bytes::Bytes::from_static(bytes) });
+    }
+
     /// Answers a request. A transaction that has ended already, or has its final response, sends nothing.
     pub fn respond(&mut self, now: Instant, id: ServerId, response: Response) {
         let Some(server) = self.servers.get_mut(&id) else { return };

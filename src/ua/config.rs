@@ -30,6 +30,9 @@ pub struct Config {
     pub redirects: TransferPolicy,
     /// Calls from addresses that are neither a registrar nor a proxy of ours are taken.
     pub direct_calls: bool,
+    /// The longest pause between the datagrams that keep a way through a translator open; none: never sent, unless the
+    /// registrar asks for them.
+    pub keep_alive: Option<Duration>,
 }
 
 /// One account.

@@ -11,6 +11,7 @@
 //! The parts: [`call`] (one call's life), [`registration`], [`auth`] (credentials), [`dialog`], [`request`] (what every
 //! request must stand), and `core`, which they share.
 
+mod accounts;
 pub mod auth;
 pub mod call;
 mod capabilities;
@@ -37,7 +38,7 @@ use crate::transaction::{self, ClientId, Failure};
 
 use call::{Call, Dial, Plan};
 use command::{MediaPorts, Reply};
-use registration::{NoAnswer, Registration, Step};
+use registration::{NoAnswer, Registration};
 
 pub use self::core::{Resolve, Unreachable};
 pub use command::{Command, CommandError};
@@ -124,6 +125,10 @@ impl UserAgent {
 
     /// A datagram came. What is no SIP message is dropped and counted.
     pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        // Such is what others keep their way through a translator open with.
+        if bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
         match parse_datagram(Bytes::copy_from_slice(bytes), &Limits::datagram()) {
             Ok(_) if has_nul(bytes) => {
                 self.counters.malformed += 1;
@@ -150,6 +155,7 @@ impl UserAgent {
             match timer {
                 Timer::Transaction(_) => {}
                 Timer::Registration(account) => self.registration_due(account, now),
+                Timer::KeepAlive(account) => self.keep_alive(account, now),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
                 | Timer::Resend2xx(call)
@@ -468,86 +474,6 @@ impl UserAgent {
 
     fn known(&self, account: AccountId) -> Result<(), CommandError> {
         self.registrations.get(account.0).map(|_| ()).ok_or(CommandError::NoSuchAccount)
-    }
-
-    // ---- registration ----
-
-    /// Sends REGISTER as soon as the way to the registrar is known, for our Contact depends on it.
-    fn register(&mut self, account: AccountId, now: Instant) {
-        let Some(server) = self.core.server(account) else {
-            let reason = format!("the registrar can't be reached: {}", Unreachable::Transport);
-            return self.no_way(account, now, reason);
-        };
-        self.look_up_registrar(account);
-        match self.core.flow_to(now, &server) {
-            Some(flow) => {
-                let contact = Uri::parse(self.core.contact(Some(account), flow.local).into());
-                if let Ok(contact) = contact {
-                    self.with_registration(account, |registration| registration.renew(&contact));
-                }
-            }
-            None => {
-                if !self.core.wait_for(server, Waiting::Register(account)) {
-                    self.no_way(account, now, "too much waits for an address".to_owned());
-                }
-            }
-        }
-    }
-
-    /// Behind a proxy nothing is sent to the registrar, but what comes from its address is the account's own.
-    fn look_up_registrar(&mut self, account: AccountId) {
-        let account = self.core.config.accounts.get(account.0).filter(|account| !account.route.is_empty());
-        if let Some(Ok(registrar)) = account.map(|account| Resolve::of(&account.registrar)) {
-            self.core.look_up(registrar);
-        }
-    }
-
-    fn unregister(&mut self, account: AccountId) {
-        // While the registrar's name is being looked up the registration itself knows of nothing yet.
-        self.core.forget_registering(account);
-        self.with_registration(account, Registration::unregister);
-    }
-
-    fn registration_due(&mut self, account: AccountId, now: Instant) {
-        let due = self.registrations.get_mut(account.0).is_some_and(|registration| registration.handle_deadline(now));
-        if due && !self.core.shutting_down {
-            self.register(account, now);
-        }
-    }
-
-    /// The registrar can't be reached: it is tried again after a pause.
-    fn no_way(&mut self, account: AccountId, now: Instant, reason: String) {
-        if let Some(registration) = self.registrations.get_mut(account.0) {
-            registration.handle_no_way(now, self.core.rng(), reason);
-        }
-    }
-
-    fn with_registration(&mut self, account: AccountId, act: impl FnOnce(&mut Registration)) {
-        if let Some(registration) = self.registrations.get_mut(account.0) {
-            act(registration);
-        }
-    }
-
-    /// Sends what the registrations have to send, tells what they have to tell, and notes when they are due.
-    fn pump_registrations(&mut self, now: Instant) {
-        for (place, registration) in self.registrations.iter_mut().enumerate() {
-            let account = AccountId(place);
-            while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
-                match step {
-                    Step::Event(event) => self.core.emit(event),
-                    Step::Granted(granted) => {
-                        if let Some(slot) = self.core.granted.get_mut(place) {
-                            *slot = *granted;
-                        }
-                    }
-                    Step::Send(request) => self.core.send_register(now, account, *request),
-                }
-            }
-            match registration.poll_timeout() {
-                Some(at) => self.core.timers.set(Timer::Registration(account), at),
-                None => self.core.timers.cancel(&Timer::Registration(account)),
-            }
-        }
     }
 
     // ---- calls ----

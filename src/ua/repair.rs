@@ -3,10 +3,11 @@
 
 use std::time::Instant;
 
-use crate::sip::transport::Flow;
+use crate::sip::transport::{Flow, Transport};
 
 use super::core::{Core, Owner, Resolve, Waiting};
-use super::registration::Registration;
+use super::registration::{self, Registration};
+use super::timer::Timer;
 use super::{AccountId, UserAgent};
 
 /// Why everything is to be looked at anew.
@@ -58,6 +59,17 @@ impl UserAgent {
         }
     }
 
+    /// Reminds the translators on the way to an account's server of our flow.
+    pub(super) fn keep_alive(&mut self, account: AccountId, now: Instant) {
+        let Some(registration) = self.registrations.get(account.0).filter(|_| !self.core.shutting_down) else { return };
+        let way = self.core.server(account).and_then(|server| self.core.known_way(&server));
+        // Streams have keep-alives, and answers to them, of their own.
+        if let Some(way) = way.filter(|way| way.transport == Transport::Udp) {
+            self.core.tx.send_bytes(KEEP_ALIVE, way);
+        }
+        self.core.set_keep_alive(now, account, registration.state());
+    }
+
     /// The ways in use: to the servers of the accounts that register, and of each call. Those that are being asked for
     /// again are not among them.
     pub fn ways(&self) -> Vec<Flow> {
@@ -76,7 +88,24 @@ impl UserAgent {
     }
 }
 
+/// Two line ends: a receiver that knows no keep-alives takes them for the blanks before a message.
+const KEEP_ALIVE: &[u8] = b"\r\n\r\n";
+
 impl Core {
+    /// Sets the next keep-alive, as long as the registration holds. RFC 5626 section 4.4: at 80 to 100 % of the pause, and no
+    /// later than the registrar asks.
+    pub(super) fn set_keep_alive(&mut self, now: Instant, account: AccountId, state: registration::State) {
+        let asked = self.granted.get(account.0).and_then(|granted| granted.flow_timer);
+        let pause = [asked, self.config.keep_alive].into_iter().flatten().min();
+        match pause {
+            Some(pause) if state == registration::State::Registered => {
+                let pause = pause * (80 + self.below(21)) / 100;
+                self.timers.set(Timer::KeepAlive(account), now + pause);
+            }
+            Some(_) | None => self.timers.cancel(&Timer::KeepAlive(account)),
+        }
+    }
+
     /// All ways are to be asked for again before they are used; which servers are ours stays known.
     fn forget_ways(&mut self) {
         self.stale = self.hops.keys().cloned().collect();

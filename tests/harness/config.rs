@@ -31,6 +31,7 @@ pub fn direct() -> Config {
         transfers: TransferPolicy::Ask,
         redirects: TransferPolicy::Refuse,
         direct_calls: true,
+        keep_alive: None,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct World {
     local: SocketAddr,
     /// The address that others see, behind a translator.
     pub source: Option<SocketAddr>,
+    /// Keep-alives sent.
+    pub kept_alive: u32,
     /// Addresses that it has had.
     left: Vec<SocketAddr>,
     names: HashMap<String, SocketAddr>,
@@ -57,6 +59,7 @@ impl Phone {
             now: start,
             local: "192.0.2.101:5060".parse().unwrap(),
             source: None,
+            kept_alive: 0,
             left: Vec::new(),
             names: names.into_iter().map(|(name, at)| (name.to_owned(), at.parse().unwrap())).collect(),
             resolves: true,
@@ -286,7 +289,7 @@ impl Phone {
         assert_eq!(world.ua.transactions(), (0, 0), "client and server transactions are left");
         match world.ua.poll_timeout() {
             None => assert!(world.ua.is_quiescent()),
-            Some((_, Timer::Registration(_))) => {}
+            Some((_, Timer::Registration(_) | Timer::KeepAlive(_))) => {}
             Some((_, timer)) => panic!("{timer:?} is left"),
         }
         assert!(world.unresolved.is_empty(), "{:?} waits for an answer", world.unresolved);
@@ -311,6 +314,10 @@ impl World {
             while let Some(out) = self.ua.poll_transmit() {
                 // Transactions that began before the phone moved keep to their way.
                 assert!(out.flow.local == self.local || self.left.contains(&out.flow.local), "{}", out.flow.local);
+                if out.bytes.as_ref() == b"\r\n\r\n" {
+                    self.kept_alive += 1;
+                    continue;
+                }
                 let message = parse_datagram(out.bytes.clone(), &Limits::datagram())
                     .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&out.bytes)));
                 self.inboxes.entry(out.flow.remote).or_default().push_back(message);

@@ -180,3 +180,38 @@ fn a_registrar_behind_a_proxy_may_call_us() {
     phone.bob().expect(180);
     expect_event!(phone, Event::Incoming { .. });
 }
+
+/// RFC 5626 section 4.4: at 80 to 100 % of what the registrar asks, or of what is configured if that is less.
+#[test]
+fn the_way_through_a_translator_is_kept_open_while_we_are_registered() {
+    for (configured, asked, pause) in [(Some(s(30)), None, 30), (Some(s(30)), Some("20"), 20), (None, Some("120"), 120)]
+    {
+        let phone = Phone::new(Config { keep_alive: configured, ..bob() });
+        let rows = asked.map(|asked| ("Flow-Timer", asked));
+        let server = registered(&phone, "", rows.as_slice());
+        phone.advance(s(10 * pause));
+        let sent = phone.world().kept_alive;
+        assert!((10..=12).contains(&sent), "{sent} in {} s", 10 * pause);
+        phone.command(Command::Unregister { account: ACCOUNT }).unwrap();
+        server.expect("REGISTER").reply(200);
+        expect_event!(phone, Event::Unregistered { .. });
+        let sent = phone.world().kept_alive;
+        phone.assert_quiescent();
+        assert_eq!(phone.next_deadline(), None);
+        assert_eq!(phone.world().kept_alive, sent);
+    }
+    let phone = Phone::new(bob());
+    registered(&phone, "", &[]);
+    phone.advance(s(600));
+    assert_eq!(phone.world().kept_alive, 0);
+}
+
+#[test]
+fn a_keep_alive_of_a_peer_is_no_malformed_message() {
+    let phone = Phone::new(direct());
+    for bytes in ["", "\0\0\0\0", "\r\n\r\n", "\r\n"] {
+        phone.bob().send(bytes);
+    }
+    assert_eq!(phone.world().ua.counters().malformed, 0);
+    phone.assert_quiescent();
+}

@@ -65,6 +65,7 @@ impl Caller {
             transfers: TransferPolicy::Refuse,
             redirects: TransferPolicy::Refuse,
             direct_calls: false,
+            keep_alive: None,
         };
         let (socket, now) = (bind(), Instant::now());
         let flow = Flow { transport: Transport::Udp, local: socket.local_addr().unwrap(), remote: exchange.address() };

@@ -310,7 +310,7 @@ impl Call {
                     cx.emit(Event::TransferExpired { call: self.no });
                 }
             }
-            Timer::Transaction(_) | Timer::Registration(_) => {}
+            Timer::Transaction(_) | Timer::Registration(_) | Timer::KeepAlive(_) => {}
         }
     }
 
