@@ -33,7 +33,7 @@
 //! | [`rtp`] | packets, sequence arithmetic, jitter buffer, telephone-event, RTCP (RFC 3550) | no |
 //! | [`media`] | one call's sound: codecs, concealment, tones, levels | no |
 //! | [`audio`] | sound cards, the clocked null device, tones and WAV files as devices; the rings between | yes |
-//! | [`net`] | UDP sockets, names to addresses | yes |
+//! | [`net`] | UDP sockets, names to addresses, address changes | yes |
 //! | [`phone`] | joins `ua`, `media`, `audio` and `net`; [`phone::PhoneHandle`] is the one seam above | yes |
 //! | [`app`] | the terminal UI's state: messages in, effects out | no |
 //! | [`tui`] | the terminal itself, one widget a file | yes |

@@ -82,6 +82,7 @@ fn config() -> Config {
         credentials: Vec::new(),
         voicemail: None,
         rewrite_contact: true,
+        gruu: false,
     };
     Config {
         accounts: vec![account],

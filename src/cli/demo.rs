@@ -45,6 +45,7 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         credentials: Vec::new(),
         voicemail: None,
         rewrite_contact: true,
+        gruu: false,
     };
     let mut config = Config { accounts: vec![account], ..base };
     // Nothing leaves this machine.

@@ -63,6 +63,8 @@ pub struct Account {
     pub voicemail: Option<String>,
     /// Whether the address at which the registrar sees us comes into our Contact.
     pub rewrite_contact: bool,
+    /// Whether the registrar is asked for GRUUs, which are our Contact in calls then.
+    pub gruu: bool,
 }
 
 /// Credentials of a further realm.

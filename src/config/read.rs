@@ -77,6 +77,7 @@ impl Document<'_> {
             credentials: Vec::new(),
             voicemail: None,
             rewrite_contact: true,
+            gruu: false,
         };
         self.fill(&mut account, "account", keys::ACCOUNT, table)?;
         self.one_password("account", table)?;
@@ -202,6 +203,7 @@ expires = 1_800
 register = false
 credentials = [{ realm = "other.example", user = "al", password = "tiger" }]
 rewrite_contact = false
+gruu = true
 voicemail = "sip:*97@pbx.example.com"
 [[account]]
 uri = "sip:bob@[2001:db8::1]:5070"
@@ -255,6 +257,7 @@ direct_calls = true
             }],
             voicemail: Some(text("sip:*97@pbx.example.com")),
             rewrite_contact: false,
+            gruu: true,
         };
         let bob = Account {
             name: text("bob"),
@@ -269,6 +272,7 @@ direct_calls = true
             credentials: Vec::new(),
             voicemail: None,
             rewrite_contact: true,
+            gruu: false,
         };
         let audio = Audio {
             input: text("tone:440"),

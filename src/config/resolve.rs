@@ -113,6 +113,7 @@ fn account(account: &Account, config: &Config) -> Result<core::Account, ConfigEr
         credentials: password.map(|password| Credentials { user: user(), password }),
         realms,
         rewrite_contact: account.rewrite_contact,
+        gruu: account.gruu,
         instance: config.sip.instance.clone(),
         uri,
     })

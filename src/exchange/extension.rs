@@ -278,6 +278,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         credentials: Some(credentials.clone()),
         realms: vec![(home.domain.clone(), credentials)],
         rewrite_contact: false,
+        gruu: true,
         instance: None,
     };
     Some(Config {

@@ -486,6 +486,7 @@ mod tests {
             credentials: Some(secret("bob", "zanzibar")),
             realms: vec![("chicago.example.com".to_owned(), secret("robert", "windy"))],
             rewrite_contact: true,
+            gruu: true,
             instance: None,
         }
     }

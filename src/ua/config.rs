@@ -58,6 +58,8 @@ pub struct Account {
     pub realms: Vec<(String, Credentials)>,
     /// Whether the address at which the registrar sees us comes into our Contact.
     pub rewrite_contact: bool,
+    /// Whether the registrar is asked for GRUUs. Some give them and do not route to them in dialogs.
+    pub gruu: bool,
     /// The urn of this phone, `urn:uuid:...` (RFC 5626 section 4.1); with it the registrar is asked for outbound and GRUUs.
     pub instance: Option<String>,
 }

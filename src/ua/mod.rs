@@ -8,7 +8,8 @@
 //!     -> poll_transmit*, poll_resolve*, poll_event*, then sleep until poll_timeout
 //! ```
 //!
-//! The parts: [`call`] (one call's life), [`registration`], [`auth`] (credentials), [`dialog`], [`request`] (what every
+//! The parts: [`call`] (one call's life), [`registration`], `accounts` (which way it goes), `repair` (another network),
+//! [`auth`] (credentials), [`dialog`], [`request`] (what every
 //! request must stand), and `core`, which they share.
 
 mod accounts;

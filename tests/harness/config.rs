@@ -49,6 +49,7 @@ pub fn with_account(address: &str, registrar: &str) -> Config {
         credentials: Some(Credentials { user, password: "secret".to_owned() }),
         realms: Vec::new(),
         rewrite_contact: true,
+        gruu: true,
         instance: None,
     };
     Config { accounts: vec![account], direct_calls: false, ..direct() }

@@ -134,6 +134,19 @@ fn calls_name_the_gruu_and_its_holder_is_still_found() {
     expect_event!(phone, Event::Incoming { account: Some(ACCOUNT), .. });
 }
 
+/// Some registrars give one unasked, and lose what is sent to it.
+#[test]
+fn a_gruu_that_was_not_asked_for_is_not_used() {
+    let mut config = with_instance();
+    config.accounts[0].gruu = false;
+    let phone = Phone::new(config);
+    let server = registered(&phone, &format!(";pub-gruu=\"sip:bob@biloxi.example.com;gr={INSTANCE}\""), &[]);
+    let call = phone.dial("sip:alice@ss2.biloxi.example.com");
+    let invite = server.expect("INVITE");
+    assert!(invite.header("Contact").contains("@192.0.2.101:5060>"), "{}", invite.header("Contact"));
+    cancelled(&phone, call, &invite);
+}
+
 #[test]
 fn at_a_registrar_with_outbound_a_dialog_keeps_to_our_flow() {
     for (required, expected) in [(true, true), (false, false)] {

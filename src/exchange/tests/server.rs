@@ -51,6 +51,7 @@ impl Caller {
             credentials: Some(Credentials { user: "you".into(), password: password.into() }),
             realms: Vec::new(),
             rewrite_contact: true,
+            gruu: true,
             instance: None,
         };
         let config = UaConfig {

@@ -136,6 +136,7 @@ pub struct Registration {
     expires: u32,
     /// The urn of this phone (RFC 5626 section 4.1).
     instance: Option<String>,
+    gruu: bool,
     outbound: Outbound,
     nat: Nat,
     /// The contact with our own address.
@@ -169,6 +170,7 @@ impl Registration {
             cseq: 0,
             expires: u32::try_from(config.expires.as_secs()).unwrap_or(u32::MAX).max(1),
             instance: config.instance.clone(),
+            gruu: config.gruu,
             outbound: Outbound::Asked,
             nat: Nat::new(config.rewrite_contact),
             base: None,
@@ -479,7 +481,11 @@ impl Registration {
                 self.bound = now.checked_add(expires).map_or(Bound::Perhaps, Bound::Until);
                 self.deadline = if self.wanted { now.checked_add(refresh_after(expires)) } else { None };
                 self.enter(State::Registered);
-                let granted = Granted::read(response, contact);
+                let mut granted = Granted::read(response, contact);
+                // Not asked for, not used.
+                if !self.gruu {
+                    (granted.gruu, granted.temporary_gruu) = (None, None);
+                }
                 if self.wanted && self.nat.learn(response) && self.take_seen() {
                     self.queue(Job::Register);
                 }

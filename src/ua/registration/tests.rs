@@ -45,6 +45,7 @@ impl Bob {
             credentials: Some(Credentials { user: "bob".to_owned(), password: "zanzibar".to_owned() }),
             realms: Vec::new(),
             rewrite_contact: true,
+            gruu: true,
             instance: None,
         };
         let mut rng = ChaCha12Rng::seed_from_u64(7);

@@ -17,6 +17,8 @@ impl Registration {
         // RFC 3327 section 5.1, RFC 5626 section 4.2.1, RFC 5627 section 4.1.
         let supported = match (&self.instance, self.outbound) {
             (None, _) => "path",
+            (Some(_), Outbound::Asked) if !self.gruu => "path, outbound",
+            (Some(_), Outbound::Refused) if !self.gruu => "path",
             (Some(_), Outbound::Asked) => "path, outbound, gruu",
             (Some(_), Outbound::Refused) => "path, gruu",
         };
