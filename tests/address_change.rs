@@ -38,10 +38,20 @@ fn ip(arguments: &str) -> io::Result<()> {
     if output.status.success() { Ok(()) } else { Err(io::Error::other(format!("ip {arguments}: {said}"))) }
 }
 
+/// The exchange's side of the cable.
+struct Other {
+    /// The thread, and so the namespace.
+    id: i32,
+    /// The cable is plugged in: it may begin.
+    begin: mpsc::Sender<()>,
+    /// It listens.
+    listens: mpsc::Receiver<io::Result<i32>>,
+}
+
 /// An exchange at 10.99.0.1 in a namespace of its own. It ends when `over` is dropped.
-fn exchange(over: mpsc::Receiver<()>) -> io::Result<(i32, mpsc::Sender<()>)> {
-    let (told, entered) = mpsc::channel();
-    let (cable, plugged) = mpsc::channel();
+fn exchange(over: mpsc::Receiver<()>) -> io::Result<Other> {
+    let (told, listens) = mpsc::channel();
+    let (begin, plugged) = mpsc::channel();
     thread::spawn(move || {
         // SAFETY: a system call without arguments.
         let id = unsafe { libc::gettid() };
@@ -62,10 +72,8 @@ fn exchange(over: mpsc::Receiver<()>) -> io::Result<(i32, mpsc::Sender<()>)> {
         let _ = told.send(Ok(id));
         let _ = over.recv();
     });
-    let id = entered.recv().map_err(io::Error::other)??;
-    // The rest of `entered` is waited for by whoever plugs the cable in.
-    thread::spawn(move || entered.recv());
-    Ok((id, cable))
+    let id = listens.recv().map_err(io::Error::other)??;
+    Ok(Other { id, begin, listens })
 }
 
 fn config() -> Config {
@@ -81,6 +89,7 @@ fn config() -> Config {
         register: true,
         credentials: Vec::new(),
         voicemail: None,
+        events: offhook::config::Events::default(),
         rewrite_contact: true,
         gruu: false,
     };
@@ -204,23 +213,24 @@ async fn walk(mut phone: Phone) {
 #[test]
 fn a_phone_with_a_call_up_follows_its_address() {
     let (over, ends) = mpsc::channel();
-    let cabled = leave().and_then(|()| exchange(ends)).and_then(|(other, cable)| {
-        ip(&format!("link add cable0 type veth peer name cable1 netns {other}"))?;
+    let cabled = leave().and_then(|()| exchange(ends)).and_then(|other| {
+        ip(&format!("link add cable0 type veth peer name cable1 netns {}", other.id))?;
         ip("addr add 10.99.0.2/24 dev cable0")?;
         ip("link set cable0 up")?;
-        Ok((other, cable))
+        Ok(other)
     });
-    let (other, cable) = match cabled {
-        Ok(both) => both,
+    let other = match cabled {
+        Ok(other) => other,
         Err(error) => return println!("skipped: no network namespaces here ({error})"),
     };
     // The other end, from this side.
     for arguments in ["addr add 10.99.0.1/24 dev cable1", "link set cable1 up"] {
         let mut program = Program::new("nsenter");
-        program.arg(format!("--net=/proc/{other}/ns/net")).arg("ip").args(arguments.split(' '));
+        program.arg(format!("--net=/proc/{}/ns/net", other.id)).arg("ip").args(arguments.split(' '));
         assert!(program.status().expect("nsenter").success(), "{arguments}");
     }
-    cable.send(()).unwrap();
+    other.begin.send(()).unwrap();
+    other.listens.recv().expect("an exchange that listens").unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut handle = PhoneHandle::start(config()).unwrap();

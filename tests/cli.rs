@@ -52,8 +52,7 @@ fn config_check_says_what_is_there() {
         "{}: good\n\
          account work: sip:alice@pbx.example.com\n  registers at sip:pbx.example.com for 3600 s\n  through sip:p1.example.com;lr\n  password: by command\n\
          account bob: sip:bob@192.0.2.1\n  does not register\n  password: none\n\
-         listens at 0.0.0.0:5060\ninput default, output default, ring default\ncodecs PCMU, PCMA, 20 ms a packet\n\
-         note: audio.codecs: skipped opus, G722, not in this build (it has PCMU, PCMA)\n",
+         listens at 0.0.0.0:5060\ninput default, output default, ring default\ncodecs opus, G722, PCMU, PCMA, 20 ms a packet\n",
         path.display()
     );
     assert_eq!(stdout(&checked), expected);

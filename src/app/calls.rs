@@ -352,7 +352,7 @@ impl App {
                 };
                 self.end(call.call, time, outcome, duration_s);
             }
-            Kind::MessageWaiting { account, new, old } => match account {
+            Kind::MessageWaiting { account, new, old, .. } => match account {
                 Some(name) => self.account(&name).messages = Some((new, old)),
                 None => {
                     if let Some(account) = self.accounts.first_mut() {
@@ -360,8 +360,16 @@ impl App {
                     }
                 }
             },
-            Kind::NetworkChanged { .. } | Kind::Moved { .. } => {}
-            Kind::Device { .. } | Kind::Ok { .. } | Kind::Error { .. } => {}
+            Kind::NetworkChanged { .. }
+            | Kind::Moved { .. }
+            | Kind::Lamp(_)
+            | Kind::SubscriptionFailed { .. }
+            | Kind::Message { .. }
+            | Kind::MessageSent { .. }
+            | Kind::MessageFailed { .. }
+            | Kind::Device { .. }
+            | Kind::Ok { .. }
+            | Kind::Error { .. } => {}
             Kind::State(snapshot) => self.take_snapshot(*snapshot),
         }
         effects

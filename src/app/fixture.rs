@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 use crate::media::session::Stats;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{
-    AccountState, CallRef, DeviceState, Devices, Direction, Kind, NetworkCause, Registration, RtpCount, Snapshot,
+    AccountState, CallRef, DeviceState, Devices, Direction, Kind, LampState, NetworkCause, Registration, RtpCount,
+    Snapshot,
 };
 use crate::phone::media_thread::Levels;
 use crate::phone::{Event, Reply, TraceEntry};
 use crate::ua::CallNo;
-use crate::ua::event::{EndedBy, TransferStage};
+use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
 use super::keymap::Key;
 use super::{App, Effect, Msg, Settings};
@@ -38,9 +39,11 @@ impl Scene {
             registration: Registration::Registering,
             reason: None,
             messages: None,
+            mailbox: None,
         };
         let accounts = vec![account("work", "sip:alice@pbx.example.com"), account("home", "sip:alic@home.example.org")];
-        let snapshot = Snapshot { accounts, calls: Vec::new(), devices: Devices::default(), muted: false };
+        let snapshot =
+            Snapshot { accounts, calls: Vec::new(), watched: Vec::new(), devices: Devices::default(), muted: false };
         scene.send(Msg::Replied(Ok(Reply::State(Box::new(snapshot)))));
         scene.phone(Kind::Registered {
             account: "work".into(),
@@ -48,7 +51,7 @@ impl Scene {
             contact: "sip:x7f3@192.0.2.7:5060".into(),
             contacts: Vec::new(),
         });
-        scene.phone(Kind::MessageWaiting { account: Some("work".into()), new: 2, old: 1 });
+        scene.phone(Kind::MessageWaiting { account: Some("work".into()), new: 2, old: 1, urgent: 0, mailbox: None });
         scene.phone(Kind::RegistrationFailed {
             account: "home".into(),
             code: 403,
@@ -199,7 +202,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 31] = [
+    let kinds: [fn(CallRef) -> Kind; 35] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -242,9 +245,32 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
             reason: "down".into(),
             retry_in: Some(u64::MAX),
         },
-        |_| Kind::MessageWaiting { account: None, new: 1, old: 0 },
+        |_| Kind::MessageWaiting { account: None, new: 1, old: 0, urgent: 0, mailbox: None },
         |call| Kind::Moved { call, address: "192.0.2.7".into() },
         |_| Kind::NetworkChanged { cause: NetworkCause::Address, from: Some("192.0.2.1".into()), to: None },
+        |_| {
+            Kind::Lamp(LampState {
+                account: "work".into(),
+                uri: "sip:201@example.com".into(),
+                name: None,
+                state: Lamp::Busy,
+                remote: None,
+                remote_name: None,
+            })
+        },
+        |_| Kind::Message {
+            account: Some("work".into()),
+            from: "sip:bob@example.com".into(),
+            name: Some("Bob".into()),
+            text: "Lunch?\nAt one.".into(),
+        },
+        |_| Kind::MessageSent { account: None, to: "sip:bob@example.com".into(), delivered: true },
+        |_| Kind::MessageFailed {
+            account: None,
+            to: "sip:bob@example.com".into(),
+            code: 408,
+            reason: "no answer".into(),
+        },
         |_| Kind::Device {
             role: DeviceRole::Output,
             name: "USB".into(),

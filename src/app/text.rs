@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{CallRef, CallStage, DeviceState, Direction, Kind, NetworkCause, Registration};
+use crate::phone::event::{CallRef, CallStage, DeviceState, Direction, Kind, LampState, NetworkCause, Registration};
 use crate::ua::CallNo;
-use crate::ua::event::{EndedBy, TransferStage};
+use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
 use super::App;
 use super::calls::{Account, Call};
@@ -512,6 +512,24 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         }
         Kind::Moved { call, address } => (Level::Good, format!("{} goes on from {address}", who(call))),
         Kind::MessageWaiting { new, old, .. } => (Level::Info, format!("voice messages: {new} new, {old} old")),
+        Kind::Lamp(lamp) => (Level::Info, format!("{} {}", lamp_name(lamp), lamp_state(lamp.state))),
+        Kind::SubscriptionFailed { account, package, uri, reason, .. } => {
+            let what = match *package {
+                "message-summary" => "voice messages".to_owned(),
+                "dialog" => format!("the lamp of {uri}"),
+                other => other.to_owned(),
+            };
+            (Level::Warning, format!("{account}: {what}: {reason}"))
+        }
+        Kind::Message { from, name, text, .. } => {
+            let who = name.as_deref().unwrap_or(from);
+            (Level::Good, format!("{who} writes: {}", text.replace('\n', " / ")))
+        }
+        Kind::MessageSent { to, delivered: true, .. } => (Level::Info, format!("message to {to} delivered")),
+        Kind::MessageSent { to, delivered: false, .. } => (Level::Info, format!("message to {to} accepted for later")),
+        Kind::MessageFailed { to, code, reason, .. } => {
+            (Level::Error, format!("message to {to} failed: {code} {reason}"))
+        }
         Kind::Device { role, name, state, detail } => return device(*role, name, *state, detail.as_deref()),
         Kind::Error { message, .. } => (Level::Error, message.clone()),
     })
@@ -525,6 +543,21 @@ fn network(cause: NetworkCause, from: Option<&str>, to: Option<&str>) -> String 
         NetworkCause::Lost => "no network: calls and accounts wait for it".into(),
         NetworkCause::Back => format!("network is back ({to}), registering again"),
         NetworkCause::Sleep => format!("awake again ({to}), registering again"),
+    }
+}
+
+fn lamp_name(lamp: &LampState) -> &str {
+    lamp.name.as_deref().unwrap_or(&lamp.uri)
+}
+
+/// What a watched address does, in a person's words.
+pub fn lamp_state(lamp: Lamp) -> &'static str {
+    match lamp {
+        Lamp::Unknown => "is unknown",
+        Lamp::Unregistered => "is away",
+        Lamp::Idle => "is free",
+        Lamp::Ringing => "is being called",
+        Lamp::Busy => "is busy",
     }
 }
 

@@ -8,8 +8,8 @@ use super::cards::{self, CardStream, Sink};
 use super::device::{Input, OpenError, Wake};
 use super::name::HostName;
 use super::pace::WindowMin;
-use super::resample::Resampler;
 use crate::config::Latency;
+use crate::media::resample::Resampler;
 
 /// Milliseconds of sound that the ring holds.
 const RING_MS: u32 = 200;

@@ -52,7 +52,7 @@ pub trait Output: Send {
     fn period(&self) -> usize;
     /// Whether it has a clock of its own, else its writer's paces it.
     fn is_clocked(&self) -> bool;
-    /// By which part the sound should be longer to keep the device's slack steady ([`super::resample::Resampler::adjust`]).
+    /// By which part the sound should be longer to keep the device's slack steady ([`crate::media::resample::Resampler::adjust`]).
     fn correction(&self) -> f64;
     /// Whether anything hears it: a null device does not.
     fn is_heard(&self) -> bool;

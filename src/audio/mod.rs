@@ -10,7 +10,6 @@
 //! | [`simple`] | devices without a clock of their own: null, tone, WAV file |
 //! | [`wav`] | WAV files: loading and, on a thread of their own, writing |
 //! | [`pace`] | when to send: absolute deadlines whose phase follows the capture callback |
-//! | [`resample`] | from one sample rate to another with little delay |
 //!
 //! All samples are 16-bit mono. A device without a clock of its own gives and takes any amount at any time: the media
 //! thread's 20 ms tick paces it, one tick for all calls.
@@ -21,7 +20,6 @@ pub mod device;
 pub mod name;
 pub mod pace;
 pub mod playback;
-pub mod resample;
 pub mod ringer;
 pub mod simple;
 pub mod wav;

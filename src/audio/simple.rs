@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::device::{Input, Output, Why};
-use super::resample::Resampler;
 use super::wav::{Clip, Writer};
+use crate::media::resample::Resampler;
 
 /// Silence.
 pub struct NullInput;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::Config;
+use crate::config::{Config, Events};
 use crate::phone::event::Kind;
 use crate::phone::{Command, Reply};
 use crate::ua::CallNo;
@@ -31,6 +31,7 @@ struct Plan<'a> {
 pub fn config_for_call(mut config: Config) -> Config {
     for account in &mut config.accounts {
         account.register = false;
+        account.events = Events::none();
     }
     config.calls.auto_answer = AutoAnswer::Never;
     config.calls.direct_calls = Some(false);
@@ -39,6 +40,9 @@ pub fn config_for_call(mut config: Config) -> Config {
 
 /// The configuration of `answer`: one call, answered without a person.
 pub fn config_for_answer(mut config: Config, arguments: &args::Answer) -> Config {
+    for account in &mut config.accounts {
+        account.events = Events::none();
+    }
     config.calls.max_calls = 1;
     config.calls.auto_answer = if arguments.code.is_some() { AutoAnswer::Never } else { AutoAnswer::Always };
     config.calls.auto_answer_after = arguments.after;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::{Account, Config, Secret};
+use crate::config::{Account, Config, Events, Secret};
 use crate::media::goertzel;
 use crate::phone::event::Kind;
 use crate::phone::{Command, Reply};
@@ -46,6 +46,7 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         voicemail: None,
         rewrite_contact: true,
         gruu: false,
+        events: Events::none(),
     };
     let mut config = Config { accounts: vec![account], ..base };
     // Nothing leaves this machine.

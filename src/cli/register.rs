@@ -1,6 +1,6 @@
 //! `offhook register`: one registration, its bindings, and away again.
 
-use crate::config::Config;
+use crate::config::{Config, Events};
 use crate::phone::Command;
 use crate::phone::advice::{Attempt, advice, words};
 use crate::phone::event::Kind;
@@ -23,6 +23,7 @@ pub fn config_for(mut config: Config, arguments: &args::Register) -> Result<Conf
     }
     for account in &mut config.accounts {
         account.register = special(arguments).is_none();
+        account.events = Events::none();
     }
     config.calls.direct_calls = Some(false);
     Ok(config)

@@ -127,6 +127,7 @@ fn with_account(command: Command, default: Option<&str>) -> Command {
     let default = || default.map(str::to_owned);
     match command {
         Command::Call { account: None, target } => Command::Call { account: default(), target },
+        Command::Message { account: None, target, text } => Command::Message { account: default(), target, text },
         Command::Register { account: None } => Command::Register { account: default() },
         Command::Unregister { account: None } => Command::Unregister { account: default() },
         other => other,

@@ -4,10 +4,10 @@ use crate::media::session::Stats;
 use crate::phone::advice::words;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{
-    CallRef, CallStage, CallState, DeviceState, Direction, Kind, NetworkCause, Registration, Snapshot,
+    CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, Snapshot,
 };
 use crate::ua::CallNo;
-use crate::ua::event::{Binding, EndedBy, TransferStage};
+use crate::ua::event::{Binding, EndedBy, Lamp, TransferStage};
 
 /// An event in one line; several for a list.
 pub fn line(kind: &Kind) -> String {
@@ -80,10 +80,27 @@ pub fn line(kind: &Kind) -> String {
         }
         Kind::NetworkChanged { cause, from, to } => network(*cause, from.as_deref(), to.as_deref()),
         Kind::Moved { call, address } => about(call, &format!("goes on from {address}")),
-        Kind::MessageWaiting { account, new, old } => {
+        Kind::MessageWaiting { account, new, old, urgent, mailbox } => {
             let new = counted(*new as usize, "new voice message");
-            format!("{}: {new}, {old} old", account.as_deref().unwrap_or("voice mailbox"))
+            let urgent = if *urgent > 0 { format!(" ({urgent} urgent)") } else { String::new() };
+            let mailbox = mailbox.as_deref().map(|mailbox| format!("; call {mailbox}")).unwrap_or_default();
+            format!("{}: {new}{urgent}, {old} old{mailbox}", account.as_deref().unwrap_or("voice mailbox"))
         }
+        Kind::Lamp(lamp) => lamp_line(lamp),
+        Kind::SubscriptionFailed { account, package, uri, reason, retry_in, code: _ } => {
+            let retry = retry_in.map(|seconds| format!("; tried again in {seconds} s")).unwrap_or_default();
+            format!("{account}: no {package} events of {uri}: {reason}{retry}")
+        }
+        Kind::Message { account, from, name, text } => {
+            let name = name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
+            let account = account.as_deref().map(|account| format!("{account}: ")).unwrap_or_default();
+            format!("{account}message from {name}<{from}>: {}", text.replace('\n', "\n  "))
+        }
+        Kind::MessageSent { account: _, to, delivered } => match delivered {
+            true => format!("message to {to} delivered"),
+            false => format!("message to {to} accepted by a server that keeps it"),
+        },
+        Kind::MessageFailed { account: _, to, code, reason } => format!("message to {to} failed: {code} {reason}"),
         Kind::Device { role, name, state, detail } => {
             let state = match state {
                 DeviceState::Open => "open",
@@ -111,6 +128,20 @@ pub fn network(cause: NetworkCause, from: Option<&str>, to: Option<&str>) -> Str
         NetworkCause::Back => format!("the network is back ({to}); registering again"),
         NetworkCause::Sleep => format!("awake again ({to}); registering again"),
     }
+}
+
+/// What a watched address does, and with whom.
+fn lamp_line(lamp: &LampState) -> String {
+    let name = lamp.name.as_deref().map(|name| format!("{name} ")).unwrap_or_default();
+    let state = match lamp.state {
+        Lamp::Unknown => "unknown",
+        Lamp::Unregistered => "not registered",
+        Lamp::Idle => "idle",
+        Lamp::Ringing => "ringing",
+        Lamp::Busy => "busy",
+    };
+    let remote = lamp.remote.as_deref().map(|remote| format!(" ({remote})")).unwrap_or_default();
+    format!("{}: {name}<{}> {state}{remote}", lamp.account, lamp.uri)
 }
 
 /// Why a call that was wanted did not come about: words, the answer, what to try.
@@ -220,6 +251,7 @@ fn state(snapshot: &Snapshot) -> String {
             .unwrap_or_default();
         lines.push(format!("{}: {} {registration}{reason}{messages}", account.name, account.uri));
     }
+    lines.extend(snapshot.watched.iter().map(lamp_line));
     lines.extend(snapshot.calls.iter().map(call_state));
     if snapshot.calls.is_empty() {
         lines.push("no calls".into());

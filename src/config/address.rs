@@ -42,6 +42,30 @@ pub fn callable(text: &str) -> Result<Uri, Fault> {
     }
 }
 
+/// A watched address, with its name where one stands before it: `Bob <sip:201@pbx>`. A number or name without a host gets
+/// that of `account`; without an account it is only looked at.
+pub fn watched(text: &str, account: Option<&Uri>) -> Result<(Uri, Option<String>), Fault> {
+    let text = text.trim();
+    let (name, address) = match text.split_once('<') {
+        Some((name, rest)) => (name.trim().trim_matches('"').trim(), rest.split('>').next().unwrap_or_default().trim()),
+        None => ("", text),
+    };
+    if name.chars().any(char::is_control) {
+        return Err("its name has control characters".into());
+    }
+    let name = (!name.is_empty()).then(|| name.to_owned());
+    if address.contains(':') || address.contains('@') {
+        let full = if address.contains(':') { address.to_owned() } else { format!("sip:{address}") };
+        return of_record(&full).map(|uri| (uri, name));
+    }
+    if address.is_empty() {
+        return Err("it is empty".into());
+    }
+    let host = account.and_then(registrar_of).map(|uri| uri.to_string());
+    let host = host.as_deref().and_then(|host| host.strip_prefix("sip:")).unwrap_or("localhost");
+    of_record(&format!("sip:{address}@{host}")).map(|uri| (uri, name))
+}
+
 /// Whether this build can speak the transport that the address asks for. A `sips:` address is never sent in the clear.
 pub fn speakable(uri: &Uri) -> bool {
     matches!(uri.scheme(), Scheme::Sip)
@@ -98,6 +122,24 @@ mod tests {
         assert_eq!(loosened("sip:p1.example.com"), "sip:p1.example.com;lr");
         assert_eq!(loosened("sip:p1;lr;transport=udp"), "sip:p1;lr;transport=udp");
         assert_eq!(loosened("sip:[::1]:5070"), "sip:[::1]:5070;lr");
+    }
+
+    #[test]
+    fn a_watched_address_may_have_a_name_and_lack_a_host() {
+        let account = parse("sip:alice@pbx.example.com:5070").unwrap();
+        for (text, uri, name) in [
+            ("sip:201@pbx", "sip:201@pbx", None),
+            ("Bob <sip:201@pbx>", "sip:201@pbx", Some("Bob")),
+            ("\"Bob B.\" <201>", "sip:201@pbx.example.com:5070", Some("Bob B.")),
+            (" 201 ", "sip:201@pbx.example.com:5070", None),
+            ("bob@pbx", "sip:bob@pbx", None),
+        ] {
+            let (read, called) = watched(text, Some(&account)).unwrap();
+            assert_eq!((read.to_string().as_str(), called.as_deref()), (uri, name), "{text}");
+        }
+        for text in ["", "sip:pbx", "mailto:a@b", "Bob <>", "a b"] {
+            assert!(watched(text, Some(&account)).is_err(), "{text}");
+        }
     }
 
     #[test]

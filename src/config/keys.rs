@@ -7,7 +7,7 @@ use toml::de::DeValue;
 
 use super::{Account, Audio, Calls, Dtmf, Latency, RealmCredentials, Secret, Sip, address};
 use crate::sdp::{Codec, HoldStyle};
-use crate::ua::config::{AutoAnswer, TransferPolicy};
+use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
 /// A key of section `T`.
 pub struct Key<T: 'static> {
@@ -112,6 +112,24 @@ pub const ACCOUNT: &[Key<Account>] = &[
             set: |account, text| address::callable(text).map(|_| account.voicemail = Some(text.into())),
         },
     },
+    Key {
+        name: "mwi",
+        kind: Kind::Choice {
+            words: &["auto", "true", "false"],
+            set: |account, i| {
+                account.events.message_waiting =
+                    [MessageWaiting::Auto, MessageWaiting::Always, MessageWaiting::Never][i];
+            },
+        },
+    },
+    Key {
+        name: "watch",
+        kind: Kind::List {
+            expected: "a list of addresses such as [\"sip:201@pbx.example.com\", \"Bob <sip:202@pbx.example.com>\"]",
+            set: set_watch,
+        },
+    },
+    Key { name: "reg_events", kind: Kind::Flag { set: |account, on| account.events.registrations = on } },
 ];
 
 /// One entry of `credentials`.
@@ -401,6 +419,15 @@ fn set_proxies(account: &mut Account, chains: Vec<Vec<String>>) -> Result<(), St
         return Err("this build speaks SIP over UDP only".into());
     }
     account.proxies = chains;
+    Ok(())
+}
+
+/// Addresses; a number or a name alone gets the account's host later.
+fn set_watch(account: &mut Account, texts: Vec<String>) -> Result<(), String> {
+    for text in &texts {
+        address::watched(text, None).map_err(|fault| in_list(text, fault))?;
+    }
+    account.events.watch = texts;
     Ok(())
 }
 

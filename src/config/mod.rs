@@ -65,6 +65,32 @@ pub struct Account {
     pub rewrite_contact: bool,
     /// Whether the registrar is asked for GRUUs, which are our Contact in calls then.
     pub gruu: bool,
+    /// What it subscribes to.
+    pub events: Events,
+}
+
+/// What an account subscribes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Events {
+    /// `mwi`: voice messages.
+    pub message_waiting: crate::ua::config::MessageWaiting,
+    /// Watched addresses: `sip:201@pbx`, `Bob <sip:201@pbx>`, or a number at the account's host.
+    pub watch: Vec<String>,
+    /// `reg_events`: the bindings of other devices.
+    pub registrations: bool,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Events { message_waiting: crate::ua::config::MessageWaiting::Auto, watch: Vec::new(), registrations: false }
+    }
+}
+
+impl Events {
+    /// Subscribes to nothing: for commands that end before an answer matters.
+    pub fn none() -> Events {
+        Events { message_waiting: crate::ua::config::MessageWaiting::Never, ..Events::default() }
+    }
 }
 
 /// Credentials of a further realm.

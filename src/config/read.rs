@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
 use super::keys::{self, Given, Key, Kind};
-use super::{Account, Config, RealmCredentials, Secret, address, nearest};
+use super::{Account, Config, Events, RealmCredentials, Secret, address, nearest};
 
 /// The sections, as they are written.
 const SECTIONS: [&str; 4] = ["account", "sip", "audio", "calls"];
@@ -78,6 +78,7 @@ impl Document<'_> {
             voicemail: None,
             rewrite_contact: true,
             gruu: false,
+            events: Events::default(),
         };
         self.fill(&mut account, "account", keys::ACCOUNT, table)?;
         self.one_password("account", table)?;
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
     use crate::config::{Audio, Calls, Dtmf, EXAMPLE, Latency, Sip};
     use crate::sdp::HoldStyle;
-    use crate::ua::config::{AutoAnswer, TransferPolicy};
+    use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
     fn parse(text: &str) -> Result<Config, String> {
         read(Path::new("c.toml"), text).map_err(|error| error.to_string())
@@ -205,6 +206,9 @@ credentials = [{ realm = "other.example", user = "al", password = "tiger" }]
 rewrite_contact = false
 gruu = true
 voicemail = "sip:*97@pbx.example.com"
+mwi = false
+watch = ["sip:201@pbx.example.com", "Bob <sip:202@pbx.example.com>"]
+reg_events = true
 [[account]]
 uri = "sip:bob@[2001:db8::1]:5070"
 password = "lion"
@@ -258,6 +262,11 @@ direct_calls = true
             voicemail: Some(text("sip:*97@pbx.example.com")),
             rewrite_contact: false,
             gruu: true,
+            events: Events {
+                message_waiting: MessageWaiting::Never,
+                watch: vec![text("sip:201@pbx.example.com"), text("Bob <sip:202@pbx.example.com>")],
+                registrations: true,
+            },
         };
         let bob = Account {
             name: text("bob"),
@@ -273,6 +282,7 @@ direct_calls = true
             voicemail: None,
             rewrite_contact: true,
             gruu: false,
+            events: Events::default(),
         };
         let audio = Audio {
             input: text("tone:440"),
@@ -408,8 +418,8 @@ direct_calls = true
             ("[audio]\nptime = 20.0", "c.toml:2: audio.ptime: expected a whole number from 10 to 60, found 20.0"),
             ("[audio]\nlatency = \"lo\"", "c.toml:2: audio.latency: expected \"low\" or \"safe\", found \"lo\""),
             (
-                "[audio]\ncodecs = [\"opus\"]",
-                "c.toml:2: audio.codecs: expected a list of codec names such as [\"PCMU\", \"PCMA\"], found a list (this build has PCMU, PCMA)",
+                "[audio]\ncodecs = [\"speex\"]",
+                "c.toml:2: audio.codecs: expected a list of codec names such as [\"PCMU\", \"PCMA\"], found a list (this build has opus, G722, PCMU, PCMA, L16)",
             ),
             (
                 "[audio]\ncodecs = \"PCMU\"",

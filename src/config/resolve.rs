@@ -115,7 +115,20 @@ fn account(account: &Account, config: &Config) -> Result<core::Account, ConfigEr
         rewrite_contact: account.rewrite_contact,
         gruu: account.gruu,
         instance: config.sip.instance.clone(),
+        events: events(account, &uri)?,
         uri,
+    })
+}
+
+fn events(account: &Account, uri: &Uri) -> Result<core::Events, ConfigError> {
+    let watch = |text: &String| match address::watched(text, Some(uri)) {
+        Ok((uri, name)) => Ok(core::Watch { uri, name }),
+        Err(fault) => Err(ConfigError::new(Place::Account(account.name.clone()), format!("watch: {fault}"))),
+    };
+    Ok(core::Events {
+        message_waiting: account.events.message_waiting,
+        watch: account.events.watch.iter().map(watch).collect::<Result<_, _>>()?,
+        registrations: account.events.registrations,
     })
 }
 
@@ -142,7 +155,7 @@ mod tests {
         assert_eq!(account.expires, Duration::from_secs(3600));
         let credentials = account.credentials.clone().unwrap();
         assert_eq!((credentials.user.as_str(), credentials.password.as_str()), ("al ice", "tiger"));
-        assert_eq!(config.capabilities.codecs, [Codec::Pcmu, Codec::Pcma]);
+        assert_eq!(config.capabilities.codecs, [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma]);
         assert!(!config.direct_calls);
     }
 
@@ -165,7 +178,7 @@ mod tests {
 
     #[test]
     fn codecs_are_taken_in_their_order_and_once() {
-        let config = resolved("[audio]\ncodecs = [\"opus\", \"pcma\", \"PCMU\", \"PCMA\"]").unwrap();
+        let config = resolved("[audio]\ncodecs = [\"speex\", \"pcma\", \"PCMU\", \"PCMA\"]").unwrap();
         assert_eq!(config.capabilities.codecs, [Codec::Pcma, Codec::Pcmu]);
     }
 

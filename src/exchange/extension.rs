@@ -280,6 +280,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         rewrite_contact: false,
         gruu: true,
         instance: None,
+        events: Default::default(),
     };
     Some(Config {
         accounts: vec![account],

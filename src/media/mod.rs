@@ -3,11 +3,13 @@
 //! [`Session`] is one call's sound. The thread in [`crate::phone::media_thread`] gives it packets, samples and the time.
 //! The rest is for that thread: [`tones`] to play, [`mixing`] of sounds, [`levels`] to show.
 
+pub mod codec;
 pub mod conceal;
 pub mod g711;
 pub mod goertzel;
 pub mod levels;
 pub mod mixing;
+pub mod resample;
 pub mod session;
 pub mod tones;
 

@@ -27,7 +27,7 @@ use rand_core::{RngCore, SeedableRng};
 
 use crate::rtp::telephone_event::{self, Payload};
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc, rtcp};
-use crate::sdp::Negotiated;
+use crate::sdp::{Codec, Negotiated};
 
 pub use quality::Stats;
 use receive::Receiver;
@@ -106,6 +106,8 @@ pub struct Session {
     sender: Sender,
     receiver: Receiver,
     digits: telephone_event::Receiver,
+    /// The clock of the digits, in Hz.
+    digit_rate: u32,
     reports: Reports,
     supervision: Supervision,
     out: Outbox,
@@ -127,6 +129,7 @@ impl Session {
             sender: Sender::new(now, ssrc, seq, timestamp),
             receiver: Receiver::new(DEFAULT_SAMPLE_RATE),
             digits: telephone_event::Receiver::default(),
+            digit_rate: DEFAULT_SAMPLE_RATE,
             reports: Reports::new(now, cname),
             supervision: Supervision::default(),
             out: Outbox::default(),
@@ -164,6 +167,8 @@ impl Session {
                 }
             }
         }
+        self.sender.use_codec(media.codec, &mut self.random);
+        self.receiver.set_rate(media.codec.sample_rate());
         if media.remote_rtcp.is_some() {
             self.reports.begin(now, &mut self.random);
         }
@@ -229,21 +234,26 @@ impl Session {
             self.out.event(Event::Flowing { from });
         }
         let clock_rate = agreed.media.codec.clock_rate();
-        self.receiver.count(now, &packet, kind == Kind::Voice, clock_rate);
+        let codec = match kind {
+            Kind::Voice(codec) => Some(codec),
+            Kind::Digit(_) | Kind::Unknown => None,
+        };
+        self.receiver.count(now, &packet, codec.is_some_and(|codec| codec.clock_rate() == clock_rate), clock_rate);
         if agreed.media.receive_audio {
-            self.receiver.insert(&packet, kind == Kind::Voice);
+            self.receiver.insert(&packet, codec);
         }
-        if kind == Kind::Digit
+        if let Kind::Digit(rate) = kind
             && let Ok(payload) = Payload::read(packet.payload)
         {
             self.digits.handle(now, packet.timestamp, packet.marker, payload);
-            self.take_digits(clock_rate);
+            self.digit_rate = rate;
+            self.take_digits();
         }
     }
 
-    fn take_digits(&mut self, clock_rate: u32) {
+    fn take_digits(&mut self) {
         while let Some(pressed) = self.digits.poll() {
-            let duration_ms = (u64::from(pressed.duration) * 1000 / u64::from(clock_rate.max(1))) as u32;
+            let duration_ms = (u64::from(pressed.duration) * 1000 / u64::from(self.digit_rate.max(1))) as u32;
             self.out.event(Event::Digit { digit: pressed.digit, duration_ms });
         }
     }
@@ -255,7 +265,9 @@ impl Session {
         if !agreed.sources.is_host_of_peer(from) && !source::same_host(from, signalled) {
             return;
         }
-        self.reports.handle(now, from, bytes, self.sender.ssrc());
+        if let Some(loss) = self.reports.handle(now, from, bytes, self.sender.ssrc()) {
+            self.sender.expect_loss(loss);
+        }
     }
 
     /// Sends digits by telephone-event (RFC 4733), one after the other; `,` pauses 1 s. False: the peer takes none.
@@ -273,8 +285,9 @@ impl Session {
 
     /// The time has come that [`Session::poll_timeout`] named.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let Some(agreed) = &self.agreed else { return };
-        let clock_rate = agreed.media.codec.clock_rate();
+        if self.agreed.is_none() {
+            return;
+        }
         if self.reports.is_due(now, &mut self.random) {
             self.report(now, false);
         }
@@ -287,7 +300,7 @@ impl Session {
             self.out.event(Event::Stats(stats));
         }
         self.digits.handle_timeout(now);
-        self.take_digits(clock_rate);
+        self.take_digits();
     }
 
     /// When RTCP, a supervision or a digit is due.
@@ -339,20 +352,19 @@ impl Session {
 /// What a packet is, by its payload type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Voice,
-    Digit,
+    Voice(Codec),
+    /// At this clock rate in Hz.
+    Digit(u32),
     Unknown,
 }
 
 impl Kind {
     fn of(payload_type: PayloadType, media: &Negotiated) -> Kind {
-        if media.receive.iter().any(|&(number, _)| number == payload_type.0) {
-            Kind::Voice
-        } else if media.receive_telephone_event == Some(payload_type.0) {
-            Kind::Digit
-        } else {
-            Kind::Unknown
+        if let Some(codec) = receive::codec_of(media, payload_type.0) {
+            return Kind::Voice(codec);
         }
+        let event = media.receive_telephone_events.iter().find(|(number, _)| *number == payload_type.0);
+        event.map_or(Kind::Unknown, |(_, rate)| Kind::Digit(*rate))
     }
 }
 

@@ -148,6 +148,12 @@ impl Actor {
                 tracing::error!(account = account.name, %error, "can't register");
             }
         }
+        // An account that registers subscribes when it has.
+        for (place, account) in self.core_config.accounts.iter().enumerate().filter(|(_, account)| !account.register) {
+            if let Err(error) = self.core.command(now, ua::Command::Subscribe { account: AccountId(place) }) {
+                tracing::error!(account = account.name, %error, "can't subscribe");
+            }
+        }
         self.drain(now, None);
     }
 

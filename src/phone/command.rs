@@ -47,6 +47,8 @@ pub enum Command {
     Device { role: DeviceRole, name: String },
     /// Registers or refreshes an account (the only one when `None`).
     Register { account: Option<String> },
+    /// Writes to somebody: one text (RFC 3428).
+    Message { account: Option<String>, target: String, text: String },
     /// Removes our binding.
     Unregister { account: Option<String> },
     /// Asks for the bindings (one-shot command `register --query`).
@@ -161,6 +163,7 @@ const WORDS: &[Word] = &[
         usage: "unregister [@ACCOUNT]",
         parse: |rest| Ok(Command::Unregister { account: rest.account() }),
     },
+    Word { word: "message", usage: "message [@ACCOUNT] TARGET TEXT", parse: message },
     Word { word: "state", usage: "state", parse: |_| Ok(Command::State) },
     Word { word: "quit", usage: "quit", parse: |_| Ok(Command::Quit) },
 ];
@@ -261,6 +264,16 @@ fn call(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
         return Err(Mismatch::Usage);
     }
     Ok(Command::Call { account, target: target.into() })
+}
+
+/// The text is the rest of the line.
+fn message(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let account = rest.account();
+    let target = rest.word()?;
+    if target.starts_with(['@', '#']) {
+        return Err(Mismatch::Usage);
+    }
+    Ok(Command::Message { account, target: target.into(), text: rest.remainder()?.into() })
 }
 
 fn reject(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
@@ -384,6 +397,14 @@ mod tests {
             ("register @work", Command::Register { account: Some(text("work")) }),
             ("unregister", Command::Unregister { account: None }),
             ("unregister @work", Command::Unregister { account: Some(text("work")) }),
+            (
+                "message 201 Back at  5?",
+                Command::Message { account: None, target: text("201"), text: text("Back at  5?") },
+            ),
+            (
+                "message @work sip:bob@pbx #1 rings",
+                Command::Message { account: Some(text("work")), target: text("sip:bob@pbx"), text: text("#1 rings") },
+            ),
             ("state", Command::State),
             ("quit", Command::Quit),
         ];

@@ -5,19 +5,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
 use crate::ua::command::MediaPorts;
-use crate::ua::event::{Binding, EndedBy, Party, TransferStage};
+use crate::ua::event::{Binding, EndedBy, Lamp, Party, TransferStage};
 use crate::ua::{self, AccountId, CallNo};
 
 use super::advice;
 use super::command::DeviceRole;
-use super::event::{AccountState, CallRef, CallStage, Devices, Direction, Kind, Registration, RtpCount, Snapshot};
+use super::event::{
+    AccountState, CallRef, CallStage, Devices, Direction, Kind, LampState, Registration, RtpCount, Snapshot,
+};
 use super::lines::{Hold, Line, Lines, seconds};
 use super::media_thread::{Order, Report, Tone};
-use super::screen::harmless;
+use super::screen::{harmless, harmless_lines};
 
 /// How long the end of a call waits for the figures of its sound.
 const CLOSING: Duration = Duration::from_millis(300);
@@ -57,6 +59,10 @@ struct Closing {
 pub(super) struct Desk {
     pub(super) lines: Lines,
     accounts: Vec<AccountState>,
+    /// The mailboxes that are configured, by account.
+    mailboxes: BTreeMap<String, String>,
+    /// The watched addresses, in the order of the configuration.
+    lamps: Vec<LampState>,
     devices: Devices,
     muted: bool,
     /// The core has nothing left to wait for.
@@ -78,9 +84,14 @@ impl Desk {
             registration: Registration::Off,
             reason: None,
             messages: None,
+            mailbox: account.voicemail.clone(),
         });
+        let mailboxes =
+            config.accounts.iter().filter_map(|account| Some((account.name.clone(), account.voicemail.clone()?)));
         let audio = &config.audio;
         Desk {
+            mailboxes: mailboxes.collect(),
+            lamps: config.accounts.iter().flat_map(dark_lamps).collect(),
             lines: Lines::default(),
             accounts: accounts.collect(),
             devices: Devices { input: audio.input.clone(), output: audio.output.clone(), ring: audio.ring.clone() },
@@ -134,6 +145,7 @@ impl Desk {
         Snapshot {
             accounts: self.accounts.clone(),
             calls: self.lines.states(now),
+            watched: self.lamps.clone(),
             devices: self.devices.clone(),
             muted: self.muted,
         }
@@ -324,12 +336,57 @@ impl Desk {
             Core::Ended { call, by, code, reason, answered_for } => {
                 self.ended(now, call, by, code, harmless(&reason).into_owned(), answered_for);
             }
-            Core::MessageWaiting { account, new, old } => {
+            Core::MessageWaiting { account, new, old, urgent, mailbox } => {
+                let mut mailbox = mailbox.map(|mailbox| harmless(&mailbox).into_owned());
                 if let Some(state) = account.and_then(|account| self.accounts.get_mut(account.0)) {
                     state.messages = Some((new, old));
+                    // A mailbox that is configured is the one that the person wants.
+                    mailbox = self.mailboxes.get(&state.name).cloned().or(mailbox);
+                    state.mailbox = mailbox.clone().or(state.mailbox.take());
                 }
                 let account = self.account_name(account);
-                self.tell(Kind::MessageWaiting { account, new, old });
+                self.tell(Kind::MessageWaiting { account, new, old, urgent, mailbox });
+            }
+            Core::Lamp { account, uri, name, lamp, remote } => {
+                let (remote, remote_name) =
+                    remote.map(harmless_party).map_or((None, None), |(uri, name)| (Some(uri), name));
+                let uri = harmless(&uri).into_owned();
+                self.tell_account(account, |account| {
+                    Kind::Lamp(LampState { account, uri, name, state: lamp, remote, remote_name })
+                });
+                if let Some(Effect::Tell(Kind::Lamp(lamp))) = self.effects.back() {
+                    let lamp = lamp.clone();
+                    match self.lamps.iter_mut().find(|known| known.account == lamp.account && known.uri == lamp.uri) {
+                        Some(known) => *known = lamp,
+                        None => self.lamps.push(lamp),
+                    }
+                }
+            }
+            Core::SubscriptionFailed { account, package, uri, code, reason, retry_in } => {
+                let (uri, reason) = (harmless(&uri).into_owned(), harmless(&reason).into_owned());
+                let (package, retry_in) = (package.name(), retry_in.map(|pause| pause.as_secs()));
+                self.tell_account(account, |account| Kind::SubscriptionFailed {
+                    account,
+                    package,
+                    uri,
+                    code,
+                    reason,
+                    retry_in,
+                });
+            }
+            Core::Message { account, from, text } => {
+                let (from, name) = harmless_party(from);
+                let (account, text) = (self.account_name(account), harmless_lines(&text));
+                self.tell(Kind::Message { account, from, name, text });
+            }
+            Core::MessageSent { account, to, delivered } => {
+                let (account, to) = (self.account_name(account), harmless(&to).into_owned());
+                self.tell(Kind::MessageSent { account, to, delivered });
+            }
+            Core::MessageFailed { account, to, code, reason } => {
+                let (account, to) = (self.account_name(account), harmless(&to).into_owned());
+                let reason = harmless(&reason).into_owned();
+                self.tell(Kind::MessageFailed { account, to, code, reason });
             }
             Core::Quiet => self.quiet = true,
         }
@@ -572,6 +629,17 @@ impl Desk {
     }
 }
 
+/// The lamps of an account, before anything is known of them.
+fn dark_lamps(account: &config::Account) -> impl Iterator<Item = LampState> + use<'_> {
+    let own = config::address::of_record(&account.uri).ok();
+    account.events.watch.iter().filter_map(move |text| {
+        let (uri, name) = config::address::watched(text, own.as_ref()).ok()?;
+        let uri = harmless(&ua::identity::uri_text(&uri)).into_owned();
+        let state = Lamp::Unknown;
+        Some(LampState { account: account.name.clone(), uri, name, state, remote: None, remote_name: None })
+    })
+}
+
 /// The tone in the ear when a call of ours was not answered, unless we gave up ourselves.
 fn tone_of_failure(line: &Line, by: EndedBy, code: Option<u16>) -> Option<Tone> {
     let given_up = by == EndedBy::Local && matches!(code, None | Some(487));
@@ -636,7 +704,7 @@ mod tests {
             send_payload_type: 8,
             receive: vec![(8, Codec::Pcma)],
             send_telephone_event: None,
-            receive_telephone_event: None,
+            receive_telephone_events: Vec::new(),
             ptime_ms: 20,
             send: true,
             receive_audio: true,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::media::session::Stats;
 use crate::ua::CallNo;
-use crate::ua::event::{Binding, EndedBy, TransferStage};
+use crate::ua::event::{Binding, EndedBy, Lamp, TransferStage};
 
 use super::command::DeviceRole;
 
@@ -197,10 +197,44 @@ pub enum Kind {
         call: CallRef,
         address: String,
     },
+    /// `urgent`: how many of the new ones are. `mailbox`: what to call to hear them.
     MessageWaiting {
         account: Option<String>,
         new: u32,
         old: u32,
+        urgent: u32,
+        mailbox: Option<String>,
+    },
+    /// What a watched address does.
+    Lamp(LampState),
+    /// A subscription was refused or has ended; `retry_in` seconds, null when it is not tried again by itself.
+    SubscriptionFailed {
+        account: String,
+        package: &'static str,
+        uri: String,
+        code: Option<u16>,
+        reason: String,
+        retry_in: Option<u64>,
+    },
+    /// Somebody wrote; the text may have several lines.
+    Message {
+        account: Option<String>,
+        from: String,
+        name: Option<String>,
+        text: String,
+    },
+    /// A text of ours was taken. `delivered` false: by a server that keeps it for later.
+    MessageSent {
+        account: Option<String>,
+        to: String,
+        delivered: bool,
+    },
+    /// A text of ours was refused, or not answered (408).
+    MessageFailed {
+        account: Option<String>,
+        to: String,
+        code: u16,
+        reason: String,
     },
     /// A device opened, vanished, came back. `detail` is for a person.
     Device {
@@ -261,6 +295,8 @@ pub enum DeviceState {
 pub struct Snapshot {
     pub accounts: Vec<AccountState>,
     pub calls: Vec<CallState>,
+    /// The lamps of watched addresses.
+    pub watched: Vec<LampState>,
     pub devices: Devices,
     pub muted: bool,
 }
@@ -276,6 +312,21 @@ pub struct AccountState {
     pub reason: Option<String>,
     /// New and old voice messages, where the PBX told.
     pub messages: Option<(u32, u32)>,
+    /// What to call to hear them: as configured, else as the PBX told.
+    pub mailbox: Option<String>,
+}
+
+/// A watched address at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[allow(missing_docs)]
+pub struct LampState {
+    pub account: String,
+    pub uri: String,
+    pub name: Option<String>,
+    pub state: Lamp,
+    /// Who rings it, or with whom it talks, where the PBX told.
+    pub remote: Option<String>,
+    pub remote_name: Option<String>,
 }
 
 /// An account's registration.
@@ -399,8 +450,52 @@ mod tests {
             (Kind::Muted, json!({"event": "muted"})),
             (Kind::Unmuted, json!({"event": "unmuted"})),
             (
-                Kind::MessageWaiting { account: Some(account()), new: 2, old: 0 },
-                json!({"event": "message_waiting", "account": "work", "new": 2, "old": 0}),
+                Kind::MessageWaiting {
+                    account: Some(account()),
+                    new: 2,
+                    old: 0,
+                    urgent: 1,
+                    mailbox: Some("sip:*97@pbx".into()),
+                },
+                json!({"event": "message_waiting", "account": "work", "new": 2, "old": 0, "urgent": 1,
+                       "mailbox": "sip:*97@pbx"}),
+            ),
+            (
+                Kind::Lamp(LampState {
+                    account: account(),
+                    uri: "sip:201@pbx".into(),
+                    name: Some("Bob".into()),
+                    state: Lamp::Ringing,
+                    remote: Some("sip:carol@pbx".into()),
+                    remote_name: None,
+                }),
+                json!({"event": "lamp", "account": "work", "uri": "sip:201@pbx", "name": "Bob", "state": "ringing",
+                       "remote": "sip:carol@pbx", "remote_name": null}),
+            ),
+            (
+                Kind::SubscriptionFailed {
+                    account: account(),
+                    package: "dialog",
+                    uri: "sip:201@pbx".into(),
+                    code: Some(489),
+                    reason: "489 Bad Event".into(),
+                    retry_in: None,
+                },
+                json!({"event": "subscription_failed", "account": "work", "package": "dialog", "uri": "sip:201@pbx",
+                       "code": 489, "reason": "489 Bad Event", "retry_in": null}),
+            ),
+            (
+                Kind::Message { account: Some(account()), from: "sip:bob@pbx".into(), name: None, text: "a\nb".into() },
+                json!({"event": "message", "account": "work", "from": "sip:bob@pbx", "name": null, "text": "a\nb"}),
+            ),
+            (
+                Kind::MessageSent { account: None, to: "sip:bob@pbx".into(), delivered: true },
+                json!({"event": "message_sent", "account": null, "to": "sip:bob@pbx", "delivered": true}),
+            ),
+            (
+                Kind::MessageFailed { account: None, to: "sip:bob@pbx".into(), code: 408, reason: "no answer".into() },
+                json!({"event": "message_failed", "account": null, "to": "sip:bob@pbx", "code": 408,
+                       "reason": "no answer"}),
             ),
             (
                 Kind::Device { role: DeviceRole::Input, name: "mic".into(), state: DeviceState::Lost, detail: None },
@@ -414,7 +509,7 @@ mod tests {
             (Kind::Error { command: None, message: "no".into() }, json!({"event": "error", "message": "no"})),
             (
                 Kind::State(Box::default()),
-                json!({"event": "state", "accounts": [], "calls": [], "muted": false,
+                json!({"event": "state", "accounts": [], "calls": [], "watched": [], "muted": false,
                        "devices": {"input": "", "output": "", "ring": ""}}),
             ),
         ] {

@@ -166,6 +166,10 @@ impl Actor {
                 let account = self.one_account(account.as_deref())?;
                 self.tell_core(now, ua::Command::Register { account })
             }
+            Command::Message { account, target, text } => {
+                let (account, target) = self.plan(account.as_deref(), &target)?;
+                self.tell_core(now, ua::Command::Message { account, target, text })
+            }
             Command::Unregister { account } => {
                 let account = self.one_account(account.as_deref())?;
                 self.tell_core(now, ua::Command::Unregister { account })

@@ -56,8 +56,9 @@ pub enum Inserted {
 pub enum Frame<'a> {
     /// To be decoded and played.
     Voice { payload_type: PayloadType, payload: &'a [u8] },
-    /// So many samples are to be concealed, then pull again.
-    Missing { samples: usize },
+    /// So many samples are to be concealed, then pull again. `lost`: packets never came, and the next one is there; else
+    /// what comes next is to be played later.
+    Missing { samples: usize, lost: bool },
     /// Nothing is there: conceal as long as must be, then pull again.
     Empty,
 }
@@ -221,7 +222,7 @@ impl JitterBuffer {
     pub fn pull(&mut self) -> Frame<'_> {
         self.starving = false;
         if self.hold > 0 {
-            return Frame::Missing { samples: std::mem::take(&mut self.hold) };
+            return Frame::Missing { samples: std::mem::take(&mut self.hold), lost: false };
         }
         let Some((voice, missing)) = self.next_voice() else {
             self.starving = true;
@@ -231,12 +232,20 @@ impl JitterBuffer {
         self.skip_to(voice);
         if gap > self.debt {
             let samples = gap - std::mem::take(&mut self.debt);
-            return Frame::Missing { samples };
+            return Frame::Missing { samples, lost: true };
         }
         if std::mem::take(&mut self.debt) > gap {
             self.restart_window();
         }
         self.take(voice)
+    }
+
+    /// The next packet with sound that waits, and its length in samples.
+    pub fn peek(&self) -> Option<(PayloadType, &[u8], usize)> {
+        let (next, newest) = (self.next?, self.numbers.as_ref()?.highest());
+        let (seq, _) = self.first_voice(next, newest)?;
+        let slot = self.slots.get(seq as usize % SLOTS)?;
+        Some((slot.payload_type, &slot.payload, slot.samples))
     }
 
     /// The first packet with sound that waits, and how many before it never came.
@@ -443,7 +452,7 @@ mod tests {
         fn play(&mut self, starve: usize) -> Option<u8> {
             let (samples, heard) = match self.buffer.pull() {
                 Frame::Voice { payload, .. } => (payload.len(), Some(payload[0])),
-                Frame::Missing { samples } => (samples, None),
+                Frame::Missing { samples, .. } => (samples, None),
                 Frame::Empty => (starve, None),
             };
             self.buffer.advance(samples);
@@ -482,10 +491,10 @@ mod tests {
         bench.insert(3);
         bench.insert(5);
         assert_eq!(bench.buffer.ready(), 0);
-        assert_eq!(bench.buffer.pull(), Frame::Missing { samples: FRAME });
+        assert_eq!(bench.buffer.pull(), Frame::Missing { samples: FRAME, lost: true });
         bench.buffer.advance(FRAME);
         assert_eq!(bench.play(0), Some(3));
-        assert_eq!(bench.buffer.pull(), Frame::Missing { samples: FRAME });
+        assert_eq!(bench.buffer.pull(), Frame::Missing { samples: FRAME, lost: true });
         assert_eq!(bench.insert(4), Inserted::Late);
         assert_eq!(bench.play(0), Some(5));
     }

@@ -16,8 +16,8 @@ const MAX_STREAMS: usize = 32;
 const MAX_QUOTE: usize = 120;
 
 /// Encoding names of static payload types that this phone lacks (RFC 3551 tables 4 and 5), for the words of a refusal.
-const STATIC_NAMES: [(u8, &str); 8] =
-    [(3, "GSM"), (4, "G723"), (5, "DVI4"), (7, "LPC"), (9, "G722"), (12, "QCELP"), (15, "G728"), (18, "G729")];
+const STATIC_NAMES: [(u8, &str); 7] =
+    [(3, "GSM"), (4, "G723"), (5, "DVI4"), (7, "LPC"), (12, "QCELP"), (15, "G728"), (18, "G729")];
 
 /// Reads a description. Trailing blanks, unknown lines and an `m=` line without formats are forgiven.
 pub(super) fn parse(text: &str) -> Result<SessionDescription, Refusal> {
@@ -78,7 +78,7 @@ pub(super) fn direction_of(sends: bool, receives: bool) -> Direction {
 /// What a payload type of the peer's stands for.
 enum Meaning {
     Codec(Codec),
-    TelephoneEvent,
+    TelephoneEvent(u32),
     Foreign(String),
     /// A dynamic type without rtpmap.
     Unknown,
@@ -149,8 +149,10 @@ impl Audio {
                         true => self.foreign.push(number),
                     }
                 }
-                Meaning::TelephoneEvent => {
-                    self.formats.telephone_event.get_or_insert(number);
+                Meaning::TelephoneEvent(rate) => {
+                    if !self.formats.telephone_events.iter().any(|(_, known)| *known == rate) {
+                        self.formats.telephone_events.push((number, rate));
+                    }
                 }
                 Meaning::Foreign(name) => {
                     self.add_name(&name);
@@ -223,14 +225,23 @@ fn meaning(media: &MediaDescription, number: u8) -> Meaning {
     };
     let name = rtpmap.encoding();
     match Codec::from_name(name) {
-        Some(codec) if rtpmap.clock_rate() == codec.clock_rate() && rtpmap.channels() == 1 => Meaning::Codec(codec),
-        None if name.eq_ignore_ascii_case("telephone-event") && rtpmap.clock_rate() == 8000 => Meaning::TelephoneEvent,
+        Some(codec)
+            if rtpmap.clock_rate() == codec.clock_rate()
+                && u32::from(rtpmap.channels()) == u32::from(codec.channels()) =>
+        {
+            Meaning::Codec(codec)
+        }
+        None if name.eq_ignore_ascii_case("telephone-event")
+            && matches!(rtpmap.clock_rate(), 8000 | 16_000 | 48_000) =>
+        {
+            Meaning::TelephoneEvent(rtpmap.clock_rate())
+        }
         _ => Meaning::Foreign(format!("{name}/{}", rtpmap.clock_rate())),
     }
 }
 
 fn static_meaning(number: u8) -> Meaning {
-    if let Some(codec) = Codec::ALL.into_iter().find(|codec| codec.payload_type() == number) {
+    if let Some(codec) = Codec::of_static_type(number) {
         return Meaning::Codec(codec);
     }
     match STATIC_NAMES.iter().find(|(known, _)| *known == number) {
@@ -247,15 +258,24 @@ pub(super) fn audio_line(
     ptime_ms: u8,
     direction: Direction,
 ) -> MediaDescription {
-    let numbers = formats.codecs.iter().map(|(number, _)| *number).chain(formats.telephone_event);
+    let numbers = formats
+        .codecs
+        .iter()
+        .map(|(number, _)| *number)
+        .chain(formats.telephone_events.iter().map(|(number, _)| *number));
     let mut line = MediaDescription::audio(local.rtp_port, numbers.map(|number| number.to_string()).collect());
     line.protocol = protocol.to_owned();
     let attributes = &mut line.attributes;
     for (number, codec) in &formats.codecs {
-        attributes.push(Attribute::valued("rtpmap", format!("{number} {}/{}", codec.name(), codec.clock_rate())));
+        let channels = if codec.channels() == 1 { String::new() } else { format!("/{}", codec.channels()) };
+        let rtpmap = format!("{number} {}/{}{channels}", codec.name(), codec.clock_rate());
+        attributes.push(Attribute::valued("rtpmap", rtpmap));
+        if let Some(parameters) = codec.parameters() {
+            attributes.push(Attribute::valued("fmtp", format!("{number} {parameters}")));
+        }
     }
-    if let Some(number) = formats.telephone_event {
-        attributes.push(Attribute::valued("rtpmap", format!("{number} telephone-event/8000")));
+    for (number, rate) in &formats.telephone_events {
+        attributes.push(Attribute::valued("rtpmap", format!("{number} telephone-event/{rate}")));
         attributes.push(Attribute::valued("fmtp", format!("{number} 0-16")));
     }
     attributes.push(Attribute::valued("ptime", ptime_ms.to_string()));
@@ -286,8 +306,8 @@ mod tests {
     #[test]
     fn payload_types_mean_what_rtpmap_says_else_what_the_rfc_does() {
         /// Formats, then the codecs, the telephone-event and the names that they stand for.
-        type Row = (&'static str, Vec<(u8, Codec)>, Option<u8>, &'static str);
-        let table: [Row; 9] = [
+        type Row = (&'static str, Vec<(u8, Codec)>, Option<(u8, u32)>, &'static str);
+        let table: [Row; 11] = [
             ("0 8", vec![(0, Codec::Pcmu), (8, Codec::Pcma)], None, "PCMU, PCMA"),
             ("8\r\na=rtpmap:8 PCMA/8000/1", vec![(8, Codec::Pcma)], None, "PCMA"),
             ("8\r\na=rtpmap:8  pcma/8000 ", vec![(8, Codec::Pcma)], None, "PCMA"),
@@ -295,12 +315,20 @@ mod tests {
             ("0\r\na=rtpmap:0 PCMU/16000", vec![], None, "PCMU/16000"),
             ("0\r\na=rtpmap:0 PCMU", vec![(0, Codec::Pcmu)], None, "PCMU"),
             ("0\r\na=rtpmap:0 PCMU/8000/2", vec![], None, "PCMU/8000"),
-            ("0 0 98 97 300 x\r\na=rtpmap:97 telephone-event/8000", vec![(0, Codec::Pcmu)], Some(97), "PCMU"),
-            ("18 96\r\na=rtpmap:96 telephone-event/48000", vec![], None, "G729, telephone-event/48000"),
+            ("0 0 98 97 300 x\r\na=rtpmap:97 telephone-event/8000", vec![(0, Codec::Pcmu)], Some((97, 8000)), "PCMU"),
+            ("18 96\r\na=rtpmap:96 telephone-event/48000", vec![], Some((96, 48_000)), "G729"),
+            (
+                "96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 L16/44100",
+                vec![(96, Codec::Opus)],
+                None,
+                "opus, L16/44100",
+            ),
+            ("9 96\r\na=rtpmap:96 opus/48000", vec![(9, Codec::G722)], None, "G722, opus/48000"),
         ];
         for (formats, codecs, events, names) in table {
             let audio = read(&format!("c=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP {formats}\r\n")).unwrap();
-            assert_eq!((audio.formats.codecs, audio.formats.telephone_event), (codecs, events), "{formats}");
+            assert_eq!(audio.formats.codecs, codecs, "{formats}");
+            assert_eq!(audio.formats.telephone_events.first().copied(), events, "{formats}");
             assert_eq!(audio.names, names, "{formats}");
         }
     }

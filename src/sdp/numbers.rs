@@ -2,8 +2,8 @@
 
 use super::{Capabilities, Codec};
 
-/// The number that this phone offers for `telephone-event`, unless the dialog has another.
-const TELEPHONE_EVENT: u8 = 101;
+/// The numbers that this phone offers for `telephone-event` at each clock rate, unless the dialog has another.
+const TELEPHONE_EVENTS: [(u32, u8); 3] = [(8000, 101), (48_000, 102), (16_000, 103)];
 
 /// The numbers that may be bound at will (RFC 3551 section 6).
 const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
@@ -13,20 +13,27 @@ const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
 pub(super) struct Formats {
     /// Codecs with their numbers; each codec once.
     pub codecs: Vec<(u8, Codec)>,
-    /// The number of `telephone-event`.
-    pub telephone_event: Option<u8>,
+    /// The numbers of `telephone-event` with their clock rates; each rate once.
+    pub telephone_events: Vec<(u8, u32)>,
 }
 
 impl Formats {
     fn contains(&self, number: u8) -> bool {
-        self.telephone_event == Some(number) || self.codecs.iter().any(|(taken, _)| *taken == number)
+        self.telephone_events.iter().any(|(taken, _)| *taken == number)
+            || self.codecs.iter().any(|(taken, _)| *taken == number)
+    }
+
+    /// The `telephone-event` for a codec: the one with its clock, else any.
+    pub fn telephone_event_for(&self, codec: Codec) -> Option<(u8, u32)> {
+        let events = &self.telephone_events;
+        events.iter().find(|(_, rate)| *rate == codec.clock_rate()).or(events.first()).copied()
     }
 
     /// Those of them that `wanted` says yes to; `telephone-event` only if `events`.
     pub fn only(&self, wanted: impl Fn(Codec) -> bool, events: bool) -> Formats {
         Formats {
             codecs: self.codecs.iter().copied().filter(|(_, codec)| wanted(*codec)).collect(),
-            telephone_event: self.telephone_event.filter(|_| events),
+            telephone_events: self.telephone_events.iter().copied().filter(|_| events).collect(),
         }
     }
 }
@@ -50,7 +57,15 @@ impl Numbers {
             }
         }
         if capabilities.telephone_event {
-            formats.telephone_event = self.choose(self.bound.telephone_event, TELEPHONE_EVENT, &formats);
+            // RFC 4733 section 2.5.1.1: each clock rate in use has its own.
+            for (rate, customary) in TELEPHONE_EVENTS {
+                let in_use = formats.codecs.iter().any(|(_, codec)| codec.clock_rate() == rate);
+                let known = self.bound.telephone_events.iter().find(|(_, bound)| *bound == rate);
+                let known = known.map(|(number, _)| *number);
+                if let Some(number) = self.choose(known, customary, &formats).filter(|_| in_use) {
+                    formats.telephone_events.push((number, rate));
+                }
+            }
         }
         formats
     }
@@ -61,7 +76,10 @@ impl Numbers {
             self.bound.codecs.retain(|(_, bound)| *bound != codec);
             self.bound.codecs.push((number, codec));
         }
-        self.bound.telephone_event = formats.telephone_event.or(self.bound.telephone_event);
+        for &(number, rate) in &formats.telephone_events {
+            self.bound.telephone_events.retain(|(_, bound)| *bound != rate);
+            self.bound.telephone_events.push((number, rate));
+        }
         for &number in foreign {
             if !self.foreign.contains(&number) {
                 self.foreign.push(number);
@@ -85,24 +103,29 @@ mod tests {
     use super::*;
 
     fn ours() -> Capabilities {
-        Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true }
+        Capabilities { codecs: vec![Codec::Pcmu, Codec::Pcma], ptime_ms: 20, telephone_event: true }
     }
 
     #[test]
     fn the_customary_numbers_are_offered_first() {
         let formats = Numbers::default().formats_to_offer(&ours());
         assert_eq!(formats.codecs, [(0, Codec::Pcmu), (8, Codec::Pcma)]);
-        assert_eq!(formats.telephone_event, Some(101));
+        assert_eq!(formats.telephone_events, [(101, 8000)]);
+        let all = Capabilities { codecs: Codec::ALL.to_vec(), ..ours() };
+        let formats = Numbers::default().formats_to_offer(&all);
+        assert_eq!(formats.codecs.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [96, 9, 0, 8, 97]);
+        assert_eq!(formats.telephone_events, [(101, 8000), (102, 48_000), (103, 16_000)]);
+        assert_eq!(formats.telephone_event_for(Codec::Opus), Some((102, 48_000)));
     }
 
     #[test]
     fn numbers_in_use_are_kept_and_foreign_ones_avoided() {
         let mut numbers = Numbers::default();
-        let learnt = Formats { codecs: vec![(97, Codec::Pcma)], telephone_event: None };
+        let learnt = Formats { codecs: vec![(97, Codec::Pcma)], telephone_events: Vec::new() };
         numbers.learn(&learnt, &[101, 0, 127]);
         let formats = numbers.formats_to_offer(&ours());
         assert_eq!(formats.codecs, [(126, Codec::Pcmu), (97, Codec::Pcma)]);
-        assert_eq!(formats.telephone_event, Some(125));
+        assert_eq!(formats.telephone_events, [(125, 8000)]);
     }
 
     #[test]

@@ -92,10 +92,10 @@ pub struct Negotiated {
     pub send_payload_type: u8,
     /// The payload types that we accept, with their codecs.
     pub receive: Vec<(u8, Codec)>,
-    /// The payload type with which the peer wants `telephone-event`, if it does.
-    pub send_telephone_event: Option<u8>,
-    /// The payload type with which we accept `telephone-event`.
-    pub receive_telephone_event: Option<u8>,
+    /// The payload type with which the peer wants `telephone-event`, if it does, and its clock rate in Hz.
+    pub send_telephone_event: Option<(u8, u32)>,
+    /// The payload types with which we accept `telephone-event`, and their clock rates in Hz.
+    pub receive_telephone_events: Vec<(u8, u32)>,
     /// Milliseconds of sound a packet that the peer asked for, else ours.
     pub ptime_ms: u8,
     /// Whether we send RTP: both sides agree that we do, the peer gave an address, and we don't hold it (a hold of ours
@@ -216,9 +216,10 @@ impl Session {
         let audio = Audio::read(&answer, line)?;
         let offered = &pending.formats;
         // RFC 3264 section 7: the numbers are those with which the peer wants to receive, and may differ from ours.
-        let theirs = audio
-            .formats
-            .only(|codec| offered.codecs.iter().any(|(_, known)| *known == codec), offered.telephone_event.is_some());
+        let theirs = audio.formats.only(
+            |codec| offered.codecs.iter().any(|(_, known)| *known == codec),
+            !offered.telephone_events.is_empty(),
+        );
         let exchange = Exchange { local: &pending.local, intent: pending.intent, audio: &audio, send: &theirs };
         let mut negotiated = exchange.outcome(offered, self.agreed.remote_rtp, self.capabilities.ptime_ms)?;
         // To a hold the answer can't be `sendonly`, and some peers answer `c=0.0.0.0` with `inactive`.
@@ -399,8 +400,8 @@ impl Exchange<'_> {
             codec,
             send_payload_type,
             receive: receive.codecs.clone(),
-            send_telephone_event: self.send.telephone_event,
-            receive_telephone_event: receive.telephone_event,
+            send_telephone_event: self.send.telephone_event_for(codec),
+            receive_telephone_events: receive.telephone_events.clone(),
             ptime_ms: audio.ptime_ms(ptime_ms),
             send: talking && direction.sends(),
             receive_audio: talking && direction.receives(),

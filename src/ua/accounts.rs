@@ -7,7 +7,7 @@ use crate::sip::Uri;
 use super::core::{Resolve, Unreachable, Waiting};
 use super::registration::{Registration, Step};
 use super::timer::Timer;
-use super::{AccountId, UserAgent};
+use super::{AccountId, Event, UserAgent};
 
 impl UserAgent {
     /// Sends REGISTER as soon as the way to the registrar is known, for our Contact depends on it.
@@ -68,11 +68,15 @@ impl UserAgent {
 
     /// Sends what the registrations have to send, tells what they have to tell, and notes when they are due.
     pub(super) fn pump_registrations(&mut self, now: Instant) {
+        let mut told = Vec::new();
         for (place, registration) in self.registrations.iter_mut().enumerate() {
             let account = AccountId(place);
             while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
                 match step {
-                    Step::Event(event) => self.core.emit(event),
+                    Step::Event(event) => {
+                        told.push(event.clone());
+                        self.core.emit(event);
+                    }
                     Step::Granted(granted) => {
                         if let Some(slot) = self.core.granted.get_mut(place) {
                             *slot = *granted;
@@ -85,6 +89,14 @@ impl UserAgent {
             match registration.poll_timeout() {
                 Some(at) => self.core.timers.set(Timer::Registration(account), at),
                 None => self.core.timers.cancel(&Timer::Registration(account)),
+            }
+        }
+        for event in told {
+            match event {
+                Event::Registered { account, contact, .. } => self.account_registered(now, account, &contact),
+                Event::RegistrationFailed { account, .. } => self.account_lost(account),
+                Event::Unregistered { account } => self.unsubscribe_account(now, account),
+                _ => {}
             }
         }
     }

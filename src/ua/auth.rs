@@ -488,6 +488,7 @@ mod tests {
             rewrite_contact: true,
             gruu: true,
             instance: None,
+            events: Default::default(),
         }
     }
 

@@ -4,7 +4,10 @@
 use crate::sip::Method;
 
 /// The methods that this user agent takes (RFC 3261 section 20.5).
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, MESSAGE";
+
+/// The event packages whose notifications are taken (RFC 6665 section 8.2.2), that of REFER inside a call only.
+pub const ALLOW_EVENTS: &str = "message-summary, dialog, reg, refer";
 
 /// The option tags of the extensions that are built (RFC 3261 section 20.37); also those that a Require may name.
 pub const EXTENSIONS: &[&str] = &[];

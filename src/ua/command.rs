@@ -116,6 +116,20 @@ pub enum Command {
         /// Which.
         account: AccountId,
     },
+    /// Begins an account's subscriptions, those given up too. An account that registers does so by itself.
+    Subscribe {
+        /// Which.
+        account: AccountId,
+    },
+    /// Writes to somebody (RFC 3428); [`super::Event::MessageSent`] or [`super::Event::MessageFailed`] says how it went.
+    Message {
+        /// The account that writes; `None`: directly, as `sip:anonymous@anonymous.invalid`.
+        account: Option<AccountId>,
+        /// A sip, sips or tel URI.
+        target: Uri,
+        /// What: see [`super::message`] for how much.
+        text: String,
+    },
     /// Ends every call and removes every binding; [`super::Event::Quiet`] says when all is answered.
     Shutdown,
 }
@@ -160,6 +174,20 @@ pub enum CommandError {
     /// Not a status code that refuses.
     #[error("{0} is not a status code that refuses a call (300 to 699)")]
     BadCode(u16),
+    /// RFC 3428 section 8: too long for a network that may lose it.
+    #[error("the message has {bytes} bytes, and by UDP at most {limit} can be sent to this address")]
+    MessageTooLong {
+        /// The text's length.
+        bytes: usize,
+        /// How much there may be.
+        limit: usize,
+    },
+    /// Nothing to write.
+    #[error("what to write? the message is empty")]
+    MessageEmpty,
+    /// Too many texts wait for the answers to former ones.
+    #[error("{0} messages wait for an answer already: try again in a moment")]
+    TooManyMessages(usize),
     /// The phone is shutting down.
     #[error("the phone is shutting down")]
     ShuttingDown,

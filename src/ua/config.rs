@@ -62,6 +62,40 @@ pub struct Account {
     pub gruu: bool,
     /// The urn of this phone, `urn:uuid:...` (RFC 5626 section 4.1); with it the registrar is asked for outbound and GRUUs.
     pub instance: Option<String>,
+    /// What it subscribes to.
+    pub events: Events,
+}
+
+/// What an account subscribes to (RFC 6665); by default to nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Events {
+    /// Voice messages (RFC 3842).
+    pub message_waiting: MessageWaiting,
+    /// Addresses whose dialogs are watched (RFC 4235).
+    pub watch: Vec<Watch>,
+    /// The account's own bindings, those of other devices too (RFC 3680).
+    pub registrations: bool,
+}
+
+/// Whether an account subscribes to its message summary. Unsolicited ones are always taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MessageWaiting {
+    /// No.
+    #[default]
+    Never,
+    /// Once it has registered; a refusal is not told.
+    Auto,
+    /// Yes.
+    Always,
+}
+
+/// An address whose lamp is shown.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// The address.
+    pub uri: Uri,
+    /// Its name on the screen.
+    pub name: Option<String>,
 }
 
 /// A user name and its password. `Debug` hides the password.

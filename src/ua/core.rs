@@ -22,7 +22,7 @@ use super::config::Config;
 use super::event::Event;
 use super::registration::Granted;
 use super::timer::Timer;
-use super::{AccountId, CallNo};
+use super::{AccountId, CallNo, SubscriptionId};
 
 /// Transactions of either side at a time.
 const MAX_TRANSACTIONS: usize = 20_000;
@@ -84,6 +84,10 @@ pub enum Owner {
     Registration(AccountId),
     /// A call's request.
     Call(CallNo, Purpose),
+    /// A subscription's SUBSCRIBE.
+    Subscription(SubscriptionId),
+    /// A MESSAGE outside any dialog.
+    Message(u32),
     /// Nobody waits for the answer: a BYE after the call has ended, a CANCEL, a NOTIFY.
     Nobody,
 }
@@ -110,6 +114,8 @@ pub enum Waiting {
     Register(AccountId),
     /// A standing call whose way may have changed.
     Repair(CallNo),
+    /// A subscription that is to begin.
+    Subscribe(SubscriptionId),
     /// A request inside a dialog.
     Request(Owner, Request),
     /// An ACK for a 2xx.

@@ -68,6 +68,23 @@ impl Dialog {
         })
     }
 
+    /// The dialog that the first NOTIFY to a SUBSCRIBE of ours makes (RFC 6665 section 4.4.1): its To has our tag already.
+    /// `local_seq`: the CSeq number of the SUBSCRIBE.
+    pub fn from_notify(request: &Request, local_seq: u32) -> Option<Dialog> {
+        let from = request.headers.typed::<From>()?.ok()?;
+        Some(Dialog {
+            call_id: value(&request.headers, &HeaderName::CallId)?,
+            local_tag: to_tag(&request.headers)?,
+            remote_tag: Bytes::copy_from_slice(from.tag().unwrap_or_default()),
+            local: value(&request.headers, &HeaderName::To)?,
+            remote: value(&request.headers, &HeaderName::From)?,
+            local_seq,
+            remote_seq: None,
+            routes: record_routes(&request.headers),
+            target: contact(&request.headers)?,
+        })
+    }
+
     /// Whether a request from the peer belongs to this dialog (RFC 3261 section 12.2.2).
     pub fn matches(&self, headers: &Headers) -> bool {
         let tag = |tag: Option<Vec<u8>>| tag.unwrap_or_default();

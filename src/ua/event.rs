@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::sdp::Negotiated;
 
 use super::command::MediaPorts;
+use super::subscription::content::Package;
 use super::{AccountId, CallNo};
 
 /// Someone, as a header field names him: characters that could harm a screen are replaced already.
@@ -54,6 +55,22 @@ pub enum TransferStage {
     Accepted,
     /// It failed; our call is back.
     Failed,
+}
+
+/// What a watched address does. The greater one counts, where several are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lamp {
+    /// Nothing is known: not asked yet, or refused.
+    Unknown,
+    /// Nobody is there.
+    Unregistered,
+    /// No call.
+    Idle,
+    /// It is being called.
+    Ringing,
+    /// It talks, or calls.
+    Busy,
 }
 
 /// What happened.
@@ -122,8 +139,26 @@ pub enum Event {
     Digit { call: CallNo, digit: char, duration_ms: u16 },
     /// The call is over. `answered_for` is how long it stood.
     Ended { call: CallNo, by: EndedBy, code: Option<u16>, reason: String, answered_for: Option<Duration> },
-    /// RFC 3842: new and old voice messages.
-    MessageWaiting { account: Option<AccountId>, new: u32, old: u32 },
+    /// RFC 3842: new and old voice messages, `urgent` ones among the new. `mailbox`: what to call to hear them, where the
+    /// server tells.
+    MessageWaiting { account: Option<AccountId>, new: u32, old: u32, urgent: u32, mailbox: Option<String> },
+    /// RFC 4235: what a watched address does. `remote`: who rings it, or with whom it talks, where told.
+    Lamp { account: AccountId, uri: String, name: Option<String>, lamp: Lamp, remote: Option<Party> },
+    /// A subscription was refused or has ended. `retry_in` `None`: not tried again by itself.
+    SubscriptionFailed {
+        account: AccountId,
+        package: Package,
+        uri: String,
+        code: Option<u16>,
+        reason: String,
+        retry_in: Option<Duration>,
+    },
+    /// RFC 3428: somebody wrote. `text` may have several lines; what could harm a screen is replaced.
+    Message { account: Option<AccountId>, from: Party, text: String },
+    /// A text of ours was taken: `delivered` says by whom it will be read, a server that keeps it for later otherwise (202).
+    MessageSent { account: Option<AccountId>, to: String, delivered: bool },
+    /// A text of ours was refused, or got no answer.
+    MessageFailed { account: Option<AccountId>, to: String, code: u16, reason: String },
     /// After [`super::Command::Shutdown`]: nothing is left to wait for.
     Quiet,
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The parts: [`call`] (one call's life), [`registration`], `accounts` (which way it goes), `repair` (another network),
-//! [`auth`] (credentials), [`dialog`], [`request`] (what every
+//! [`subscription`] (event packages), [`message`] (texts), [`auth`] (credentials), [`dialog`], [`request`] (what every
 //! request must stand), and `core`, which they share.
 
 mod accounts;
@@ -22,10 +22,12 @@ mod core;
 pub mod dialog;
 pub mod event;
 pub mod identity;
+pub mod message;
 mod outside;
 pub mod registration;
 mod repair;
 pub mod request;
+pub mod subscription;
 pub mod timer;
 
 use std::collections::BTreeMap;
@@ -65,6 +67,10 @@ impl std::fmt::Display for CallNo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(pub usize);
 
+/// A subscription's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionId(u32);
+
 /// What one call's news mean for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FollowUp {
@@ -96,6 +102,8 @@ pub struct UserAgent {
     calls: BTreeMap<CallNo, Call>,
     plans: BTreeMap<CallNo, Plan>,
     registrations: Vec<Registration>,
+    subscriptions: subscription::Subscriptions,
+    messages: message::Messages,
     counters: Counters,
     quiet_told: bool,
 }
@@ -117,6 +125,8 @@ impl UserAgent {
             calls: BTreeMap::new(),
             plans: BTreeMap::new(),
             registrations,
+            subscriptions: subscription::Subscriptions::default(),
+            messages: message::Messages::default(),
             counters: Counters::default(),
             quiet_told: false,
         }
@@ -157,6 +167,7 @@ impl UserAgent {
                 Timer::Transaction(_) => {}
                 Timer::Registration(account) => self.registration_due(account, now),
                 Timer::KeepAlive(account) => self.keep_alive(account, now),
+                Timer::Subscription(id) => self.subscription_due(now, id),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
                 | Timer::Resend2xx(call)
@@ -195,6 +206,7 @@ impl UserAgent {
                         call.way_found(&mut self.core, now);
                     }
                 }
+                Waiting::Subscribe(id) => self.subscription_resolved(now, id, found, &query.host),
                 Waiting::Request(owner, request) if found => self.core.send(now, owner, request),
                 Waiting::Request(owner, _) => self.core.failures.push_back((owner, Failure::Transport)),
                 Waiting::Ack(ack) if found => self.core.send_ack(now, ack),
@@ -255,6 +267,7 @@ impl UserAgent {
             }
             Command::Unregister { account } => {
                 self.known(account)?;
+                self.unsubscribe_account(now, account);
                 self.unregister(account);
             }
             Command::Query { account } => {
@@ -269,6 +282,11 @@ impl UserAgent {
                 self.known(account)?;
                 self.with_registration(account, Registration::clear);
             }
+            Command::Subscribe { account } => {
+                self.known(account)?;
+                self.subscribe_account(now, account);
+            }
+            Command::Message { account, target, text } => self.send_message(now, account, target, text)?,
             Command::Shutdown => self.shut_down(now),
         }
         Ok(Reply::Done)
@@ -278,6 +296,9 @@ impl UserAgent {
         self.core.shutting_down = true;
         for call in self.calls.values_mut() {
             call.hang_up(&mut self.core, now);
+        }
+        for place in 0..self.registrations.len() {
+            self.unsubscribe_account(now, AccountId(place));
         }
         // An account that never registered has nothing to take back, and nothing to say.
         for place in 0..self.registrations.len() {
@@ -374,7 +395,10 @@ impl UserAgent {
     }
 
     fn is_shut_down(&self) -> bool {
-        self.calls.is_empty() && !self.core.awaits_answers() && self.registrations.iter().all(Registration::is_idle)
+        self.calls.is_empty()
+            && !self.core.awaits_answers()
+            && self.subscriptions.is_idle()
+            && self.registrations.iter().all(Registration::is_idle)
     }
 
     fn handle_transaction(&mut self, now: Instant, event: transaction::Event) {
@@ -419,6 +443,8 @@ impl UserAgent {
                 }
                 None => self.end_late_answer(now, id, &response),
             },
+            Owner::Subscription(subscription) => self.subscription_response(now, subscription, id, flow, &response),
+            Owner::Message(message) => self.message_response(now, message, id, flow, &response),
             Owner::Nobody => {}
         }
     }
@@ -450,6 +476,8 @@ impl UserAgent {
                     call.handle_failure(&mut self.core, now, purpose, failure);
                 }
             }
+            Owner::Subscription(id) => self.subscription_failure(now, id, failure),
+            Owner::Message(message) => self.message_failure(now, message, failure),
             Owner::Nobody => {}
         }
     }

@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use crate::sip::transport::Flow;
-use crate::sip::{HeaderName, Method, Request, text};
+use crate::sip::{HeaderName, Method, Request};
 use crate::transaction::ServerId;
 
 use super::call::{self, Alerting, Call, Incoming};
-use super::capabilities::ALLOW;
-use super::event::Event;
+use super::capabilities::{ALLOW, ALLOW_EVENTS};
+use super::subscription::content::event_of;
+use super::subscription::mwi::Summary;
+use super::subscription::{is_known, message_waiting};
 use super::{AccountId, UserAgent, dialog, request};
 
 impl UserAgent {
@@ -21,7 +23,14 @@ impl UserAgent {
         }
         if dialog::to_tag(&request.headers).is_some() {
             if let Some(call) = self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
-                return call.handle_request(&mut self.core, now, id, flow, request);
+                if request.method != Method::Message {
+                    return call.handle_request(&mut self.core, now, id, flow, request);
+                }
+                let account = call.account;
+                return match call.accept_seq(request) {
+                    true => self.handle_message(now, id, flow, request, account),
+                    false => self.core.respond(now, id, 500, "Out of Order", &[]),
+                };
             }
             return match self
                 .calls
@@ -29,6 +38,7 @@ impl UserAgent {
                 .find_map(|call| call.has_early_dialog(&request.headers).then_some(call))
             {
                 Some(call) => call.handle_early_request(&mut self.core, now, id, flow, request),
+                None if request.method == Method::Notify => self.handle_notification(now, id, request),
                 None => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
             };
         }
@@ -36,6 +46,10 @@ impl UserAgent {
             Method::Invite => self.handle_invite(now, id, flow, request),
             Method::Options => self.handle_options(now, id),
             Method::Notify => self.handle_notify(now, id, flow, request),
+            Method::Message => {
+                let account = self.account_called(request);
+                self.handle_message(now, id, flow, request, account);
+            }
             Method::Refer => self.core.respond(now, id, 403, "Only Inside A Call", &[]),
             _ => self.core.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
         }
@@ -66,17 +80,22 @@ impl UserAgent {
 
     /// Message waiting comes without a subscription from many PBXs (RFC 3842); nothing else does.
     fn handle_notify(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        let event = text(&request.headers, &HeaderName::Event).to_ascii_lowercase();
-        if event.split(';').next().map(str::trim) != Some("message-summary") {
-            return self.core.respond(now, id, 489, "Bad Event", &[]);
+        match event_of(request).0.as_str() {
+            "message-summary" => {}
+            // RFC 6665 section 4.1.3: known, but nobody subscribed.
+            event if is_known(event) => {
+                return self.core.respond(now, id, 481, "Subscription Does Not Exist", &[]);
+            }
+            _ => return self.core.respond(now, id, 489, "Bad Event", &[(HeaderName::AllowEvents, ALLOW_EVENTS)]),
         }
         if !self.core.is_own_server(None, flow.remote.ip()) && !self.core.config.direct_calls {
             return self.core.respond(now, id, 403, "Forbidden", &[]);
         }
         self.core.respond(now, id, 200, "OK", &[]);
         let account = self.account_called(request);
-        let (new, old) = voice_messages(&String::from_utf8_lossy(request.body()));
-        self.core.emit(Event::MessageWaiting { account, new, old });
+        if let Some(summary) = Summary::parse(&String::from_utf8_lossy(request.body())) {
+            self.core.emit(message_waiting(account, &summary));
+        }
     }
 
     /// The account that a request is for: by our random Contact user, then by the To user.
@@ -100,13 +119,17 @@ impl UserAgent {
         best.map(|(place, _)| AccountId(*place))
     }
 
+    /// Who may ring, and write: everybody where `direct_calls` is on, else our servers and who knows our random Contact.
+    pub(super) fn is_welcome(&self, flow: Flow, request: &Request) -> bool {
+        let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
+        self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip())
+    }
+
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
         if self.calls.values().any(|call| call.is_merged(request)) {
             return self.core.respond(now, id, 482, "Loop Detected", &[]);
         }
-        let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
-        let welcome = self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip());
-        if !welcome {
+        if !self.is_welcome(flow, request) {
             self.counters.strangers += 1;
             return self.core.respond(now, id, 404, "Not Found", &[]);
         }
@@ -133,34 +156,5 @@ impl UserAgent {
             }
             None => self.core.respond(now, id, 400, "Bad Contact", &[]),
         }
-    }
-}
-
-/// `Voice-Message: 2/8` of a message summary (RFC 3842 section 5.2); `Messages-Waiting: yes` alone counts as one.
-fn voice_messages(body: &str) -> (u32, u32) {
-    let mut waiting = 0;
-    for line in body.lines() {
-        let Some((name, value)) = line.split_once(':') else { continue };
-        if name.trim().eq_ignore_ascii_case("voice-message") {
-            let counts = value.split('(').next().unwrap_or_default();
-            let mut counts = counts.split('/').map(|count| count.trim().parse().unwrap_or(0));
-            return (counts.next().unwrap_or(0), counts.next().unwrap_or(0));
-        }
-        if name.trim().eq_ignore_ascii_case("messages-waiting") && value.trim().eq_ignore_ascii_case("yes") {
-            waiting = 1;
-        }
-    }
-    (waiting, 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::voice_messages;
-
-    #[test]
-    fn a_message_summary_is_counted() {
-        assert_eq!(voice_messages("Messages-Waiting: yes\r\nVoice-Message: 2/8 (0/2)\r\n"), (2, 8));
-        assert_eq!(voice_messages("messages-waiting: YES\r\n"), (1, 0));
-        assert_eq!(voice_messages("Messages-Waiting: no\r\n"), (0, 0));
     }
 }

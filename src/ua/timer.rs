@@ -1,6 +1,6 @@
 //! What the core waits for, apart from the transactions' own timers.
 
-use super::{AccountId, CallNo};
+use super::{AccountId, CallNo, SubscriptionId};
 
 /// A deadline of the core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,4 +25,6 @@ pub enum Timer {
     TransferSilent(CallNo),
     /// When a person has not answered a transfer request for 30 s: refused.
     TransferUnanswered(CallNo),
+    /// When a subscription is refreshed, given up, or begun again: Timer N of RFC 6665 section 4.1.2 among others.
+    Subscription(SubscriptionId),
 }

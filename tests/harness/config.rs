@@ -51,6 +51,7 @@ pub fn with_account(address: &str, registrar: &str) -> Config {
         rewrite_contact: true,
         gruu: true,
         instance: None,
+        events: Default::default(),
     };
     Config { accounts: vec![account], direct_calls: false, ..direct() }
 }

@@ -12,8 +12,8 @@ pub mod sdp;
 
 pub use calls::*;
 pub use config::*;
-pub use peer::{Got, Leg, Peer};
-pub use phone::Phone;
+pub use peer::{Ask, Got, Leg, Peer};
+pub use phone::{Phone, bracketed, show};
 
 use std::time::Duration;
 

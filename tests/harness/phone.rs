@@ -155,6 +155,14 @@ impl Phone {
         self.command(Command::Transfer { call, target: uri(target) }).unwrap();
     }
 
+    /// The network has changed: subscribes afresh.
+    pub fn resubscribe(&self) {
+        let mut world = self.world();
+        let now = world.now;
+        world.ua.resubscribe(now, ACCOUNT);
+        world.drain();
+    }
+
     // ---- the network ----
 
     /// A datagram comes.
@@ -289,7 +297,7 @@ impl Phone {
         assert_eq!(world.ua.transactions(), (0, 0), "client and server transactions are left");
         match world.ua.poll_timeout() {
             None => assert!(world.ua.is_quiescent()),
-            Some((_, Timer::Registration(_) | Timer::KeepAlive(_))) => {}
+            Some((_, Timer::Registration(_) | Timer::KeepAlive(_) | Timer::Subscription(_))) => {}
             Some((_, timer)) => panic!("{timer:?} is left"),
         }
         assert!(world.unresolved.is_empty(), "{:?} waits for an answer", world.unresolved);

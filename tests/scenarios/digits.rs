@@ -61,3 +61,13 @@ fn digits_go_out() {
     assert_eq!(bad, Err(CommandError::BadDigit('x')));
     hang_up(&phone, call, &leg);
 }
+
+#[test]
+fn an_info_package_is_refused_with_those_that_are_taken_which_is_none() {
+    let phone = Phone::new(direct());
+    let (call, mut leg) = call_in(&phone);
+    leg.request("INFO").with("Info-Package", "conference").body("application/x", "x");
+    let refusal = leg.expect(469);
+    assert_eq!(refusal.headers("Recv-Info"), [""]);
+    hang_up(&phone, call, &leg);
+}

@@ -236,3 +236,29 @@ fn a_phone_that_calls_itself() {
         ended(network, 0, theirs);
     });
 }
+
+#[test]
+fn texts_are_told_once_whatever_the_network_does() {
+    on_networks(2, |network| {
+        let target = uri(&format!("sip:phone@{}", network.nodes[1].address));
+        for text in ["one", "two"] {
+            let command = Command::Message { account: None, target: target.clone(), text: text.into() };
+            network.command(0, command).unwrap();
+        }
+        for _ in 0..2 {
+            network.wait(0, s(80), |event| {
+                matches!(event, Event::MessageSent { .. } | Event::MessageFailed { code: 408, .. }).then_some(())
+            });
+        }
+        network.advance(s(40));
+        let told = |event: &&Event| matches!(event, Event::Message { .. });
+        let texts = network.nodes[1].events.iter().filter(told);
+        let texts: Vec<&str> = texts
+            .map(|event| match event {
+                Event::Message { text, .. } => text.as_str(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(texts, ["one", "two"]);
+    });
+}

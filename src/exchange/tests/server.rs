@@ -53,11 +53,12 @@ impl Caller {
             rewrite_contact: true,
             gruu: true,
             instance: None,
+            events: Default::default(),
         };
         let config = UaConfig {
             accounts: vec![account],
             user_agent: "test".into(),
-            capabilities: Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true },
+            capabilities: Capabilities { codecs: vec![Codec::Pcmu, Codec::Pcma], ptime_ms: 20, telephone_event: true },
             hold: HoldStyle::Zero,
             max_calls: 8,
             ring_timeout: Duration::from_secs(60),

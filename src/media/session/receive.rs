@@ -2,12 +2,15 @@
 
 use std::time::Instant;
 
+use crate::media::codec::{self, Decoder};
 use crate::media::conceal::Concealer;
-use crate::media::g711;
 use crate::rtp::jitter::{Arrival, Content, Frame, Inserted, JitterBuffer};
 use crate::rtp::reception::{Mark, Reception};
-use crate::rtp::{Packet, Ssrc};
+use crate::rtp::{Packet, PayloadType, Ssrc};
 use crate::sdp::{Codec, Negotiated};
+
+/// How fast the step between two codecs' sounds is smoothed: the time in which it falls to a third.
+const SMOOTHING_MS: f32 = 5.0;
 
 /// What packets of the peer become.
 #[derive(Debug)]
@@ -15,6 +18,11 @@ pub(super) struct Receiver {
     sample_rate: u32,
     buffer: JitterBuffer,
     concealer: Concealer,
+    /// Of the codecs that came so far.
+    decoders: Vec<Decoder>,
+    /// The last sample that was played, and what is left of the step to another codec's sound.
+    last: i16,
+    ramp: f32,
     /// The frame that is being played, and how much of it was.
     frame: Vec<i16>,
     played: usize,
@@ -56,6 +64,9 @@ impl Receiver {
             sample_rate,
             buffer: JitterBuffer::new(sample_rate),
             concealer: Concealer::new(sample_rate),
+            decoders: Vec::new(),
+            last: 0,
+            ramp: 0.0,
             frame: Vec::new(),
             played: 0,
             missing: 0,
@@ -67,6 +78,20 @@ impl Receiver {
             strangers: 0,
             interval: Interval::default(),
         }
+    }
+
+    /// The session's sample rate is another one from now on: what waits to be played is dropped, and the step to what comes
+    /// next is smoothed.
+    pub(super) fn set_rate(&mut self, sample_rate: u32) {
+        if self.sample_rate == sample_rate {
+            return;
+        }
+        self.sample_rate = sample_rate;
+        self.buffer = JitterBuffer::new(sample_rate);
+        self.concealer = Concealer::new(sample_rate);
+        self.decoders.clear();
+        self.clear_sound();
+        self.ramp += f32::from(self.last);
     }
 
     pub(super) fn count_stranger(&mut self) {
@@ -92,13 +117,13 @@ impl Receiver {
     }
 
     /// Puts a packet of the peer in the buffer.
-    pub(super) fn insert(&mut self, packet: &Packet<'_>, voice: bool) {
-        let content = if voice {
-            // One byte, one sample: true of both laws of G.711.
-            let samples = packet.payload.len();
-            Content::Voice { payload_type: packet.payload_type, payload: packet.payload, samples }
-        } else {
-            Content::Other
+    pub(super) fn insert(&mut self, packet: &Packet<'_>, codec: Option<Codec>) {
+        let content = match codec {
+            Some(codec) => {
+                let samples = codec::samples_in(codec, packet.payload, self.sample_rate);
+                Content::Voice { payload_type: packet.payload_type, payload: packet.payload, samples }
+            }
+            None => Content::Other,
         };
         match self.buffer.insert(&Arrival { ssrc: packet.ssrc, seq: packet.seq, content }) {
             Inserted::Waiting => {}
@@ -130,6 +155,18 @@ impl Receiver {
     }
 
     pub(super) fn playout(&mut self, media: &Negotiated, out: &mut [i16]) {
+        self.fill(media, out);
+        if self.ramp.abs() >= 1.0 {
+            let decay = (-1000.0 / (SMOOTHING_MS * self.sample_rate as f32)).exp();
+            for sample in out.iter_mut() {
+                *sample = (f32::from(*sample) + self.ramp) as i16;
+                self.ramp *= decay;
+            }
+        }
+        self.last = out.last().copied().unwrap_or(self.last);
+    }
+
+    fn fill(&mut self, media: &Negotiated, out: &mut [i16]) {
         let mut rest = out;
         while !rest.is_empty() {
             let sound = &self.frame[self.played..];
@@ -160,9 +197,13 @@ impl Receiver {
         self.played = 0;
         let shed = self.buffer.take_surplus();
         match self.buffer.pull() {
-            Frame::Voice { payload_type, payload } => decode(codec(media, payload_type.0), payload, &mut self.frame),
-            Frame::Missing { samples } => {
-                self.missing = samples;
+            Frame::Voice { payload_type, payload } => {
+                decode(&mut self.decoders, media, payload_type, payload, self.sample_rate, &mut self.frame);
+            }
+            Frame::Missing { samples, lost } => {
+                if !(lost && self.recover(media, samples)) {
+                    self.missing = samples;
+                }
                 return true;
             }
             Frame::Empty => return false,
@@ -174,12 +215,32 @@ impl Receiver {
         true
     }
 
+    /// Puts what the codec knows of packets that never came in the frame; false: it knows nothing.
+    fn recover(&mut self, media: &Negotiated, samples: usize) -> bool {
+        let Some((payload_type, payload, length)) = self.buffer.peek() else { return false };
+        let codec = codec_of(media, payload_type.0);
+        let Some(decoder) = self.decoders.iter_mut().find(|one| Some(one.codec()) == codec && one.conceals()) else {
+            return false;
+        };
+        // The next packet has a copy of the one before it; of others before there is none.
+        let earlier = samples.saturating_sub(length);
+        let made_up = earlier == 0 || decoder.conceal(None, earlier, &mut self.frame);
+        if !made_up || !decoder.conceal(Some(payload), samples - earlier, &mut self.frame) {
+            self.frame.clear();
+            return false;
+        }
+        self.concealer.pass(&mut self.frame);
+        true
+    }
+
     /// Plays two frames in the time of one: the first turns into the second.
     fn merge_next(&mut self, media: &Negotiated) {
         let length = self.frame.len();
         match self.buffer.pull() {
-            Frame::Voice { payload_type, payload } => decode(codec(media, payload_type.0), payload, &mut self.frame),
-            Frame::Missing { samples } => {
+            Frame::Voice { payload_type, payload } => {
+                decode(&mut self.decoders, media, payload_type, payload, self.sample_rate, &mut self.frame);
+            }
+            Frame::Missing { samples, lost: _ } => {
                 self.missing = samples;
                 return;
             }
@@ -243,16 +304,27 @@ impl Receiver {
     }
 }
 
-fn codec(media: &Negotiated, payload_type: u8) -> Option<Codec> {
+/// The codec of a payload type.
+pub(super) fn codec_of(media: &Negotiated, payload_type: u8) -> Option<Codec> {
     media.receive.iter().find(|(number, _)| *number == payload_type).map(|&(_, codec)| codec)
 }
 
 /// Appends the samples of a payload; silence if its codec is not agreed on any more.
-fn decode(codec: Option<Codec>, payload: &[u8], samples: &mut Vec<i16>) {
-    let table = match codec {
-        Some(Codec::Pcmu) => &g711::PCMU,
-        Some(Codec::Pcma) => &g711::PCMA,
-        None => return samples.resize(samples.len() + payload.len(), 0),
-    };
-    samples.extend(payload.iter().map(|&byte| table[usize::from(byte)]));
+fn decode(
+    decoders: &mut Vec<Decoder>,
+    media: &Negotiated,
+    payload_type: PayloadType,
+    payload: &[u8],
+    rate: u32,
+    samples: &mut Vec<i16>,
+) {
+    let silence = rate as usize / 50;
+    let Some(codec) = codec_of(media, payload_type.0) else { return samples.resize(samples.len() + silence, 0) };
+    if !decoders.iter().any(|decoder| decoder.codec() == codec) {
+        decoders.extend(Decoder::new(codec, rate));
+    }
+    match decoders.iter_mut().find(|decoder| decoder.codec() == codec) {
+        Some(decoder) => decoder.decode(payload, samples),
+        None => samples.resize(samples.len() + silence, 0),
+    }
 }

@@ -82,9 +82,10 @@ impl Reports {
         self.round_trip
     }
 
-    /// A datagram of the peer's host; `ours` is who we are in it.
-    pub(super) fn handle(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], ours: Ssrc) {
-        let Ok(report) = rtcp::read(bytes) else { return };
+    /// A datagram of the peer's host; `ours` is who we are in it. The part of our packets that it lost since its last report,
+    /// 0 to 1, if it says so.
+    pub(super) fn handle(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], ours: Ssrc) -> Option<f32> {
+        let report = rtcp::read(bytes).ok()?;
         if let Some(timer) = &mut self.timer {
             timer.saw_report(bytes.len());
         }
@@ -95,6 +96,8 @@ impl Reports {
         for block in report.blocks.iter().filter(|block| block.ssrc == ours && block.last_sr != 0) {
             self.measure(now, block);
         }
+        let block = report.blocks.iter().find(|block| block.ssrc == ours)?;
+        Some(f32::from(block.fraction_lost) / 256.0)
     }
 
     /// RFC 3550 6.4.1: now, less when our SR left, less how long the peer kept it.

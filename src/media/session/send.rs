@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rand_core::RngCore;
+
 use super::{Event, Outbox, Transmit};
-use crate::media::g711;
+use crate::media::codec::Encoder;
 use crate::rtp::telephone_event::{self, Press};
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc};
 use crate::sdp::{Codec, Negotiated};
@@ -32,6 +34,7 @@ enum Saying {
 /// Our stream.
 #[derive(Debug)]
 pub(super) struct Sender {
+    encoder: Option<Encoder>,
     ssrc: Ssrc,
     seq: SeqNo,
     /// Of the first sample in `pending`.
@@ -50,6 +53,7 @@ pub(super) struct Sender {
 impl Sender {
     pub(super) fn new(now: Instant, ssrc: Ssrc, seq: SeqNo, timestamp: RtpTimestamp) -> Sender {
         Sender {
+            encoder: None,
             ssrc,
             seq,
             timestamp,
@@ -76,15 +80,51 @@ impl Sender {
         self.octets
     }
 
+    /// Speaks this codec from now on. What waits to be sent at another sample rate is dropped, and another clock begins a
+    /// stream of its own (RFC 7160 section 4.1).
+    pub(super) fn use_codec(&mut self, codec: Codec, random: &mut impl RngCore) {
+        let before = self.encoder.as_ref().map(Encoder::codec);
+        if before == Some(codec) {
+            return;
+        }
+        let waiting = self.clock_units(self.pending.len());
+        self.encoder = Encoder::new(codec);
+        let Some(before) = before else { return };
+        if before.sample_rate() != codec.sample_rate() {
+            self.timestamp = self.timestamp.plus(waiting);
+            self.pending.clear();
+            self.begins = true;
+        }
+        if before.clock_rate() != codec.clock_rate() {
+            self.ssrc = Ssrc(random.next_u32());
+            self.seq = SeqNo(random.next_u32() as u16);
+            self.timestamp = RtpTimestamp(random.next_u32());
+        }
+    }
+
+    /// The part of our packets that the peer has lost, 0 to 1.
+    pub(super) fn expect_loss(&mut self, loss: f32) {
+        if let Some(encoder) = &mut self.encoder {
+            encoder.expect_loss(loss);
+        }
+    }
+
     /// The timestamp of a sample that is taken now.
     pub(super) fn timestamp_at(&self, now: Instant, clock_rate: u32) -> RtpTimestamp {
         let since = units(now.saturating_duration_since(self.last), clock_rate);
-        self.timestamp.plus(self.pending.len() as u32).plus(since)
+        self.timestamp.plus(self.clock_units(self.pending.len())).plus(since)
+    }
+
+    /// Samples in units of the stream's timestamps.
+    fn clock_units(&self, samples: usize) -> u32 {
+        let rates = self.encoder.as_ref().map(|encoder| (encoder.codec().clock_rate(), encoder.codec().sample_rate()));
+        let (clock, sample) = rates.unwrap_or((1, 1));
+        (samples as u64 * u64::from(clock) / u64::from(sample)) as u32
     }
 
     /// Nothing is sent from now on; time goes on.
     pub(super) fn pause(&mut self) {
-        self.timestamp = self.timestamp.plus(self.pending.len() as u32);
+        self.timestamp = self.timestamp.plus(self.clock_units(self.pending.len()));
         self.pending.clear();
         self.begins = true;
         self.digits.clear();
@@ -106,7 +146,7 @@ impl Sender {
         to: SocketAddr,
         out: &mut Outbox,
     ) {
-        self.keep_time(now, samples.len(), media.codec.clock_rate());
+        self.keep_time(now, samples.len(), media.codec);
         let per_packet = samples_per_packet(media);
         // After a change of ptime more may wait than a packet holds.
         while self.pending.len() >= per_packet {
@@ -128,34 +168,31 @@ impl Sender {
     }
 
     /// Leaps over the time in which no samples were taken.
-    fn keep_time(&mut self, now: Instant, samples: usize, clock_rate: u32) {
-        let taken = Duration::from_secs_f64(samples as f64 / f64::from(clock_rate));
+    fn keep_time(&mut self, now: Instant, samples: usize, codec: Codec) {
+        let taken = Duration::from_secs_f64(samples as f64 / f64::from(codec.sample_rate()));
         let missing = now.saturating_duration_since(self.last).saturating_sub(taken);
         self.last = now;
         if missing > LONGEST_STALL {
-            self.timestamp = self.timestamp.plus(self.pending.len() as u32);
+            self.timestamp = self.timestamp.plus(self.clock_units(self.pending.len()));
             self.pending.clear();
             self.begins = true;
         }
         if self.begins && self.pending.is_empty() {
-            self.timestamp = self.timestamp.plus(units(missing, clock_rate));
+            self.timestamp = self.timestamp.plus(units(missing, codec.clock_rate()));
         }
     }
 
     /// Sends the first samples that wait, or what is sent in their place.
     fn packet(&mut self, samples: usize, media: &Negotiated, to: SocketAddr, out: &mut Outbox) {
-        match self.next_digit_packet(samples as u32, media, out) {
-            Some(bytes) => out.transmit(Transmit::Rtp { to, bytes }),
-            None => {
-                let bytes = self.sound_packet(samples, media);
-                out.transmit(Transmit::Rtp { to, bytes });
-            }
+        if let Some(bytes) = self.next_digit_packet(samples, media, out).or_else(|| self.sound_packet(samples, media)) {
+            out.transmit(Transmit::Rtp { to, bytes });
         }
-        self.timestamp = self.timestamp.plus(samples as u32);
+        self.timestamp = self.timestamp.plus(self.clock_units(samples));
         self.pending.drain(..samples);
     }
 
-    fn sound_packet(&mut self, samples: usize, media: &Negotiated) -> Vec<u8> {
+    fn sound_packet(&mut self, samples: usize, media: &Negotiated) -> Option<Vec<u8>> {
+        let encoder = self.encoder.as_mut()?;
         let header = Packet {
             payload_type: PayloadType(media.send_payload_type),
             marker: std::mem::take(&mut self.begins),
@@ -165,19 +202,18 @@ impl Sender {
             payload: &[],
         };
         let mut bytes = header.write(samples);
-        let sound = self.pending[..samples].iter();
-        match media.codec {
-            Codec::Pcmu => bytes.extend(sound.map(|&sample| g711::encode_pcmu(sample))),
-            Codec::Pcma => bytes.extend(sound.map(|&sample| g711::encode_pcma(sample))),
-        }
-        self.count(samples);
-        bytes
+        let without_payload = bytes.len();
+        encoder.encode(self.pending.get(..samples)?, &mut bytes);
+        self.count(bytes.len() - without_payload);
+        Some(bytes)
     }
 
     /// A packet of the digit that is being sent, if one is.
-    fn next_digit_packet(&mut self, step: u32, media: &Negotiated, out: &mut Outbox) -> Option<Vec<u8>> {
-        let payload_type = PayloadType(media.send_telephone_event?);
-        let per_ms = media.codec.clock_rate() / 1000;
+    fn next_digit_packet(&mut self, samples: usize, media: &Negotiated, out: &mut Outbox) -> Option<Vec<u8>> {
+        let (payload_type, rate) = media.send_telephone_event?;
+        let payload_type = PayloadType(payload_type);
+        let per_ms = rate / 1000;
+        let step = (samples as u64 * u64::from(rate) / u64::from(media.codec.sample_rate())) as u32;
         if let Saying::Gap(left) = self.saying {
             self.saying = if left > step { Saying::Gap(left - step) } else { Saying::Sound };
         }
@@ -223,7 +259,13 @@ impl Sender {
 }
 
 fn samples_per_packet(media: &Negotiated) -> usize {
-    usize::from(media.ptime_ms.clamp(10, 200)) * media.codec.sample_rate() as usize / 1000
+    let wanted = usize::from(media.ptime_ms.clamp(10, 200));
+    let milliseconds = match media.codec {
+        // RFC 6716 section 2.1.4: the lengths of a frame, of those that we send.
+        Codec::Opus => [60, 40, 20].into_iter().find(|length| *length <= wanted).unwrap_or(10),
+        Codec::G722 | Codec::Pcmu | Codec::Pcma | Codec::L16 => wanted,
+    };
+    milliseconds * media.codec.sample_rate() as usize / 1000
 }
 
 fn units(time: Duration, clock_rate: u32) -> u32 {

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use crate::audio::resample::Resampler;
 use crate::audio::simple::Player;
 use crate::audio::wav::Writer;
+use crate::media::resample::Resampler;
 use crate::media::tones::Digits;
 use crate::media::{Session, Transmit, mixing};
 use crate::sdp::Negotiated;

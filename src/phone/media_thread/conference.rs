@@ -4,8 +4,8 @@
 //! stands a short queue for each sample rate in use; when the paces differ, the queue is stretched or squeezed a little, so
 //! that it neither grows nor runs dry.
 
-use crate::audio::resample::Resampler;
 use crate::media::mixing;
+use crate::media::resample::Resampler;
 
 /// What a queue holds after a tick took its share, when all is well (ms): packets are not quite even.
 const TARGET_MS: u32 = 15;

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::audio::Why;
-use crate::audio::resample::Resampler;
 use crate::media::levels;
+use crate::media::resample::Resampler;
 use crate::phone::command::Side;
 use crate::ua::CallNo;
 

@@ -156,6 +156,11 @@ impl Call {
         self.early_dialog(headers).is_some()
     }
 
+    /// Takes the CSeq number of a request inside the dialog that is answered elsewhere; false: it is out of order.
+    pub fn accept_seq(&mut self, request: &crate::sip::Request) -> bool {
+        self.dialog.as_mut().is_some_and(|dialog| dialog.accept_seq(request))
+    }
+
     /// Its state in the person's words.
     fn state(&self) -> &'static str {
         match &self.phase {
@@ -310,7 +315,7 @@ impl Call {
                     cx.emit(Event::TransferExpired { call: self.no });
                 }
             }
-            Timer::Transaction(_) | Timer::Registration(_) | Timer::KeepAlive(_) => {}
+            Timer::Transaction(_) | Timer::Registration(_) | Timer::KeepAlive(_) | Timer::Subscription(_) => {}
         }
     }
 
@@ -414,7 +419,7 @@ fn reason_phrase(response: &crate::sip::Response) -> String {
 }
 
 /// A From or To value with a name and a URI.
-fn name_addr(name: Option<&str>, uri: &Uri) -> String {
+pub fn name_addr(name: Option<&str>, uri: &Uri) -> String {
     match name {
         Some(name) => format!("\"{}\" <{uri}>", name.replace(['"', '\\'], "")),
         None => format!("<{uri}>"),

@@ -78,6 +78,10 @@ impl Call {
 
     /// A digit, in either of the two old ways; an empty INFO is a keep-alive.
     fn handle_info(&mut self, cx: &mut Core, now: Instant, id: ServerId, request: &Request) {
+        // RFC 6086 section 4.2.2: we take no Info Package, which an empty Recv-Info says; digits come without one.
+        if request.headers.get(&crate::sip::other("Info-Package")).is_some() {
+            return cx.respond(now, id, 469, "Bad Info Package", &[(crate::sip::other("Recv-Info"), "")]);
+        }
         let body = String::from_utf8_lossy(request.body()).into_owned();
         let digit = match content_type(request).as_str() {
             "application/dtmf-relay" => relay_digit(&body),

@@ -280,6 +280,13 @@ impl Registration {
         }
     }
 
+    /// Registers again at a certain time, or earlier where a refresh is due before.
+    pub fn refresh_at(&mut self, at: Instant) {
+        if self.wanted {
+            self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
+        }
+    }
+
     /// Removes our binding. A REGISTER that is out is waited for; one that waits is dropped. When the registrar can't hold
     /// a binding of ours nothing is sent, and [`Event::Unregistered`] comes at once.
     pub fn unregister(&mut self) {

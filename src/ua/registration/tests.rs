@@ -44,6 +44,7 @@ impl Bob {
             register: true,
             credentials: Some(Credentials { user: "bob".to_owned(), password: "zanzibar".to_owned() }),
             realms: Vec::new(),
+            events: Default::default(),
             rewrite_contact: true,
             gruu: true,
             instance: None,
