@@ -32,6 +32,7 @@
 //! | [`ua`] | the core: calls, dialogs, registration, credentials, transfer | no |
 //! | [`rtp`] | packets, sequence arithmetic, jitter buffer, telephone-event, RTCP (RFC 3550) | no |
 //! | [`media`] | one call's sound: codecs, concealment, tones, levels | no |
+//! | [`services`] | forwarding, screening, the dial plan, history, contacts: what they decide and remember | no |
 //! | [`audio`] | sound cards, the clocked null device, tones and WAV files as devices; the rings between | yes |
 //! | [`net`] | UDP sockets, names to addresses, address changes | yes |
 //! | [`phone`] | joins `ua`, `media`, `audio` and `net`; [`phone::PhoneHandle`] is the one seam above | yes |
@@ -70,6 +71,8 @@ pub mod media;
 pub mod rtp;
 #[cfg_attr(test, allow(clippy::disallowed_methods))]
 pub mod sdp;
+#[cfg_attr(test, allow(clippy::disallowed_methods))]
+pub mod services;
 #[cfg_attr(test, allow(clippy::disallowed_methods))]
 pub mod sip;
 #[cfg_attr(test, allow(clippy::disallowed_methods))]

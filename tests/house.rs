@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms without I/O, and what they may not name.
-const PURE: [&str; 7] = ["app", "media", "rtp", "sdp", "sip", "transaction", "ua"];
+const PURE: [&str; 8] = ["app", "media", "rtp", "sdp", "services", "sip", "transaction", "ua"];
 const OUTSIDE: [&str; 9] = [
     "tokio::",
     "cpal::",

@@ -6,6 +6,7 @@ use crate::media::session::Stats;
 use crate::phone::event::{
     AccountState, CallRef, CallStage, CallState, Direction, Event, Kind, Registration, Snapshot,
 };
+use crate::services::forwarding::Forward;
 use crate::ua::CallNo;
 use crate::ua::event::TransferStage;
 
@@ -233,6 +234,9 @@ impl App {
     pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) {
         self.accounts = snapshot.accounts.into_iter().map(account_from).collect();
         self.muted = snapshot.muted;
+        self.forwarding = snapshot.forwarding;
+        self.dnd = snapshot.dnd;
+        self.missed = snapshot.missed;
         let before = std::mem::take(&mut self.calls);
         for state in snapshot.calls {
             let known = before.iter().find(|call| call.no == state.call.call);
@@ -360,6 +364,16 @@ impl App {
                     }
                 }
             },
+            Kind::Forwarding { account, when, to, seconds } => {
+                self.forwarding.retain(|other| (&other.account, other.when) != (&account, when));
+                self.forwarding.extend(to.map(|to| Forward { account, when, to: clean(&to), seconds }));
+            }
+            Kind::Dnd { account, on } => {
+                self.dnd.retain(|other| *other != account);
+                self.dnd.extend(on.then_some(account));
+            }
+            Kind::Missed { count } => self.missed = count,
+            Kind::Screened { .. } | Kind::Diverted { .. } | Kind::History { .. } | Kind::Redial { .. } => {}
             Kind::NetworkChanged { .. }
             | Kind::Moved { .. }
             | Kind::Lamp(_)

@@ -10,6 +10,7 @@ use crate::phone::event::{
 };
 use crate::phone::media_thread::Levels;
 use crate::phone::{Event, Reply, TraceEntry};
+use crate::services::forwarding::When;
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
@@ -42,8 +43,7 @@ impl Scene {
             mailbox: None,
         };
         let accounts = vec![account("work", "sip:alice@pbx.example.com"), account("home", "sip:alic@home.example.org")];
-        let snapshot =
-            Snapshot { accounts, calls: Vec::new(), watched: Vec::new(), devices: Devices::default(), muted: false };
+        let snapshot = Snapshot { accounts, devices: Devices::default(), ..Snapshot::default() };
         scene.send(Msg::Replied(Ok(Reply::State(Box::new(snapshot)))));
         scene.phone(Kind::Registered {
             account: "work".into(),
@@ -202,7 +202,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 35] = [
+    let kinds: [fn(CallRef) -> Kind; 40] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -277,6 +277,16 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
             state: DeviceState::Lost,
             detail: Some("unplugged".into()),
         },
+        |_| Kind::Forwarding {
+            account: Some("work".into()),
+            when: When::Always,
+            to: Some("sip:carol@example.com".into()),
+            seconds: None,
+        },
+        |_| Kind::Dnd { account: None, on: true },
+        |_| Kind::Missed { count: 3 },
+        |_| Kind::History { calls: Vec::new() },
+        |call| Kind::Screened { call, name: None, code: None, rule: "\u{1b}[2J".repeat(40) },
         |_| Kind::State(Box::default()),
     ];
     kinds[which % kinds.len()](call)

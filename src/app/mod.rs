@@ -24,6 +24,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::phone::media_thread::Levels;
 use crate::phone::{Command, Event, Reply, TraceEntry};
+use crate::services::forwarding::Forward;
 use crate::ua::CallNo;
 
 use calls::{Account, Call, Past};
@@ -143,6 +144,12 @@ pub struct App {
     pub dialled: History,
     /// Commands that were typed.
     pub commands: History,
+    /// The forwardings that are on.
+    pub forwarding: Vec<Forward>,
+    /// The accounts that are not to be disturbed.
+    pub dnd: Vec<Option<String>>,
+    /// Missed calls that the person has not seen.
+    pub missed: usize,
     /// The phone is hanging up and unregistering.
     pub quitting: bool,
 }
@@ -170,6 +177,9 @@ impl App {
             screens: Vec::new(),
             dialled: History::default(),
             commands: History::default(),
+            forwarding: Vec::new(),
+            dnd: Vec::new(),
+            missed: 0,
             quitting: false,
         }
     }

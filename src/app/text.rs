@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{CallRef, CallStage, DeviceState, Direction, Kind, LampState, NetworkCause, Registration};
+use crate::services::forwarding::When;
+use crate::services::history::{self, Entry, Outcome};
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
@@ -425,6 +427,49 @@ pub fn outcome(by: EndedBy, code: Option<u16>, reason: &str, answered: bool) -> 
     }
 }
 
+/// Missed calls, counted.
+pub fn missed(count: usize) -> String {
+    format!("{count} missed call{}", if count == 1 { "" } else { "s" })
+}
+
+fn of_account(account: Option<&str>) -> String {
+    account.map(|account| format!("{account}: ")).unwrap_or_default()
+}
+
+/// What became of a call, in a word.
+fn past(entry: &Entry) -> &'static str {
+    match (entry.result, entry.direction) {
+        (Outcome::Answered, history::Direction::In) => "answered",
+        (Outcome::Answered, history::Direction::Out) => "called",
+        (Outcome::Missed, _) => "missed",
+        (Outcome::Elsewhere, _) => "elsewhere",
+        (Outcome::Refused, _) => "refused",
+        (Outcome::Failed, _) => "failed",
+        (Outcome::Cancelled, _) => "given up",
+        (Outcome::Screened, _) => "screened",
+        (Outcome::Diverted, _) => "forwarded",
+    }
+}
+
+/// What is switched on, as long as it is; empty: nothing.
+pub fn switched_on(app: &App) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for forward in &app.forwarding {
+        let when = match (forward.when, forward.seconds) {
+            (When::Always, _) => "all calls".into(),
+            (When::Busy, _) => "when busy".into(),
+            (When::NoAnswer, seconds) => format!("after {} s", seconds.unwrap_or_default()),
+        };
+        let to = app.short(&forward.to);
+        parts.push(format!("{}{when} forwarded to {to}", of_account(forward.account.as_deref())));
+    }
+    parts.extend(app.dnd.iter().map(|account| format!("{}do not disturb", of_account(account.as_deref()))));
+    if app.missed > 0 {
+        parts.push(missed(app.missed));
+    }
+    parts.join(", ")
+}
+
 /// A line of the log about an event, if it is worth one.
 pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
     let who = |call: &CallRef| match app.call(call.call) {
@@ -530,6 +575,36 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::MessageFailed { to, code, reason, .. } => {
             (Level::Error, format!("message to {to} failed: {code} {reason}"))
         }
+        Kind::Forwarding { account, when, to, seconds } => {
+            let to = to.as_deref().map_or_else(|| "off".into(), |to| format!("to {}", app.short(to)));
+            let after = seconds.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
+            (Level::Info, format!("{}forwarding {}{after}: {to}", of_account(account.as_deref()), when.word()))
+        }
+        Kind::Dnd { account, on } => {
+            let on = if *on { "on" } else { "off" };
+            (Level::Info, format!("{}do not disturb {on}", of_account(account.as_deref())))
+        }
+        Kind::Screened { call, name, code, rule } => {
+            let what = code.map_or_else(|| "rings in silence".into(), |code| format!("refused ({code})"));
+            let who = name.clone().unwrap_or_else(|| app.short(&call.peer));
+            (Level::Info, format!("{who} {what}: {rule}"))
+        }
+        Kind::Diverted { call, name, to, when } => {
+            let who = name.clone().unwrap_or_else(|| app.short(&call.peer));
+            (Level::Info, format!("{who} forwarded ({}) to {}", when.word(), app.short(to)))
+        }
+        Kind::Missed { count: 0 } => return None,
+        Kind::Missed { count } => (Level::Warning, missed(*count)),
+        Kind::History { calls } => {
+            let who = |entry: &Entry| entry.name.clone().unwrap_or_else(|| app.short(&entry.peer));
+            let line = |entry: &Entry| format!("{} {} {}", past(entry), who(entry), entry.time);
+            let lines: Vec<String> = calls.iter().rev().map(line).collect();
+            (Level::Info, if lines.is_empty() { "no calls yet".into() } else { lines.join("; ") })
+        }
+        Kind::Redial { to, left, seconds: Some(seconds), .. } => {
+            (Level::Info, format!("{} is called again in {seconds} s ({left} times)", app.short(to)))
+        }
+        Kind::Redial { to, seconds: None, .. } => (Level::Info, format!("{} is not called again", app.short(to))),
         Kind::Device { role, name, state, detail } => return device(*role, name, *state, detail.as_deref()),
         Kind::Error { message, .. } => (Level::Error, message.clone()),
     })

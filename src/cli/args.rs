@@ -74,6 +74,11 @@ pub enum Command {
     Register(Register),
     /// List the input and output devices
     Devices,
+    /// The calls that were, the latest last
+    History(History),
+    /// The people that are known, called by name
+    #[command(subcommand)]
+    Contacts(Contacts),
     /// The demo's exchange alone
     Exchange,
     /// Write a commented configuration, or check one
@@ -87,6 +92,9 @@ pub struct Demo {
     /// Without UI: call 600, check that the echoed sound comes back, print the result
     #[arg(long)]
     pub headless: bool,
+    /// With --headless: runs the telephone services with three phones, a line each
+    #[arg(long, requires = "headless")]
+    pub tour: bool,
 }
 
 /// `call`.
@@ -152,7 +160,61 @@ pub enum Config {
     /// Write a commented configuration; an existing one is left alone
     Init,
     /// Say what the configuration holds, or what is wrong in it
-    Check,
+    Check(Check),
+}
+
+/// `config check`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Check {
+    /// Say what becomes of a number that is dialled; any number of times
+    #[arg(long, value_name = "NUMBER")]
+    pub number: Vec<String>,
+}
+
+/// `history`.
+#[derive(Debug, Clone, Args)]
+pub struct History {
+    /// How many calls
+    #[arg(value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub count: u16,
+}
+
+/// `contacts`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Contacts {
+    /// Show all
+    List,
+    /// Add a contact, or an address to one
+    Add(AddContact),
+    /// Remove a contact
+    Remove {
+        /// The name, in full or the short one
+        name: String,
+    },
+    /// Add those of a file: vCard 3 or 4 (.vcf), or TOML
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// Write all to standard output
+    Export {
+        /// As vCard 4 rather than TOML
+        #[arg(long)]
+        vcard: bool,
+    },
+}
+
+/// `contacts add`.
+#[derive(Debug, Clone, Args)]
+pub struct AddContact {
+    /// The name in full
+    pub name: String,
+    /// Numbers and addresses, the one to be called first
+    #[arg(required = true, value_name = "ADDRESS")]
+    pub addresses: Vec<String>,
+    /// A short name, to be typed
+    #[arg(long)]
+    pub nick: Option<String>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -46,6 +46,8 @@ pub fn config_for_answer(mut config: Config, arguments: &args::Answer) -> Config
     config.calls.max_calls = 1;
     config.calls.auto_answer = if arguments.code.is_some() { AutoAnswer::Never } else { AutoAnswer::Always };
     config.calls.auto_answer_after = arguments.after;
+    // Whoever waits for one call wants it, whatever is switched on for the others.
+    config.files.switches = None;
     config
 }
 

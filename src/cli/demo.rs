@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::{Account, Config, Events, Secret};
+use crate::config::{Account, Config, Events, Files, Secret};
 use crate::media::goertzel;
 use crate::phone::event::Kind;
 use crate::phone::{Command, Reply};
@@ -48,7 +48,7 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         gruu: false,
         events: Events::none(),
     };
-    let mut config = Config { accounts: vec![account], ..base };
+    let mut config = Config { accounts: vec![account], files: Files::default(), ..base };
     // Nothing leaves this machine.
     config.sip.listen = SocketAddr::new(exchange.ip(), 0);
     config.sip.listen_is_configured = false;

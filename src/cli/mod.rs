@@ -7,7 +7,8 @@
 //! | [`session`] | a started phone with its events, output and signals; the end within two seconds |
 //! | [`out`], [`text`] | standard output; events as JSON or as lines for a person |
 //! | [`watch`] | one call from its first event to its exit code |
-//! | [`call`], [`register`], [`run`], [`demo`], [`devices`], [`exchange`], [`config`] | the commands |
+//! | [`call`], [`register`], [`run`], [`demo`], [`tour`], [`devices`], [`exchange`], [`config`] | the commands |
+//! | `dialling`, `people` | what a number becomes; the history and the contacts |
 //! | [`log`] | the log file |
 
 pub mod args;
@@ -15,14 +16,17 @@ pub mod call;
 pub mod config;
 pub mod demo;
 pub mod devices;
+mod dialling;
 pub mod exchange;
 pub mod exit;
 pub mod log;
 pub mod out;
+mod people;
 pub mod register;
 pub mod run;
 pub mod session;
 pub mod text;
+pub mod tour;
 mod ui;
 pub mod watch;
 
@@ -31,7 +35,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::config::{Config, Environment, Loaded, Notice, Overrides, load, nearest};
+use crate::config::{Config, Environment, Files, Loaded, Notice, Overrides, load, nearest};
 
 use args::{Arguments, Command, Global};
 use exit::{Exit, Failure};
@@ -71,7 +75,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             let Context { config, .. } = context()?;
             async_main(ui::run(config))
         }
-        Some(Command::Demo(args::Demo { headless: false })) => {
+        Some(Command::Demo(args::Demo { headless: false, .. })) => {
             let Context { config, .. } = context()?;
             async_main(async {
                 // It ends with this block, after the phone.
@@ -79,7 +83,11 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
                 ui::run(demo::config(config, exchange.address(), crate::exchange::demo::USER, &password)).await
             })
         }
-        Some(Command::Demo(args::Demo { headless: true })) => {
+        Some(Command::Demo(args::Demo { headless: true, tour: true })) => {
+            let Context { config, style, .. } = context()?;
+            async_main(tour::run(config, style))
+        }
+        Some(Command::Demo(args::Demo { headless: true, tour: false })) => {
             let Context { config, style, .. } = context()?;
             async_main(async {
                 let (exchange, password) = start_demo()?;
@@ -130,10 +138,19 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             out::print(&config::init(&flags, &environment)?);
             Ok(Exit::Done)
         }
-        Some(Command::Config(args::Config::Check)) => {
+        Some(Command::Config(args::Config::Check(check))) => {
             let loaded = load(&flags, &environment)?;
             warn(&loaded);
             out::print(&config::check(&loaded)?);
+            out::print(&dialling::check(&loaded.config, &check.number, global.account.as_deref())?);
+            Ok(Exit::Done)
+        }
+        Some(Command::History(history)) => {
+            out::print(&people::history(&Files::of_person(), usize::from(history.count), global.json)?);
+            Ok(Exit::Done)
+        }
+        Some(Command::Contacts(command)) => {
+            out::print(&people::contacts(&Files::of_person(), command, global.json)?);
             Ok(Exit::Done)
         }
     }
@@ -159,6 +176,7 @@ impl Context {
         warn(&loaded);
         let account = global.account.as_deref().or_else(|| environment.get("OFFHOOK_ACCOUNT"));
         let mut config = loaded.config;
+        config.files = Files::of_person();
         if let Some(name) = account {
             choose_account(&mut config, name)?;
         }

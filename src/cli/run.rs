@@ -130,6 +130,8 @@ fn with_account(command: Command, default: Option<&str>) -> Command {
         Command::Message { account: None, target, text } => Command::Message { account: default(), target, text },
         Command::Register { account: None } => Command::Register { account: default() },
         Command::Unregister { account: None } => Command::Unregister { account: default() },
+        Command::Forward { account: None, change } => Command::Forward { account: default(), change },
+        Command::Dnd { account: None, on } => Command::Dnd { account: default(), on },
         other => other,
     }
 }

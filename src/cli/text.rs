@@ -6,6 +6,8 @@ use crate::phone::command::DeviceRole;
 use crate::phone::event::{
     CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, Snapshot,
 };
+use crate::services::forwarding::When;
+use crate::services::history::{self, Entry, Outcome};
 use crate::ua::CallNo;
 use crate::ua::event::{Binding, EndedBy, Lamp, TransferStage};
 
@@ -101,6 +103,28 @@ pub fn line(kind: &Kind) -> String {
             false => format!("message to {to} accepted by a server that keeps it"),
         },
         Kind::MessageFailed { account: _, to, code, reason } => format!("message to {to} failed: {code} {reason}"),
+        Kind::Forwarding { account, when, to, seconds } => {
+            format!("{}: {}", account_name(account.as_deref()), forwarding(*when, to.as_deref(), *seconds))
+        }
+        Kind::Dnd { account, on } => {
+            let on = if *on { "on" } else { "off" };
+            format!("{}: do not disturb {on}", account_name(account.as_deref()))
+        }
+        Kind::Screened { call, name, code, rule } => {
+            let what = code.map_or_else(|| "rings in silence".into(), |code| format!("refused ({code})"));
+            format!("{} {} {what}: {rule}", call.call, named(&call.peer, name.as_deref()))
+        }
+        Kind::Diverted { call, name, to, when } => {
+            let who = named(&call.peer, name.as_deref());
+            format!("{} {who} forwarded to {to} ({})", call.call, when.word())
+        }
+        Kind::Missed { count } => counted(*count, "missed call"),
+        Kind::History { calls } if calls.is_empty() => "no calls yet".into(),
+        Kind::History { calls } => calls.iter().map(past).collect::<Vec<_>>().join("\n"),
+        Kind::Redial { to, left, seconds: Some(seconds), .. } => {
+            format!("{to} is called again in {seconds} s, {} left", counted(*left as usize, "try"))
+        }
+        Kind::Redial { to, seconds: None, .. } => format!("{to} is not called again"),
         Kind::Device { role, name, state, detail } => {
             let state = match state {
                 DeviceState::Open => "open",
@@ -142,6 +166,55 @@ fn lamp_line(lamp: &LampState) -> String {
     };
     let remote = lamp.remote.as_deref().map(|remote| format!(" ({remote})")).unwrap_or_default();
     format!("{}: {name}<{}> {state}{remote}", lamp.account, lamp.uri)
+}
+
+/// A forwarding in words.
+pub fn forwarding(when: When, to: Option<&str>, seconds: Option<u32>) -> String {
+    let to = to.unwrap_or("off");
+    match (when, seconds) {
+        (When::Always, _) => format!("forwarding always: {to}"),
+        (When::Busy, _) => format!("forwarding when busy: {to}"),
+        (When::NoAnswer, Some(seconds)) => format!("forwarding after {seconds} s: {to}"),
+        (When::NoAnswer, None) => format!("forwarding without an answer: {to}"),
+    }
+}
+
+/// A call of the history in one line.
+pub fn past(entry: &Entry) -> String {
+    let direction = match entry.direction {
+        history::Direction::In => "from",
+        history::Direction::Out => "to",
+    };
+    let result = match entry.result {
+        Outcome::Answered => "answered",
+        Outcome::Missed => "missed",
+        Outcome::Elsewhere => "answered elsewhere",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
+        Outcome::Cancelled => "given up",
+        Outcome::Screened => "screened",
+        Outcome::Diverted => "forwarded",
+    };
+    let mut text = format!("{} {direction} {} {result}", entry.time, named(&entry.peer, entry.name.as_deref()));
+    if entry.duration_s > 0.0 {
+        text.push_str(&format!(", {:.0} s", entry.duration_s));
+    }
+    if let Some(mos) = entry.mos {
+        text.push_str(&format!(", quality {mos:.1}"));
+    }
+    if let Some(to) = &entry.to {
+        text.push_str(&format!(", to {to}"));
+    }
+    match (entry.result, entry.code) {
+        (Outcome::Screened, _) => text.push_str(&format!(" ({})", entry.reason)),
+        (Outcome::Failed, Some(code)) => text.push_str(&format!(" ({code} {})", entry.reason)),
+        _ => {}
+    }
+    text
+}
+
+fn account_name(account: Option<&str>) -> &str {
+    account.unwrap_or("calls without an account")
 }
 
 /// Why a call that was wanted did not come about: words, the answer, what to try.
@@ -255,6 +328,14 @@ fn state(snapshot: &Snapshot) -> String {
     lines.extend(snapshot.calls.iter().map(call_state));
     if snapshot.calls.is_empty() {
         lines.push("no calls".into());
+    }
+    for forward in &snapshot.forwarding {
+        let words = forwarding(forward.when, Some(&forward.to), forward.seconds);
+        lines.push(format!("{}: {words}", account_name(forward.account.as_deref())));
+    }
+    lines.extend(snapshot.dnd.iter().map(|account| format!("{}: do not disturb", account_name(account.as_deref()))));
+    if snapshot.missed > 0 {
+        lines.push(counted(snapshot.missed, "missed call"));
     }
     let devices = &snapshot.devices;
     let muted = if snapshot.muted { ", microphone closed" } else { "" };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use toml::de::DeValue;
 
-use super::{Account, Audio, Calls, Dtmf, Latency, RealmCredentials, Secret, Sip, address};
+use super::{Account, Audio, Calls, Dtmf, HoldMusic, Latency, RealmCredentials, Secret, Sip, address};
 use crate::sdp::{Codec, HoldStyle};
 use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
@@ -35,6 +35,8 @@ pub enum Kind<T: 'static> {
     Chains { set: fn(&mut T, Vec<Vec<String>>) -> Result<(), String> },
     /// Credentials of further realms. Only in the file.
     Realms { set: fn(&mut T, Vec<RealmCredentials>) },
+    /// Tables with keys of their own, such as `[[exchange.user]]`. Only in the file: `read` goes through them.
+    Tables { written: &'static str },
 }
 
 /// A value as it was given.
@@ -215,6 +217,11 @@ pub const CALLS: &[Key<Calls>] = &[
         name: "ring_timeout",
         kind: Kind::Number { min: 1, max: 3_600, set: |calls, n| calls.ring_timeout = n.into() },
     },
+    Key { name: "reliable_ringing", kind: Kind::Flag { set: |calls, on| calls.reliable_ringing = on } },
+    Key {
+        name: "session_expires",
+        kind: Kind::Number { min: 0, max: 86_400, set: |calls, n| calls.session_expires = n.into() },
+    },
     Key {
         name: "dtmf",
         kind: Kind::Choice {
@@ -223,7 +230,52 @@ pub const CALLS: &[Key<Calls>] = &[
         },
     },
     Key { name: "direct_calls", kind: Kind::Flag { set: |calls, on| calls.direct_calls = Some(on) } },
+    Key {
+        name: "emergency",
+        kind: Kind::List { expected: "a list of numbers such as [\"112\", \"911\"]", set: set_emergency },
+    },
+    Key {
+        name: "dnd",
+        kind: Kind::Choice {
+            words: &["unavailable", "busy", "decline"],
+            set: |calls, i| calls.dnd = [480, 486, 603][i],
+        },
+    },
+    Key {
+        name: "park",
+        kind: Kind::Text {
+            expected: "a code such as \"*68\", or \"dtmf:*68\"",
+            set: |calls, text| no_controls(text).map(|()| calls.park = Some(text.trim().into())),
+        },
+    },
+    Key { name: "redial_busy", kind: Kind::Flag { set: |calls, on| calls.redial_busy = on } },
+    Key { name: "redial_every", kind: Kind::Number { min: 5, max: 3_600, set: |calls, n| calls.redial_every = n } },
+    Key { name: "redial_times", kind: Kind::Number { min: 1, max: 100, set: |calls, n| calls.redial_times = n } },
+    Key {
+        name: "hold_music",
+        kind: Kind::Text {
+            expected: "\"none\", \"tone\" or a .wav file",
+            set: |calls, text| no_controls(text).map(|()| calls.hold_music = hold_music(text)),
+        },
+    },
 ];
+
+fn hold_music(text: &str) -> HoldMusic {
+    match text {
+        "none" => HoldMusic::None,
+        "tone" => HoldMusic::Tone,
+        file => HoldMusic::File(file.into()),
+    }
+}
+
+fn set_emergency(calls: &mut Calls, numbers: Vec<String>) -> Result<(), String> {
+    let is_number = |text: &String| crate::services::address::Who::of(text).is_number();
+    if let Some(other) = numbers.iter().find(|text| !is_number(text)) {
+        return Err(in_list(other, "it is no number"));
+    }
+    calls.emergency = numbers;
+    Ok(())
+}
 
 impl<T> Key<T> {
     /// Sets the value, or says what was expected and what was found.
@@ -249,6 +301,7 @@ impl<T> Kind<T> {
             Kind::Choice { words, .. } => choice(words),
             Kind::Chains { .. } => HOPS.into(),
             Kind::Realms { .. } => REALMS.into(),
+            Kind::Tables { written } => format!("{written}, with two brackets, once for each"),
         }
     }
 
@@ -280,7 +333,7 @@ impl<T> Kind<T> {
             Kind::List { set, .. } => set(target, given.list().ok_or_else(String::new)?),
             Kind::Chains { set } => set(target, given.chains().ok_or_else(String::new)?),
             // Entries are tables with keys of their own: `read` gives them line by line.
-            Kind::Realms { .. } => Err(String::new()),
+            Kind::Realms { .. } | Kind::Tables { .. } => Err(String::new()),
         }
     }
 }

@@ -141,7 +141,7 @@ fn has_password(config: &Config) -> bool {
     let plain = |secret: &Secret| matches!(secret, Secret::Plain(_));
     let of_account =
         |account: &Account| plain(&account.password) || account.credentials.iter().any(|entry| plain(&entry.password));
-    config.accounts.iter().any(of_account)
+    config.accounts.iter().any(of_account) || config.exchange.users.iter().any(|user| plain(&user.password))
 }
 
 #[cfg(unix)]

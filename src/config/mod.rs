@@ -2,10 +2,11 @@
 //!
 //! [`load()`] reads it all into a [`Config`]; [`keys`] is the table of what may stand in the file, [`read`] walks the TOML with it,
 //! [`load`](mod@load) joins the sources, [`resolve`] turns the result into what the core wants, [`secret`] fetches passwords
-//! when they are needed, [`address`] says which addresses this build can use, [`nearest()`] finds the word that was meant.
+//! when they are needed, [`mod@exchange`] is the section of the embedded exchange, [`address`] says which addresses this build can use, [`nearest()`] finds the word that was meant.
 
 pub mod address;
 pub mod error;
+pub mod exchange;
 pub mod instance;
 pub mod keys;
 pub mod load;
@@ -13,6 +14,7 @@ pub mod nearest;
 pub mod read;
 pub mod resolve;
 pub mod secret;
+pub mod services;
 
 pub use error::{ConfigError, Place};
 pub use load::{Environment, Loaded, Notice, Overrides, default_path, load};
@@ -34,6 +36,58 @@ pub struct Config {
     pub audio: Audio,
     /// `[calls]`.
     pub calls: Calls,
+    /// `[exchange]`.
+    pub exchange: exchange::Exchange,
+    /// `[[screening]]`, in their order.
+    pub screening: Vec<crate::services::screening::Rule>,
+    /// `[[dialplan]]`, in their order.
+    pub dialplan: Vec<crate::services::dialplan::Rewrite>,
+    /// `[speed_dial]`.
+    pub speed_dial: std::collections::BTreeMap<String, String>,
+    /// Where things are remembered; not in the file.
+    pub files: Files,
+}
+
+/// Where things are remembered; `None`: nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Files {
+    /// The calls that were.
+    pub history: Option<std::path::PathBuf>,
+    /// What was switched on: forwarding, do not disturb.
+    pub switches: Option<std::path::PathBuf>,
+    /// The contacts.
+    pub contacts: Option<std::path::PathBuf>,
+}
+
+impl Files {
+    /// The person's own: `~/.local/state/offhook` and `~/.config/offhook/contacts.toml`, or where XDG_STATE_HOME and
+    /// XDG_CONFIG_HOME say.
+    pub fn of_person() -> Files {
+        use etcetera::BaseStrategy as _;
+        let Ok(strategy) = etcetera::choose_base_strategy() else { return Files::default() };
+        let state = strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join("offhook");
+        Files {
+            history: Some(state.join("history.jsonl")),
+            switches: Some(state.join("switches.json")),
+            contacts: Some(strategy.config_dir().join("offhook").join("contacts.toml")),
+        }
+    }
+}
+
+impl Config {
+    /// The numbers that no service touches.
+    pub fn emergency(&self) -> crate::services::screening::Emergency {
+        crate::services::screening::Emergency::new(&self.calls.emergency)
+    }
+
+    /// What becomes of a number that is dialled.
+    pub fn dial_plan(&self) -> crate::services::dialplan::DialPlan {
+        crate::services::dialplan::DialPlan {
+            rules: self.dialplan.clone(),
+            speed_dial: self.speed_dial.clone(),
+            emergency: self.emergency(),
+        }
+    }
 }
 
 /// `[[account]]`. Addresses are checked when the file is read.
@@ -158,8 +212,35 @@ pub struct Calls {
     pub redirects: crate::ua::config::TransferPolicy,
     /// Seconds.
     pub ring_timeout: u64,
+    pub reliable_ringing: bool,
+    /// Seconds; 0: no session timer of our own.
+    pub session_expires: u64,
     pub dtmf: Dtmf,
     pub direct_calls: Option<bool>,
+    /// Numbers that screening, forwarding, do not disturb and the dial plan never touch.
+    pub emergency: Vec<String>,
+    /// The status code that a caller gets while the person is not to be disturbed.
+    pub dnd: u16,
+    /// Where calls are parked: a target, or `dtmf:` and digits.
+    pub park: Option<String>,
+    /// A busy number that we called is called again by itself.
+    pub redial_busy: bool,
+    /// Seconds between these calls.
+    pub redial_every: u32,
+    /// How many of them.
+    pub redial_times: u32,
+    pub hold_music: HoldMusic,
+}
+
+/// What the other side hears while we hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldMusic {
+    /// Nothing.
+    None,
+    /// A quiet tone every few seconds.
+    Tone,
+    /// A .wav file, looped.
+    File(String),
 }
 
 /// How digits are sent.
@@ -209,8 +290,17 @@ impl Default for Calls {
             transfers: crate::ua::config::TransferPolicy::Ask,
             redirects: crate::ua::config::TransferPolicy::Ask,
             ring_timeout: 120,
+            reliable_ringing: false,
+            session_expires: 1800,
             dtmf: Dtmf::Auto,
             direct_calls: None,
+            emergency: ["112", "911"].map(String::from).to_vec(),
+            dnd: 480,
+            park: None,
+            redial_busy: false,
+            redial_every: 30,
+            redial_times: 10,
+            hold_music: HoldMusic::None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From the file's text to a [`Config`], with the line of everything that is wrong.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -7,11 +8,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Place};
+use super::exchange::{self, Exchange, ExchangeRoute, ExchangeUser};
 use super::keys::{self, Given, Key, Kind};
-use super::{Account, Config, Events, RealmCredentials, Secret, address, nearest};
+use super::{Account, Config, Events, RealmCredentials, Secret, address, nearest, services};
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 4] = ["account", "sip", "audio", "calls"];
+const SECTIONS: [&str; 8] = ["account", "sip", "audio", "calls", "screening", "dialplan", "speed_dial", "exchange"];
 
 /// Lifetime of a binding that is asked for by default, in seconds.
 const EXPIRES: u32 = 3600;
@@ -30,7 +32,27 @@ pub fn read(path: &Path, text: &str) -> Result<Config, ConfigError> {
             "sip" => document.section(&mut config.sip, "sip", keys::SIP, value)?,
             "audio" => document.section(&mut config.audio, "audio", keys::AUDIO, value)?,
             "calls" => document.section(&mut config.calls, "calls", keys::CALLS, value)?,
+            "exchange" => document.exchange(&mut config.exchange, value)?,
+            "screening" => {
+                let drafts = document.entries("screening", services::SCREENING, value)?;
+                config.screening = document.rules("screening", drafts, services::ScreeningDraft::rule)?;
+            }
+            "dialplan" => {
+                let drafts = document.entries("dialplan", services::DIALPLAN, value)?;
+                config.dialplan = document.rules("dialplan", drafts, services::DialplanDraft::rule)?;
+            }
+            "speed_dial" => config.speed_dial = document.speed_dial(value)?,
             unknown => return Err(document.unknown(key.span(), "section", unknown, "", SECTIONS)),
+        }
+    }
+    let named = config.screening.iter().map(|rule| ("screening", &rule.name, &rule.account));
+    let named = named.chain(config.dialplan.iter().map(|rule| ("dialplan", &rule.name, &rule.account)));
+    for (section, rule, account) in named {
+        let Some(account) = account else { continue };
+        if !config.accounts.iter().any(|known| known.name == *account) {
+            let start = table.get_ref().get(section).map_or(0, |value| value.span().start);
+            return Err(document
+                .error(start, format!("{section}: rule '{rule}' is for account '{account}', which there is not")));
         }
     }
     Ok(config)
@@ -93,6 +115,36 @@ impl Document<'_> {
         Ok(account)
     }
 
+    fn exchange(&self, target: &mut Exchange, value: &Spanned<DeValue<'_>>) -> Result<(), ConfigError> {
+        self.section(target, "exchange", exchange::EXCHANGE, value)?;
+        let tables = |name: &str| {
+            let entries = value.get_ref().as_table().and_then(|table| table.get(name)?.get_ref().as_array());
+            entries.map(|entries| entries.iter()).into_iter().flatten()
+        };
+        for entry in tables("user") {
+            let mut user = ExchangeUser::default();
+            self.section(&mut user, "exchange.user", exchange::USER, entry)?;
+            if let Some(table) = entry.get_ref().as_table() {
+                self.one_password("exchange.user", table)?;
+            }
+            let second = target.users.iter().any(|other| other.name == user.name);
+            let second = second.then(|| format!("a second user is named '{}': give each a name of its own", user.name));
+            if let Some(fault) = user.fault().or(second) {
+                return Err(self.error(entry.span().start, fault));
+            }
+            target.users.push(user);
+        }
+        for entry in tables("route") {
+            let mut route = ExchangeRoute::default();
+            self.section(&mut route, "exchange.route", exchange::ROUTE, entry)?;
+            if let Some(fault) = route.fault() {
+                return Err(self.error(entry.span().start, fault));
+            }
+            target.routes.push(route);
+        }
+        Ok(())
+    }
+
     fn section<T>(
         &self,
         target: &mut T,
@@ -106,6 +158,62 @@ impl Document<'_> {
         self.fill(target, section, keys, table)
     }
 
+    /// The entries of `[[section]]`, each with where it begins.
+    fn entries<T: Default>(
+        &self,
+        section: &str,
+        keys: &[Key<T>],
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<(usize, T)>, ConfigError> {
+        let expected =
+            |at: usize| self.error(at, format!("expected [[{section}]], with two brackets, once for each rule"));
+        let entries = value.get_ref().as_array().ok_or_else(|| expected(value.span().start))?;
+        let mut drafts = Vec::new();
+        for entry in entries.iter() {
+            let start = entry.span().start;
+            let table = entry.get_ref().as_table().ok_or_else(|| expected(start))?;
+            let mut draft = T::default();
+            self.fill(&mut draft, section, keys, table)?;
+            drafts.push((start, draft));
+        }
+        Ok(drafts)
+    }
+
+    /// The rules that entries make.
+    fn rules<T, R>(
+        &self,
+        section: &str,
+        drafts: Vec<(usize, T)>,
+        rule: impl Fn(T, usize) -> Result<R, String>,
+    ) -> Result<Vec<R>, ConfigError> {
+        let numbered = drafts.into_iter().enumerate();
+        numbered
+            .map(|(place, (start, draft))| {
+                rule(draft, place + 1).map_err(|problem| self.error(start, format!("{section}: {problem}")))
+            })
+            .collect()
+    }
+
+    /// Short numbers and whom they mean.
+    fn speed_dial(&self, value: &Spanned<DeValue<'_>>) -> Result<BTreeMap<String, String>, ConfigError> {
+        let table = value
+            .get_ref()
+            .as_table()
+            .ok_or_else(|| self.error(value.span().start, "speed_dial: expected a section, written [speed_dial]"))?;
+        let mut numbers = BTreeMap::new();
+        for (key, target) in in_order(table) {
+            let name = key.get_ref().as_ref();
+            let wrong = |at: usize, problem: String| self.error(at, format!("speed_dial.{name}: {problem}"));
+            services::short_number(name).map_err(|problem| wrong(key.span().start, problem))?;
+            let text = target.get_ref().as_str().filter(|text| !text.trim().is_empty());
+            let text = text.ok_or_else(|| {
+                wrong(target.span().start, "expected a number, a name or an address in quotes".to_owned())
+            })?;
+            numbers.insert(name.to_owned(), text.trim().to_owned());
+        }
+        Ok(numbers)
+    }
+
     fn fill<T>(&self, target: &mut T, section: &str, keys: &[Key<T>], table: &DeTable<'_>) -> Result<(), ConfigError> {
         for (name, value) in in_order(table) {
             let Some(key) = keys.iter().find(|key| key.name == name.get_ref().as_ref()) else {
@@ -117,6 +225,11 @@ impl Document<'_> {
                 (Kind::Realms { set }, Some(entries)) => {
                     let realms = entries.iter().map(|entry| self.realm(entry)).collect::<Result<_, _>>()?;
                     set(target, realms);
+                }
+                // They have keys of their own, and their turn later.
+                (Kind::Tables { .. }, Some(_)) => {}
+                (Kind::Tables { written }, None) => {
+                    return Err(refused(format!("expected {written}, with two brackets, once for each")));
                 }
                 _ => key.set(target, Given::Toml(value.get_ref())).map_err(refused)?,
             }
@@ -184,6 +297,9 @@ mod tests {
     use super::*;
     use crate::config::{Audio, Calls, Dtmf, EXAMPLE, Latency, Sip};
     use crate::sdp::HoldStyle;
+    use crate::services::dialplan::Rewrite;
+    use crate::services::screening::Calls::{Incoming, Outgoing};
+    use crate::services::screening::{Action, Rule};
     use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
     fn parse(text: &str) -> Result<Config, String> {
@@ -233,8 +349,34 @@ hold = "sendonly"
 transfers = "follow"
 redirects = "refuse"
 ring_timeout = 30
+reliable_ringing = true
+session_expires = 600
 dtmf = "info"
 direct_calls = true
+emergency = ["110"]
+dnd = "busy"
+park = "*68"
+redial_busy = true
+redial_every = 10
+redial_times = 3
+hold_music = "music.wav"
+[[screening]]
+calls = "incoming"
+account = "work"
+action = "decline"
+match = ["+49900*", "anonymous"]
+[[screening]]
+name = "no premium"
+calls = "outgoing"
+action = "forbid"
+match = ["0900*"]
+[[dialplan]]
+name = "inland"
+match = "0[1-9]*"
+to = "+49$1$2"
+test = [["0171", "sip:+49171@pbx.example.com"]]
+[speed_dial]
+1 = "bob@example.com"
 "#;
 
     #[test]
@@ -302,12 +444,40 @@ direct_calls = true
             transfers: TransferPolicy::Follow,
             redirects: TransferPolicy::Refuse,
             ring_timeout: 30,
+            reliable_ringing: true,
+            session_expires: 600,
             dtmf: Dtmf::Info,
             direct_calls: Some(true),
+            emergency: vec![text("110")],
+            dnd: 486,
+            park: Some(text("*68")),
+            redial_busy: true,
+            redial_every: 10,
+            redial_times: 3,
+            hold_music: crate::config::HoldMusic::File(text("music.wav")),
         };
+        let rule = |name: &str, calls, account: Option<&str>, action, patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(|pattern| text(pattern)).collect();
+            Rule::new(name, calls, account.map(text), action, &patterns).unwrap()
+        };
+        let screening = vec![
+            rule("screening 1", Incoming, Some("work"), Action::Refuse(603), &["+49900*", "anonymous"]),
+            rule("no premium", Outgoing, None, Action::Refuse(403), &["0900*"]),
+        ];
+        let dialplan = vec![Rewrite {
+            name: text("inland"),
+            account: None,
+            pattern: "0[1-9]*".parse().unwrap(),
+            to: text("+49$1$2"),
+            tests: vec![(text("0171"), text("sip:+49171@pbx.example.com"))],
+        }];
+        let speed_dial = [(text("1"), text("bob@example.com"))].into();
+        let files = crate::config::Files::default();
         let sip =
             Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, keep_alive: 20, instance: None };
-        assert_eq!(config, Config { accounts: vec![work, bob], sip, audio, calls });
+        let accounts = vec![work, bob];
+        let exchange = Exchange::default();
+        assert_eq!(config, Config { accounts, sip, audio, calls, screening, dialplan, speed_dial, files, exchange });
     }
 
     #[test]
@@ -334,10 +504,14 @@ direct_calls = true
         for name in keys::CALLS.iter().map(|key| key.name).chain(keys::SIP.iter().map(|key| key.name)) {
             assert!(EXAMPLE.contains(&format!("#{name} = ")), "{name} is missing in config.example.toml");
         }
+        let users = exchange::USER.iter().map(|key| key.name).chain(exchange::ROUTE.iter().map(|key| key.name));
+        for name in users.chain(["domain", "strangers", "emergency"]) {
+            assert!(EXAMPLE.contains(&format!("{name} = ")), "exchange: {name} is missing in config.example.toml");
+        }
         // What the comments call defaults are the defaults.
         assert_eq!(
             (config.audio, config.calls),
-            (Audio::default(), Calls { direct_calls: Some(false), ..Calls::default() })
+            (Audio::default(), Calls { direct_calls: Some(false), park: Some("*68".into()), ..Calls::default() })
         );
     }
 
@@ -356,7 +530,10 @@ direct_calls = true
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
             ("[sip]\ncolour = 1", "c.toml:2: unknown key 'colour' in sip (known: listen, keep_alive)"),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
-            ("listen = 1", "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls)"),
+            (
+                "listen = 1",
+                "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls, screening, dialplan, speed_dial, exchange)",
+            ),
             ("sip = 1", "c.toml:1: sip: expected a section, written [sip]"),
             (
                 "[account]\nuri = \"sip:a@b\"",
@@ -432,6 +609,29 @@ direct_calls = true
             (
                 "[calls]\nauto_answer = \"true\"",
                 "c.toml:2: calls.auto_answer: expected false, true or \"idle\", found \"true\"",
+            ),
+            ("[speed_dial]\n1 = 5", "c.toml:2: speed_dial.1: expected a number, a name or an address in quotes"),
+            (
+                "[speed_dial]\nbob = \"5\"",
+                "c.toml:2: speed_dial.bob: a short number has one to four digits; it is dialled with a star in front",
+            ),
+            ("[screening]\nname = \"x\"", "c.toml:1: expected [[screening]], with two brackets, once for each rule"),
+            (
+                "[[screening]]\ncalls = \"incoming\"\naction = \"forbid\"\nmatch = [\"[1\"]",
+                "c.toml:1: screening: match: \"[1\": a [ has no ]",
+            ),
+            (
+                "[[screening]]\ncalls = \"outgoing\"\naction = \"silence\"\nmatch = [\"1\"]",
+                "c.toml:1: screening: a rule for outgoing calls allows or forbids",
+            ),
+            (
+                "[[screening]]\naccount = \"x\"\ncalls = \"outgoing\"\naction = \"forbid\"\nmatch = [\"1\"]",
+                "c.toml:1: screening: rule 'screening 1' is for account 'x', which there is not",
+            ),
+            ("[[dialplan]]\nmatch = \"0*\"\nto = \"$2\"", "c.toml:1: dialplan: to: $2: the pattern has 1 wildcards"),
+            (
+                "[calls]\nemergency = [\"police\"]",
+                "c.toml:2: calls.emergency: expected a list of numbers such as [\"112\", \"911\"], found a list (\"police\": it is no number)",
             ),
             (
                 "[calls]\nhold = \"one\"",

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::error::{ConfigError, Place};
-use super::{Account, Config, Secret, address};
-use crate::sdp::{Capabilities, Codec};
+use super::{Account, Config, HoldMusic, Secret, address};
+use crate::sdp::{Capabilities, Codec, HoldStyle};
 use crate::sip::Uri;
 use crate::ua::config::{self as core, Credentials};
 
@@ -22,9 +22,11 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         accounts: config.accounts.iter().map(|entry| account(entry, config)).collect::<Result<_, _>>()?,
         user_agent: concat!("offhook/", env!("CARGO_PKG_VERSION")).into(),
         capabilities: Capabilities { codecs, ptime_ms: config.audio.ptime, telephone_event: true },
-        hold: config.calls.hold,
+        hold: hold(config),
         max_calls: config.calls.max_calls,
         ring_timeout: Duration::from_secs(config.calls.ring_timeout),
+        reliable_ringing: config.calls.reliable_ringing,
+        session_expires: Duration::from_secs(config.calls.session_expires),
         auto_answer: config.calls.auto_answer,
         auto_answer_after: Duration::from_millis(config.calls.auto_answer_after),
         transfers: config.calls.transfers,
@@ -43,6 +45,14 @@ pub fn codecs(config: &Config) -> Vec<Codec> {
         }
     }
     codecs
+}
+
+/// How a hold is written: music needs an address to go to.
+fn hold(config: &Config) -> HoldStyle {
+    match config.calls.hold_music {
+        HoldMusic::None => config.calls.hold,
+        HoldMusic::Tone | HoldMusic::File(_) => HoldStyle::SendOnly,
+    }
 }
 
 /// Whether calls from strangers are taken: as configured, else when no account registers.

@@ -10,43 +10,55 @@ use rand_core::{RngCore, SeedableRng};
 
 use crate::sip::transport::{Flow, Transmit};
 use crate::sip::{
-    self, CSeq, From, Header, HeaderName, Limits, MaxForwards, Message, Method, Request, Timers, To, Uri, Via, via,
+    self, CSeq, From, HeaderName, Limits, MaxForwards, Message, Method, Request, Timers, To, Uri, Via, via,
 };
 use crate::transaction::{Event, ServerId, Transactions};
 
-use super::Config;
 use super::answer::Answer;
 use super::auth::{Authenticator, Role};
+use super::journey::Journey;
 use super::location::{Binding, Location};
 use super::nonce::token;
 use super::place::{self, Place};
 use super::proxy::Proxy;
+use super::proxy::Stage;
 use super::registrar;
+use super::service::Service;
+use super::{Config, Route, Strangers};
 
 /// Transactions of either side that may be open at a time.
-const MAX_TRANSACTIONS: usize = 4096;
+const MAX_TRANSACTIONS: usize = 16_384;
 
 /// Registrar and proxy. One mutation, then drain [`Core::poll_transmit`], then wait for [`Core::poll_timeout`].
 #[derive(Debug)]
 pub struct Core {
-    place: Place,
+    pub(super) place: Place,
     /// `None`: everyone is who he says he is.
-    authenticator: Option<Authenticator>,
-    location: Location,
-    lifetimes: registrar::Lifetimes,
+    pub(super) authenticator: Option<Authenticator>,
+    pub(super) location: Location,
+    pub(super) lifetimes: registrar::Lifetimes,
     /// Users that need not register.
-    extensions: HashMap<String, Uri>,
-    transactions: Transactions,
-    proxy: Proxy,
-    random: ChaCha20Rng,
+    pub(super) extensions: HashMap<String, Uri>,
+    /// What is provisioned, by user.
+    pub(super) services: HashMap<String, Service>,
+    /// The next hops for other domains.
+    pub(super) routes: Vec<(String, Vec<std::net::SocketAddr>)>,
+    /// Numbers that screening never touches.
+    pub(super) emergency: Vec<String>,
+    strangers: Strangers,
+    /// Calls that may have further stages.
+    pub(super) journeys: HashMap<ServerId, Journey>,
+    pub(super) transactions: Transactions,
+    pub(super) proxy: Proxy,
+    pub(super) random: ChaCha20Rng,
     /// Makes loop marks unlike those of any other exchange.
-    loop_key: u64,
+    pub(super) loop_key: u64,
 }
 
 /// What becomes of a request.
 enum Fate {
     Answer(Answer),
-    Forward(Box<Request>, Vec<(Request, Flow)>),
+    Forward(Box<(Request, Stage, Option<Journey>)>),
 }
 
 impl Core {
@@ -55,16 +67,28 @@ impl Core {
         let mut random = ChaCha20Rng::from_seed(seed);
         let mut authenticator = None;
         for user in &config.users {
-            authenticator
-                .get_or_insert_with(|| {
-                    Authenticator::new(config.domain.clone(), config.algorithms.clone(), config.nonce_lifetime)
-                })
-                .add(&user.name, &user.password);
+            let known = authenticator.get_or_insert_with(|| {
+                Authenticator::new(config.domain.clone(), config.algorithms.clone(), config.nonce_lifetime)
+            });
+            // A user without a password has no phone of his own: a group, or a number that is forwarded.
+            if !user.password.is_empty() {
+                known.add(&user.name, &user.password);
+            }
         }
         let mut proxy_seed = [0; 32];
         random.fill_bytes(&mut proxy_seed);
+        let place = Place::new(&config.domain, config.listen);
+        let hops = |route: &Route| {
+            let hops = route.hops.iter().filter_map(|hop| place.address(hop)).collect();
+            (route.domain.clone(), hops)
+        };
         Core {
-            place: Place::new(&config.domain, config.listen),
+            routes: config.routes.iter().map(hops).collect(),
+            services: config.services.clone().into_iter().collect(),
+            emergency: config.emergency.clone(),
+            strangers: config.strangers,
+            journeys: HashMap::new(),
+            place,
             authenticator,
             location: Location::default(),
             lifetimes: registrar::Lifetimes { min: config.min_expires, default: Duration::from_secs(3600) },
@@ -85,19 +109,24 @@ impl Core {
     }
 
     /// The contacts of a user now.
-    pub fn bindings(&self, now: Instant, user: &str) -> Vec<&Binding> {
+    pub fn bindings(&self, now: Instant, user: &str) -> Vec<Binding> {
         self.location.bindings(now, user.as_bytes())
     }
 
     /// Whether nothing is under way: no transaction, no forwarded request, no timer.
     pub fn is_idle(&self) -> bool {
-        self.transactions.is_empty() && self.proxy.is_empty()
+        self.transactions.is_empty() && self.proxy.is_empty() && self.journeys.is_empty()
     }
 
     /// A datagram came. What is no SIP message is dropped.
     pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
         match sip::parse_datagram(Bytes::copy_from_slice(bytes), &Limits::datagram()) {
-            Ok(message) => self.transactions.handle_message(now, flow, message),
+            Ok(message) => {
+                if self.transactions.len().1 >= MAX_TRANSACTIONS {
+                    self.proxy.end_oldest(&mut self.transactions);
+                }
+                self.transactions.handle_message(now, flow, message);
+            }
             Err(error) => tracing::debug!(%error, from = %flow.remote, "not a SIP message"),
         }
         self.drain(now);
@@ -128,14 +157,23 @@ impl Core {
     }
 
     fn drain(&mut self, now: Instant) {
-        while let Some(event) = self.transactions.poll_event() {
+        loop {
+            if let Some(over) = self.proxy.poll_over() {
+                self.go_on(now, over);
+                continue;
+            }
+            let Some(event) = self.transactions.poll_event() else { return };
             match event {
                 Event::Request { id, flow, request } => {
                     let fate = self.fate(now, flow, &request).unwrap_or_else(Fate::Answer);
                     match fate {
                         Fate::Answer(answer) => self.answer(now, id, &request, &answer),
-                        Fate::Forward(request, copies) => {
-                            self.proxy.forward(now, &mut self.transactions, id, *request, copies);
+                        Fate::Forward(forward) => {
+                            let (request, stage, journey) = *forward;
+                            if let Some(journey) = journey {
+                                self.journeys.insert(id, journey);
+                            }
+                            self.proxy.forward(now, &mut self.transactions, id, request, stage);
                         }
                     }
                 }
@@ -147,7 +185,10 @@ impl Core {
                 Event::Failed { id, failure } => {
                     self.proxy.handle_failure(now, &mut self.transactions, id, failure);
                 }
-                Event::ServerEnded { id } => self.proxy.handle_server_ended(&mut self.transactions, id),
+                Event::ServerEnded { id } => {
+                    self.forget_journey(id);
+                    self.proxy.handle_server_ended(&mut self.transactions, id);
+                }
                 // RFC 6026 section 7.3: a proxy drops what belongs to nothing. The rest ends with its server transaction.
                 Event::StrayResponse { .. } | Event::Unacknowledged { .. } | Event::ClientEnded { .. } => {}
             }
@@ -167,6 +208,7 @@ impl Core {
         match invite {
             Some(invite) => {
                 self.answer(now, id, &request, &Answer::new(200, "OK"));
+                self.forget_journey(invite);
                 self.proxy.handle_cancel(now, &mut self.transactions, invite);
             }
             // RFC 3261 section 16.10 would pass it on without state; but whatever was forwarded here left its state.
@@ -193,11 +235,13 @@ impl Core {
         let in_dialog = request.headers.typed::<To>().is_some_and(|to| to.is_ok_and(|to| to.tag().is_some()));
         if !in_dialog {
             self.authorize(now, &mut request)?;
+            self.screen_outgoing(&request)?;
         } else if !routed {
             return Err(Answer::new(404, "Not Here"));
         }
-        let copies = self.copies(now, received, &request, in_dialog)?;
-        Ok(Fate::Forward(Box::new(request), copies))
+        let journey = Journey::new(request.clone(), self.loop_mark(received));
+        let (stage, journey) = self.set_out(now, journey)?;
+        Ok(Fate::Forward(Box::new((request, stage, journey))))
     }
 
     /// RFC 3261 section 16.3.
@@ -294,78 +338,24 @@ impl Core {
             if onward || !self.place.owns(&request.uri) {
                 return Err(Answer::new(403, "No Relaying"));
             }
-            return Ok(());
+            return match self.strangers {
+                Strangers::Allow => Ok(()),
+                Strangers::Refuse => Err(Answer::new(403, "Own Users Only")),
+                // RFC 3665 section 3.3: somebody of another domain has a password here too.
+                Strangers::Challenge => {
+                    authenticator.check(now, &mut self.random, Role::Proxy, request)?;
+                    authenticator.strip(request);
+                    Ok(())
+                }
+            };
         }
         let name = authenticator.check(now, &mut self.random, Role::Proxy, request)?;
         if from.uri.decoded_user().as_deref() != Some(name.as_bytes()) {
             return Err(Answer::new(403, "From Is Someone Else"));
         }
         authenticator.strip(request);
+        self.assert_identity(request);
         Ok(())
-    }
-
-    /// Where the request goes (RFC 3261 section 16.5), a copy for each place (section 16.6).
-    fn copies(
-        &mut self,
-        now: Instant,
-        received: &Request,
-        request: &Request,
-        in_dialog: bool,
-    ) -> Result<Vec<(Request, Flow)>, Answer> {
-        let routes = place::routes(&request.headers).unwrap_or_default();
-        let targets = if self.place.owns(&request.uri) {
-            self.targets(now, &request.uri)?
-        } else {
-            vec![(request.uri.clone(), None)]
-        };
-        let mark = self.loop_mark(received);
-        let mut copies = Vec::new();
-        for (uri, seen_at) in targets {
-            let way = match routes.first() {
-                Some(route) => self.place.address(route),
-                None => seen_at.or_else(|| self.place.address(&uri)),
-            };
-            let Some(remote) = way else { continue };
-            let flow = self.place.flow_to(remote);
-            let mut copy = request.clone();
-            if !prepare(&mut copy, uri, routes.first()) {
-                continue;
-            }
-            let forms_dialog = matches!(request.method, Method::Invite | Method::Subscribe | Method::Refer);
-            if forms_dialog
-                && !in_dialog
-                && let Ok(header) = Header::build(HeaderName::RecordRoute, self.place.record_route())
-            {
-                copy.headers.push_front(header);
-            }
-            let branch = format!("{}{:016x}.{mark:016x}", via::BRANCH_COOKIE, self.random.next_u64());
-            via::push(&mut copy.headers, &flow, &branch);
-            copies.push((copy, flow));
-        }
-        match (copies.is_empty(), self.place.owns(&request.uri)) {
-            (false, _) => Ok(copies),
-            (true, true) => Err(Answer::new(480, "Temporarily Unavailable")),
-            (true, false) => Err(Answer::new(404, "No Way To That Domain")),
-        }
-    }
-
-    /// The contacts of one of our users, each with where it was seen.
-    fn targets(&self, now: Instant, uri: &Uri) -> Result<Vec<(Uri, Option<std::net::SocketAddr>)>, Answer> {
-        let user = uri.decoded_user().unwrap_or_default();
-        let name = String::from_utf8_lossy(&user);
-        if let Some(contact) = self.extensions.get(name.as_ref()) {
-            return Ok(vec![(contact.clone(), None)]);
-        }
-        let bindings = self.location.bindings(now, &user);
-        if bindings.is_empty() {
-            let known = self.authenticator.as_ref().is_some_and(|authenticator| authenticator.knows(&name));
-            return Err(if known {
-                Answer::new(480, "Temporarily Unavailable")
-            } else {
-                Answer::new(404, "Not Found")
-            });
-        }
-        Ok(bindings.into_iter().map(|binding| (binding.uri.clone(), binding.seen_at)).collect())
     }
 
     /// The ACK for a 2xx goes its way without state (RFC 3261 section 16.7 step 10, 16.11).
@@ -422,7 +412,7 @@ impl Core {
 }
 
 /// Makes a copy ready to go (RFC 3261 section 16.6 steps 2, 3 and 6). False: it can't go.
-fn prepare(copy: &mut Request, uri: Uri, next_route: Option<&Uri>) -> bool {
+pub(super) fn prepare(copy: &mut Request, uri: Uri, next_route: Option<&Uri>) -> bool {
     let mut uri = uri;
     while let Some(name) = uri.headers().and_then(|headers| headers.iter().next()).map(|header| header.name().to_vec())
     {

@@ -1,4 +1,4 @@
-//! The extensions 600 to 606, without I/O: who answers each, and what he does. Sound is opened on a [`Stage`].
+//! The extensions 600 to 609, without I/O: who answers each, and what he does. Sound is opened on a [`Stage`].
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -8,6 +8,7 @@ use crate::sdp::{Capabilities, Codec, HoldStyle, Negotiated};
 use crate::sip::Uri;
 use crate::sip::transport::{Flow, Transmit};
 use crate::transaction::ServerId;
+use crate::transaction::queue::TimerQueue;
 use crate::ua::command::{MediaPorts, Reply};
 use crate::ua::config::{Account, AutoAnswer, Config, Credentials, TransferPolicy};
 use crate::ua::{CallNo, Command, Event, UserAgent};
@@ -31,23 +32,34 @@ pub enum Act {
     Music,
     /// 302 to the echo.
     Redirect,
+    /// Answers, and hangs up after five seconds.
+    HangUp,
+    /// A room in which each hears all others.
+    Conference,
+    /// Says digits back as tones.
+    Digits,
 }
 
 /// The numbers, what they do, and that in words.
-pub const EXTENSIONS: [(&str, Act, &str); 7] = [
+pub const EXTENSIONS: [(&str, Act, &str); 10] = [
     ("600", Act::Echo, "echo"),
     ("601", Act::Tone, "a 440 Hz tone"),
     ("602", Act::Busy, "busy"),
     ("603", Act::NoAnswer, "no answer"),
     ("604", Act::EarlyMedia, "early media, then busy"),
-    ("605", Act::Music, "music"),
+    ("605", Act::Music, "music on hold"),
     ("606", Act::Redirect, "redirects to 600"),
+    ("607", Act::HangUp, "hangs up after 5 s"),
+    ("608", Act::Conference, "a conference room"),
+    ("609", Act::Digits, "reads back DTMF as tones"),
 ];
 
 /// Calls that an extension takes at a time.
 const MAX_CALLS: usize = 256;
 /// How long 604 is heard before it is busy.
 const EARLY_MEDIA: Duration = Duration::from_secs(3);
+/// How long 607 talks.
+const SHORT_TALK: Duration = Duration::from_secs(5);
 
 /// A call's sound on the [`Stage`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +71,8 @@ pub(crate) trait Stage {
     fn open(&mut self, now: Instant, act: Act) -> Option<(SoundId, MediaPorts)>;
     /// What offer and answer agreed on, now.
     fn configure(&mut self, now: Instant, sound: SoundId, media: &Negotiated);
+    /// The caller pressed a key, and told by INFO.
+    fn digit(&mut self, now: Instant, sound: SoundId, digit: char);
     /// The call is over.
     fn close(&mut self, now: Instant, sound: SoundId);
 }
@@ -86,6 +100,8 @@ pub(crate) struct Extension {
     act: Act,
     agent: Agent,
     sounds: HashMap<Call, SoundId>,
+    /// When it hangs up by itself.
+    ends: TimerQueue<CallNo>,
     /// It has shut down.
     quiet: bool,
 }
@@ -98,16 +114,21 @@ enum Agent {
 impl Extension {
     /// The extension `number` at `home`; `None`: the domain makes no URI.
     pub fn new(now: Instant, number: &str, act: Act, home: &Home, seed: [u8; 32]) -> Option<Extension> {
-        let script = |scene| Agent::Script(Box::new(Script::new(scene, capabilities(), seed)));
+        let script = |scene| Agent::Script(Box::new(Script::new(scene, capabilities(act), seed)));
         let agent = match act {
-            Act::Echo | Act::Tone | Act::Music | Act::Busy | Act::NoAnswer => {
-                Agent::Phone(Box::new(UserAgent::new(now, config(number, act, home)?, seed)))
-            }
+            Act::Echo
+            | Act::Tone
+            | Act::Music
+            | Act::Busy
+            | Act::NoAnswer
+            | Act::HangUp
+            | Act::Conference
+            | Act::Digits => Agent::Phone(Box::new(UserAgent::new(now, config(number, act, home)?, seed))),
             Act::EarlyMedia => script(Scene::EarlyThenBusy { after: EARLY_MEDIA }),
             // By address: the caller may know no name of ours.
             Act::Redirect => script(Scene::Redirect { to: format!("sip:600@{}", home.exchange) }),
         };
-        Some(Extension { act, agent, sounds: HashMap::new(), quiet: false })
+        Some(Extension { act, agent, sounds: HashMap::new(), ends: TimerQueue::default(), quiet: false })
     }
 
     /// A datagram came.
@@ -122,7 +143,12 @@ impl Extension {
     /// The time has come that [`Extension::poll_timeout`] named. `flow` leads to the exchange.
     pub fn handle_timeout(&mut self, now: Instant, flow: Flow, stage: &mut impl Stage) {
         match &mut self.agent {
-            Agent::Phone(ua) => ua.handle_timeout(now),
+            Agent::Phone(ua) => {
+                while let Some(call) = self.ends.pop(now) {
+                    let _ = ua.command(now, Command::Hangup { call });
+                }
+                ua.handle_timeout(now);
+            }
             Agent::Script(script) => script.handle_timeout(now),
         }
         self.settle(now, flow, stage);
@@ -154,15 +180,16 @@ impl Extension {
 
     /// When [`Extension::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.agent {
+        let agent = match &self.agent {
             Agent::Phone(ua) => ua.poll_timeout().map(|(at, _)| at),
             Agent::Script(script) => script.poll_timeout(),
-        }
+        };
+        [agent, self.ends.peek().map(|(at, _)| at)].into_iter().flatten().min()
     }
 
     fn settle(&mut self, now: Instant, flow: Flow, stage: &mut impl Stage) {
-        let Extension { act, agent, sounds, quiet } = self;
-        let mut host = Host { act: *act, sounds, quiet, stage };
+        let Extension { act, agent, sounds, ends, quiet } = self;
+        let mut host = Host { act: *act, sounds, ends, quiet, stage };
         match agent {
             Agent::Phone(ua) => host.answer_calls(ua, now, flow),
             Agent::Script(script) => host.play_scenes(script, now),
@@ -174,6 +201,7 @@ impl Extension {
 struct Host<'a, S: Stage> {
     act: Act,
     sounds: &'a mut HashMap<Call, SoundId>,
+    ends: &'a mut TimerQueue<CallNo>,
     quiet: &'a mut bool,
     stage: &'a mut S,
 }
@@ -201,7 +229,16 @@ impl<S: Stage> Host<'_, S> {
                         self.stage.configure(now, *sound, &media);
                     }
                 }
-                Event::Ended { call, .. } => self.close(now, Call::Phone(call)),
+                Event::Established { call } if self.act == Act::HangUp => self.ends.set(call, now + SHORT_TALK),
+                Event::Digit { call, digit, .. } => {
+                    if let Some(sound) = self.sounds.get(&Call::Phone(call)) {
+                        self.stage.digit(now, *sound, digit);
+                    }
+                }
+                Event::Ended { call, .. } => {
+                    self.ends.cancel(&call);
+                    self.close(now, Call::Phone(call));
+                }
                 Event::Quiet => *self.quiet = true,
                 // Nobody watches an extension.
                 _ => {}
@@ -260,8 +297,11 @@ impl<S: Stage> Host<'_, S> {
     }
 }
 
-fn capabilities() -> Capabilities {
-    Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true }
+fn capabilities(act: Act) -> Capabilities {
+    // A room mixes samples: all of its guests have the same rate.
+    let narrow = |codec: &Codec| matches!(codec, Codec::Pcmu | Codec::Pcma);
+    let codecs = Codec::ALL.into_iter().filter(|codec| act != Act::Conference || narrow(codec)).collect();
+    Capabilities { codecs, ptime_ms: 20, telephone_event: true }
 }
 
 fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
@@ -285,14 +325,24 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
     Some(Config {
         accounts: vec![account],
         user_agent: concat!("offhook-exchange/", env!("CARGO_PKG_VERSION")).to_owned(),
-        capabilities: capabilities(),
+        capabilities: capabilities(act),
         hold: HoldStyle::SendOnly,
         max_calls: MAX_CALLS,
         // 603 rings until the caller or the exchange's Timer C has had enough.
         ring_timeout: Duration::from_secs(3600),
+        reliable_ringing: false,
+        session_expires: Duration::ZERO,
         auto_answer: match act {
             Act::NoAnswer => AutoAnswer::Never,
-            Act::Echo | Act::Tone | Act::Busy | Act::Music | Act::EarlyMedia | Act::Redirect => AutoAnswer::Always,
+            Act::Echo
+            | Act::Tone
+            | Act::Busy
+            | Act::Music
+            | Act::EarlyMedia
+            | Act::Redirect
+            | Act::HangUp
+            | Act::Conference
+            | Act::Digits => AutoAnswer::Always,
         },
         auto_answer_after: Duration::ZERO,
         transfers: TransferPolicy::Follow,

@@ -8,9 +8,15 @@ use std::time::{Duration, Instant};
 use crate::sip::Uri;
 
 /// Users that may have bindings at a time.
-const MAX_USERS: usize = 1024;
+const MAX_USERS: usize = 16_384;
+/// Contacts that all users may have together.
+const MAX_BINDINGS: usize = 65_536;
 /// Contacts that one user may have.
 pub(crate) const MAX_CONTACTS: usize = 10;
+/// Bytes of a contact's URI: what is kept of a registration is bounded too.
+const MAX_URI: usize = 512;
+/// Bytes of a Call-ID that are kept.
+const MAX_CALL_ID: usize = 256;
 
 /// One contact of a user.
 #[derive(Debug, Clone)]
@@ -23,14 +29,34 @@ pub struct Binding {
     pub expires: Instant,
     /// Where requests really go when the phone registered from behind a NAT: the address it was seen at.
     pub seen_at: Option<SocketAddr>,
-    call_id: Vec<u8>,
-    cseq: u32,
 }
 
 impl Binding {
     /// How long it still holds, rounded up to seconds: a fresh one shows exactly what was granted.
     pub fn seconds_left(&self, now: Instant) -> u64 {
         self.expires.saturating_duration_since(now).as_millis().div_ceil(1000) as u64
+    }
+}
+
+/// A contact as it is kept: the URI's text alone, for a parsed one holds on to the datagram that it came in.
+#[derive(Debug, Clone)]
+struct Stored {
+    uri: Box<str>,
+    call_id: Box<[u8]>,
+    expires: Instant,
+    seen_at: Option<SocketAddr>,
+    cseq: u32,
+    q: Option<u16>,
+}
+
+impl Stored {
+    fn uri(&self) -> Option<Uri> {
+        Uri::parse(bytes::Bytes::copy_from_slice(self.uri.as_bytes())).ok()
+    }
+
+    /// A contact without q counts as 1 (RFC 3261 section 20.10 leaves it to us; this is what everyone does).
+    fn preference(&self) -> std::cmp::Reverse<u16> {
+        std::cmp::Reverse(self.q.unwrap_or(1000))
     }
 }
 
@@ -66,16 +92,25 @@ pub(crate) enum ChangeError {
 /// All bindings.
 #[derive(Debug, Default)]
 pub(crate) struct Location {
-    users: HashMap<Vec<u8>, Vec<Binding>>,
+    users: HashMap<Box<[u8]>, Box<[Stored]>>,
+    /// Over all users, the expired ones included that nobody has looked for.
+    count: usize,
 }
 
 impl Location {
     /// The bindings of a user that still hold, the preferred ones first, else in the order of registration.
-    pub fn bindings(&self, now: Instant, user: &[u8]) -> Vec<&Binding> {
-        let mut live: Vec<&Binding> =
-            self.users.get(user).into_iter().flatten().filter(|binding| binding.expires > now).collect();
-        // A contact without q counts as 1 (RFC 3261 section 20.10 leaves it to us; this is what everyone does).
-        live.sort_by_key(|binding| std::cmp::Reverse(binding.q.unwrap_or(1000)));
+    pub fn bindings(&self, now: Instant, user: &[u8]) -> Vec<Binding> {
+        let shown = |stored: Stored| {
+            let uri = stored.uri()?;
+            Some(Binding { uri, q: stored.q, expires: stored.expires, seen_at: stored.seen_at })
+        };
+        self.live(now, user).into_iter().filter_map(shown).collect()
+    }
+
+    fn live(&self, now: Instant, user: &[u8]) -> Vec<Stored> {
+        let mut live: Vec<Stored> =
+            self.users.get(user).into_iter().flatten().filter(|stored| stored.expires > now).cloned().collect();
+        live.sort_by_key(Stored::preference);
         live
     }
 
@@ -88,8 +123,9 @@ impl Location {
         cseq: u32,
         change: &Change,
     ) -> Result<(), ChangeError> {
-        let mut bindings: Vec<Binding> = self.bindings(now, user).into_iter().cloned().collect();
-        let in_order = |binding: &Binding| binding.call_id != call_id || binding.cseq < cseq;
+        let call_id = call_id.get(..MAX_CALL_ID).unwrap_or(call_id);
+        let mut bindings = self.live(now, user);
+        let in_order = |stored: &Stored| *stored.call_id != *call_id || stored.cseq < cseq;
         match change {
             Change::RemoveAll => {
                 if !bindings.iter().all(in_order) {
@@ -99,9 +135,10 @@ impl Location {
             }
             Change::Contacts(contacts) => {
                 for contact in contacts {
-                    let old = bindings.iter().position(|binding| binding.uri.equivalent(&contact.uri));
+                    let same = |stored: &Stored| stored.uri().is_some_and(|uri| uri.equivalent(&contact.uri));
+                    let old = bindings.iter().position(same);
                     if let Some(old) = old {
-                        if !in_order(&bindings[old]) {
+                        if !bindings.get(old).is_some_and(in_order) {
                             return Err(ChangeError::OutOfOrder);
                         }
                         bindings.remove(old);
@@ -109,32 +146,44 @@ impl Location {
                     if contact.lifetime.is_zero() {
                         continue;
                     }
-                    let binding = Binding {
-                        uri: contact.uri.clone(),
-                        q: contact.q,
+                    let uri = contact.uri.to_string();
+                    if uri.len() > MAX_URI || bindings.len() >= MAX_CONTACTS {
+                        return Err(ChangeError::Full);
+                    }
+                    let stored = Stored {
+                        uri: uri.into(),
+                        call_id: call_id.into(),
                         expires: now + contact.lifetime,
                         seen_at: contact.seen_at,
-                        call_id: call_id.to_vec(),
                         cseq,
+                        q: contact.q,
                     };
-                    bindings.insert(old.unwrap_or(bindings.len()), binding);
+                    bindings.insert(old.unwrap_or(bindings.len()), stored);
                 }
             }
         }
-        if bindings.len() > MAX_CONTACTS {
-            return Err(ChangeError::Full);
-        }
-        if bindings.is_empty() {
-            self.users.remove(user);
-            return Ok(());
-        }
-        if !self.users.contains_key(user) && self.users.len() >= MAX_USERS {
-            self.users.retain(|_, bindings| bindings.iter().any(|binding| binding.expires > now));
-            if self.users.len() >= MAX_USERS {
+        self.keep(now, user, bindings)
+    }
+
+    fn keep(&mut self, now: Instant, user: &[u8], bindings: Vec<Stored>) -> Result<(), ChangeError> {
+        let before = self.users.get(user).map_or(0, |bindings| bindings.len());
+        let full = |location: &Location| {
+            let new = location.users.len() >= MAX_USERS && !location.users.contains_key(user);
+            new || location.count - before + bindings.len() > MAX_BINDINGS
+        };
+        if !bindings.is_empty() && full(self) {
+            self.users.retain(|name, bindings| **name == *user || bindings.iter().any(|one| one.expires > now));
+            self.count = self.users.values().map(|bindings| bindings.len()).sum();
+            if full(self) {
                 return Err(ChangeError::Full);
             }
         }
-        self.users.insert(user.to_vec(), bindings);
+        self.count = self.count - before + bindings.len();
+        if bindings.is_empty() {
+            self.users.remove(user);
+        } else {
+            self.users.insert(user.into(), bindings.into());
+        }
         Ok(())
     }
 }

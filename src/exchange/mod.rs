@@ -1,21 +1,27 @@
 //! The embedded exchange: registrar, proxy and extensions, for `offhook demo`, `offhook exchange` and tests.
 //!
 //! - [`core`]: everything between a datagram in and a datagram out, without I/O. Around it `auth` and `nonce` (digest, RFC
-//!   3261 section 22), [`location`] and `registrar` (section 10), `place` (what is ours, where others are), `proxy` (response
-//!   contexts, section 16), `answer` (responses of our own).
-//! - `extension`: the numbers 600 to 606, each a user agent of our own, or, where that has no command for it, a `script`.
-//! - [`server`]: all of it on real sockets, with the extensions' `voice` and `music`; [`demo`]: the one for `offhook demo`.
+//!   3261 section 22), [`location`] and `registrar` (section 10), `place` (what is ours, where others are), `proxy` and `branch`
+//!   (response contexts, section 16), `answer` (responses of our own).
+//! - [`service`]: what is provisioned for a user: forwarding, several places, screening; `journey`: what that makes of a call.
+//! - `extension`: the numbers 600 to 609, each a user agent of our own, or, where that has no command for it, a `script`.
+//! - [`server`]: all of it on real sockets, with the extensions' `hall`, `voice` and `music`; [`demo`]: the one for `offhook demo`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::sip::Uri;
 use crate::sip::digest::Algorithm;
 
 mod answer;
 mod auth;
+mod branch;
 pub mod core;
 pub mod demo;
 mod extension;
+mod hall;
+mod journey;
 pub mod location;
 mod music;
 mod nonce;
@@ -24,6 +30,7 @@ mod proxy;
 mod registrar;
 mod script;
 pub mod server;
+pub mod service;
 #[cfg(test)]
 mod tests;
 mod voice;
@@ -31,6 +38,7 @@ mod voice;
 pub use self::core::Core;
 pub use extension::{Act, EXTENSIONS};
 pub use server::Exchange;
+pub use service::{Order, Pattern, Service};
 
 /// What an exchange is.
 #[derive(Debug, Clone)]
@@ -47,6 +55,34 @@ pub struct Config {
     pub nonce_lifetime: Duration,
     /// Shorter registrations get 423.
     pub min_expires: Duration,
+    /// What is provisioned for users, by their name. A user in here need not be among `users`: a group has no password.
+    pub services: BTreeMap<String, Service>,
+    /// The ways to other domains; those of other domains than these are reached where their address says.
+    pub routes: Vec<Route>,
+    /// What becomes of calls from other domains to users of this one.
+    pub strangers: Strangers,
+    /// Numbers that neither screening nor forwarding touches.
+    pub emergency: Vec<String>,
+}
+
+/// The way to another domain.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The domain as it stands in addresses; `*`: every one that names no IP address.
+    pub domain: String,
+    /// Its proxies' addresses: the next one has its turn when one is dead.
+    pub hops: Vec<Uri>,
+}
+
+/// What becomes of calls from other domains to users of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strangers {
+    /// They are let in.
+    Allow,
+    /// They must show a password of this domain (RFC 3665 section 3.3).
+    Challenge,
+    /// 403.
+    Refuse,
 }
 
 /// Someone with a password. `Debug` hides it.
@@ -73,6 +109,10 @@ impl Default for Config {
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             nonce_lifetime: Duration::from_secs(300),
             min_expires: Duration::from_secs(60),
+            services: BTreeMap::new(),
+            routes: Vec::new(),
+            strangers: Strangers::Allow,
+            emergency: ["112", "911"].map(String::from).to_vec(),
         }
     }
 }

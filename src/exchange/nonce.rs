@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
+use crate::transaction::queue::give_back;
+
 /// Nonces remembered at a time; the oldest make room.
 const MAX_NONCES: usize = 4096;
 
@@ -78,6 +80,7 @@ impl Nonces {
             }
             if let Some(text) = self.oldest_first.pop_front() {
                 self.by_text.remove(&text);
+                give_back(&mut self.by_text);
             }
         }
     }

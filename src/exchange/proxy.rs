@@ -1,21 +1,65 @@
 //! Response contexts (RFC 3261 section 16.2): one for each request that is forwarded, with a branch for each place that it
-//! went to. All branches are tried at once; what comes back is gathered here into one answer.
+//! went to. The branches of a stage are tried at once; when nobody there takes the call, [`Over`] asks for the next stage.
+//! What comes back on all of them is gathered here into one answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 
 use crate::sip::transport::Flow;
-use crate::sip::{self, CSeq, HeaderName, Method, Request, Response, via};
+use crate::sip::{HeaderName, Method, Request, Response, via};
 use crate::transaction::queue::TimerQueue;
 use crate::transaction::{ClientId, Failure, ServerId, Transactions};
 
 use super::answer::Answer;
+use super::branch::{Branch, Cancel, Cause, Final, Progress, best, cancel_for, gather_challenges};
 use super::nonce::token;
 
 /// Timer C (RFC 3261 section 16.6 item 11): how long a branch may ring without a sign of life; above 3 minutes.
 const TIMER_C: Duration = Duration::from_secs(181);
+/// Branches of one request, over all of its stages.
+const MAX_BRANCHES: usize = 32;
+
+/// Where a request is tried at once.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// The copies, and where each goes.
+    pub copies: Vec<(Request, Flow)>,
+    /// How long.
+    pub patience: Patience,
+    /// What comes after it.
+    pub then: Then,
+}
+
+/// How long a stage is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as transactions and Timer C last.
+    Endless,
+    /// Whoever has not answered after this long is cancelled.
+    Ring(Duration),
+    /// Whoever has not said anything after this long is left.
+    Silence(Duration),
+}
+
+/// What comes after a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The best of what came back is the answer.
+    Answer,
+    /// [`Proxy::poll_over`] tells, and [`Proxy::proceed`] or [`Proxy::conclude`] is to follow.
+    Ask,
+}
+
+/// A stage is over and nobody took the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Over {
+    /// Whose.
+    pub server: ServerId,
+    /// The best response of the stage; 408 where its time was up.
+    pub code: u16,
+}
 
 /// All requests under way.
 #[derive(Debug)]
@@ -23,6 +67,13 @@ pub(crate) struct Proxy {
     contexts: HashMap<ServerId, Context>,
     by_client: HashMap<ClientId, ServerId>,
     timer_c: TimerQueue<ClientId>,
+    /// When a stage's patience ends.
+    stages: TimerQueue<ServerId>,
+    over: VecDeque<Over>,
+    /// Branches with a final response, oldest first, some of which have ended: they make room where there is none.
+    finished: VecDeque<ClientId>,
+    /// Calls that stand, likewise.
+    accepted: VecDeque<ServerId>,
     random: ChaCha20Rng,
 }
 
@@ -30,92 +81,138 @@ pub(crate) struct Proxy {
 struct Context {
     request: Request,
     branches: Vec<Branch>,
+    /// Where the branches of the present stage begin.
+    stage_at: usize,
+    patience: Patience,
+    course: Course,
     /// A final response went back.
     answered: bool,
     /// The caller gave up.
     cancelled: bool,
+    /// Somebody refused for all (6xx).
+    refused: bool,
+    /// What is answered instead of the branches' refusals.
+    verdict: Option<Answer>,
 }
 
-#[derive(Debug)]
-struct Branch {
-    client: ClientId,
-    progress: Progress,
-    cancel: Cancel,
-}
-
-#[derive(Debug)]
-enum Progress {
-    /// Nothing came yet.
-    Calling,
-    /// A provisional response came.
-    Proceeding,
-    /// It is over.
-    Done(Final),
-}
-
-/// How a branch ended.
-#[derive(Debug, Clone)]
-enum Final {
-    /// By a response from there, our Via off.
-    Received(Box<Response>),
-    /// Without one: the status code that stands for it.
-    Own(u16),
-}
-
-impl Final {
-    fn code(&self) -> u16 {
-        match self {
-            Final::Received(response) => response.status.code(),
-            Final::Own(code) => *code,
-        }
-    }
-}
-
-/// RFC 3261 section 9.1: a CANCEL waits for a provisional response.
+/// What happens when a stage is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cancel {
-    No,
-    Wanted(Cause),
-    Sent,
-}
-
-/// Why a branch is cancelled: a phone whose call was answered elsewhere shows no missed call (RFC 3326).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cause {
-    GivenUp,
-    AnsweredElsewhere,
-    RefusedElsewhere,
+enum Course {
+    /// That was all: the answer follows when every branch is over.
+    Last,
+    /// There may be more: it will be asked.
+    More,
+    /// It was asked.
+    Deciding,
 }
 
 impl Proxy {
     /// None under way.
     pub fn new(random: ChaCha20Rng) -> Proxy {
-        Proxy { contexts: HashMap::new(), by_client: HashMap::new(), timer_c: TimerQueue::default(), random }
+        Proxy {
+            contexts: HashMap::new(),
+            by_client: HashMap::new(),
+            timer_c: TimerQueue::default(),
+            stages: TimerQueue::default(),
+            over: VecDeque::new(),
+            finished: VecDeque::new(),
+            accepted: VecDeque::new(),
+            random,
+        }
     }
 
-    /// Sends the copies of `request`, made for each of its targets.
+    /// Sends `request` to its first stage.
     pub fn forward(
         &mut self,
         now: Instant,
         transactions: &mut Transactions,
         server: ServerId,
         request: Request,
-        copies: Vec<(Request, Flow)>,
+        stage: Stage,
     ) {
-        let invite = request.method == Method::Invite;
-        let mut branches = Vec::new();
-        for (copy, flow) in copies {
+        let context = Context {
+            request,
+            branches: Vec::new(),
+            stage_at: 0,
+            patience: stage.patience,
+            course: Course::Deciding,
+            answered: false,
+            cancelled: false,
+            refused: false,
+            verdict: None,
+        };
+        self.contexts.insert(server, context);
+        self.proceed(now, transactions, server, stage);
+    }
+
+    /// Sends a request to a stage; a caller who has his answer already, or gave up, needs none.
+    pub fn proceed(&mut self, now: Instant, transactions: &mut Transactions, server: ServerId, stage: Stage) {
+        let Some(context) = self.contexts.get_mut(&server) else { return };
+        if context.answered || context.cancelled || context.refused {
+            return self.conclude(now, transactions, server, None);
+        }
+        context.stage_at = context.branches.len();
+        context.patience = stage.patience;
+        context.course = match stage.then {
+            Then::Answer => Course::Last,
+            Then::Ask => Course::More,
+        };
+        let invite = context.request.method == Method::Invite;
+        match stage.patience {
+            Patience::Endless => {}
+            Patience::Ring(time) | Patience::Silence(time) => self.stages.set(server, now + time),
+        }
+        for (copy, flow) in stage.copies {
+            if context.branches.len() >= MAX_BRANCHES {
+                break;
+            }
+            make_room(&mut self.finished, transactions);
             let Ok(client) = transactions.send_request(now, copy, flow) else { continue };
             self.by_client.insert(client, server);
             if invite {
                 self.timer_c.set(client, now + TIMER_C);
             }
-            branches.push(Branch { client, progress: Progress::Calling, cancel: Cancel::No });
+            context.branches.push(Branch {
+                client,
+                progress: Progress::Calling,
+                cancel: Cancel::No,
+                unanswered: false,
+            });
         }
-        let full = branches.is_empty();
-        self.contexts.insert(server, Context { request, branches, answered: false, cancelled: false });
-        if full {
-            self.answer(now, transactions, server, &Answer::new(503, "Too Many Requests Under Way"));
+        if context.branches.len() == context.stage_at {
+            let full = Answer::new(503, "Too Many Requests Under Way");
+            self.conclude(now, transactions, server, Some(full));
+        }
+    }
+
+    /// There is no further stage: the answer goes back as soon as every branch is over, and `verdict` in place of their
+    /// refusals.
+    pub fn conclude(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions,
+        server: ServerId,
+        verdict: Option<Answer>,
+    ) {
+        self.stages.cancel(&server);
+        let Some(context) = self.contexts.get_mut(&server) else { return };
+        context.course = Course::Last;
+        context.verdict = verdict.or(context.verdict.take());
+        self.settle(now, transactions, server);
+    }
+
+    /// A stage that is over.
+    pub fn poll_over(&mut self) -> Option<Over> {
+        self.over.pop_front()
+    }
+
+    /// Ends the oldest call that stands, as far as transactions go: they keep nothing then but repeated 2xx apart.
+    pub fn end_oldest(&mut self, transactions: &mut Transactions) {
+        while let Some(oldest) = self.accepted.pop_front() {
+            if self.contexts.contains_key(&oldest) {
+                transactions.abandon_server(oldest);
+                return;
+            }
         }
     }
 
@@ -155,6 +252,9 @@ impl Proxy {
         let first = !matches!(branch.progress, Progress::Done(_));
         branch.progress = Progress::Done(Final::Received(Box::new(response.clone())));
         self.timer_c.cancel(&client);
+        if first {
+            self.finished.push_back(client);
+        }
         if status.is_success() {
             // Every 2xx to an INVITE goes back, the repeated ones too; of other requests only the first (16.7 step 5).
             let invite = context.request.method == Method::Invite;
@@ -162,12 +262,19 @@ impl Proxy {
                 context.answered = true;
                 transactions.respond(now, server, response);
             }
+            self.stages.cancel(&server);
             if first {
+                if invite {
+                    self.accepted.push_back(server);
+                }
                 self.cancel_others(now, transactions, server, Cause::AnsweredElsewhere);
             }
             return;
         }
         if status.class() == 6 {
+            context.refused = true;
+            context.course = Course::Last;
+            self.stages.cancel(&server);
             self.cancel_others(now, transactions, server, Cause::RefusedElsewhere);
         }
         self.settle(now, transactions, server);
@@ -196,13 +303,19 @@ impl Proxy {
     pub fn handle_cancel(&mut self, now: Instant, transactions: &mut Transactions, server: ServerId) {
         if let Some(context) = self.contexts.get_mut(&server) {
             context.cancelled = true;
+            context.course = Course::Last;
         }
+        self.stages.cancel(&server);
         self.cancel_others(now, transactions, server, Cause::GivenUp);
     }
 
     /// The request's server transaction is over, and with it whatever is still under way for it.
     pub fn handle_server_ended(&mut self, transactions: &mut Transactions, server: ServerId) {
         let Some(context) = self.contexts.remove(&server) else { return };
+        self.stages.cancel(&server);
+        // What has ended must not pile up while there is room.
+        forget_ended(&mut self.accepted, |server| self.contexts.contains_key(server));
+        forget_ended(&mut self.finished, |client| transactions.client_request(*client).is_some());
         for branch in context.branches {
             self.by_client.remove(&branch.client);
             self.timer_c.cancel(&branch.client);
@@ -212,8 +325,11 @@ impl Proxy {
         }
     }
 
-    /// Timer C (RFC 3261 section 16.8), or nothing came after a CANCEL.
+    /// Timer C (RFC 3261 section 16.8), nothing came after a CANCEL, or a stage's time is up.
     pub fn handle_timeout(&mut self, now: Instant, transactions: &mut Transactions) {
+        while let Some(server) = self.stages.pop(now) {
+            self.stage_ends(now, transactions, server);
+        }
         while let Some(client) = self.timer_c.pop(now) {
             let Some(server) = self.by_client.get(&client) else { continue };
             let branch = self.contexts.get(server).and_then(|context| context.branch(client));
@@ -230,12 +346,28 @@ impl Proxy {
 
     /// When [`Proxy::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timer_c.peek().map(|(at, _)| at)
+        let timer_c = self.timer_c.peek().map(|(at, _)| at);
+        [timer_c, self.stages.peek().map(|(at, _)| at)].into_iter().flatten().min()
     }
 
     /// Whether nothing is under way.
     pub fn is_empty(&self) -> bool {
-        self.contexts.is_empty() && self.by_client.is_empty() && self.timer_c.is_empty()
+        self.contexts.is_empty() && self.by_client.is_empty() && self.timer_c.is_empty() && self.stages.is_empty()
+    }
+
+    /// A stage's patience has ended: the draft's section 2.7 and 2.10 ("Request Timeout") cancel, and go on at once.
+    fn stage_ends(&mut self, now: Instant, transactions: &mut Transactions, server: ServerId) {
+        let Some(context) = self.contexts.get_mut(&server) else { return };
+        if context.answered || context.course != Course::More {
+            return;
+        }
+        let heard = context.stage().any(|branch| matches!(branch.progress, Progress::Proceeding));
+        if matches!(context.patience, Patience::Silence(_)) && heard {
+            return;
+        }
+        context.course = Course::Deciding;
+        self.over.push_back(Over { server, code: 408 });
+        self.cancel_others(now, transactions, server, Cause::Unanswered);
     }
 
     fn timer_c_runs(&self, server: ServerId) -> bool {
@@ -266,6 +398,7 @@ impl Proxy {
         }
         let mut ringing = Vec::new();
         for branch in context.branches.iter_mut().filter(|branch| branch.cancel == Cancel::No) {
+            branch.unanswered |= cause == Cause::Unanswered && !matches!(branch.progress, Progress::Done(_));
             match branch.progress {
                 Progress::Calling => branch.cancel = Cancel::Wanted(cause),
                 Progress::Proceeding => ringing.push(branch.client),
@@ -300,19 +433,34 @@ impl Proxy {
     /// When all branches are over, sends the best response back (RFC 3261 section 16.7 steps 6 to 9).
     fn settle(&mut self, now: Instant, transactions: &mut Transactions, server: ServerId) {
         let Some(context) = self.contexts.get_mut(&server) else { return };
-        if context.answered {
+        if context.answered || context.course == Course::Deciding {
             return;
         }
-        let finals: Option<Vec<&Final>> = context
-            .branches
-            .iter()
-            .map(|branch| match &branch.progress {
-                Progress::Done(done) => Some(done),
-                Progress::Calling | Progress::Proceeding => None,
-            })
-            .collect();
+        if context.course == Course::More {
+            let finals: Option<Vec<&Final>> = context.stage().map(Branch::done).collect();
+            if let Some(best) = finals.and_then(|finals| best(&finals, false).map(Final::code)) {
+                context.course = Course::Deciding;
+                self.stages.cancel(&server);
+                self.over.push_back(Over { server, code: best });
+            }
+            return;
+        }
+        let finals: Option<Vec<&Final>> = context.branches.iter().map(Branch::done).collect();
         let Some(finals) = finals else { return };
-        let Some(best) = best(&finals, context.cancelled) else { return };
+        let best = best(&finals, context.cancelled);
+        let refused = context.refused || context.cancelled;
+        let unanswered = best.is_none_or(|best| matches!(best.code(), 408 | 487)) && context.was_unanswered();
+        let verdict = match (context.verdict.take(), unanswered) {
+            (Some(verdict), _) if !refused => Some(verdict),
+            // Nobody came to the phone: the caller did not give up, nor was anything too slow.
+            (_, true) if !refused => Some(Answer::new(480, "Temporarily Unavailable")),
+            _ => None,
+        };
+        if let Some(verdict) = verdict {
+            self.answer(now, transactions, server, &verdict);
+            return;
+        }
+        let Some(best) = best else { return };
         let mut response = match best.clone() {
             Final::Received(response) => *response,
             // RFC 4320 section 4.2: a 408 to anything but INVITE comes too late to be of use, and is not sent.
@@ -357,79 +505,29 @@ impl Context {
     fn branch(&self, client: ClientId) -> Option<&Branch> {
         self.branches.iter().find(|branch| branch.client == client)
     }
-}
 
-/// RFC 3261 section 16.7 step 6: a 6xx first, else the lowest class; in 4xx what helps the caller to try again; else what
-/// came first. To a caller that gave up nothing says more than 487.
-fn best<'a>(finals: &[&'a Final], cancelled: bool) -> Option<&'a Final> {
-    finals.iter().copied().min_by_key(|done| {
-        let code = done.code();
-        let class = if code >= 600 { 0 } else { code / 100 };
-        let rank = match code {
-            487 if cancelled => 0,
-            401 | 407 | 415 | 420 | 484 => 1,
-            _ => 2,
-        };
-        (class, rank)
-    })
-}
+    /// The branches of the present stage.
+    fn stage(&self) -> impl Iterator<Item = &Branch> {
+        self.branches.iter().skip(self.stage_at)
+    }
 
-/// RFC 3261 section 16.7 step 7: the challenges of all branches go back together.
-fn gather_challenges(response: &mut Response, best: &Final, finals: &[&Final]) {
-    for done in finals.iter().copied().filter(|done| !std::ptr::eq(*done, best)) {
-        let Final::Received(other) = done else { continue };
-        if !matches!(other.status.code(), 401 | 407) {
-            continue;
-        }
-        for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
-            for challenge in other.headers.get_all(&name) {
-                response.headers.push(challenge.clone());
-            }
-        }
+    /// Whether a stage's time ended while somebody had not answered.
+    fn was_unanswered(&self) -> bool {
+        self.branches.iter().any(|branch| branch.unanswered)
     }
 }
 
-/// The CANCEL for an INVITE that we sent (RFC 3261 section 9.1).
-fn cancel_for(invite: &Request, cause: Cause) -> Option<Request> {
-    let cseq = invite.headers.typed::<CSeq>()?.ok()?;
-    let mut cancel = Request::new(Method::Cancel, invite.uri.clone());
-    cancel.headers.push(invite.headers.get(&HeaderName::Via)?.clone());
-    for name in [HeaderName::Route, HeaderName::From, HeaderName::To, HeaderName::CallId] {
-        for header in invite.headers.get_all(&name) {
-            cancel.headers.push(header.clone());
-        }
+/// Lets the oldest branch that has its response go where there is no room for another.
+fn make_room(finished: &mut VecDeque<ClientId>, transactions: &mut Transactions) {
+    while transactions.is_full_of_clients() {
+        let Some(oldest) = finished.pop_front() else { return };
+        transactions.abandon_client(oldest);
     }
-    sip::push(&mut cancel.headers, HeaderName::MaxForwards, "70");
-    sip::push(&mut cancel.headers, HeaderName::CSeq, format!("{} CANCEL", cseq.sequence));
-    match cause {
-        Cause::GivenUp => {}
-        Cause::AnsweredElsewhere => {
-            sip::push(&mut cancel.headers, HeaderName::Reason, "SIP;cause=200;text=\"Call completed elsewhere\"");
-        }
-        Cause::RefusedElsewhere => {
-            sip::push(&mut cancel.headers, HeaderName::Reason, "SIP;cause=603;text=\"Call declined elsewhere\"");
-        }
-    }
-    sip::push(&mut cancel.headers, HeaderName::ContentLength, "0");
-    Some(cancel)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chosen(codes: &[u16], cancelled: bool) -> u16 {
-        let finals: Vec<Final> = codes.iter().map(|code| Final::Own(*code)).collect();
-        best(&finals.iter().collect::<Vec<_>>(), cancelled).expect("one").code()
-    }
-
-    #[test]
-    fn the_best_response() {
-        assert_eq!(chosen(&[486, 603, 404], false), 603);
-        assert_eq!(chosen(&[500, 486, 302], false), 302);
-        assert_eq!(chosen(&[503, 486, 404], false), 486);
-        assert_eq!(chosen(&[404, 407, 486], false), 407);
-        assert_eq!(chosen(&[486, 487], false), 486);
-        assert_eq!(chosen(&[486, 487], true), 487);
+/// Takes what has ended off the front.
+fn forget_ended<T>(oldest_first: &mut VecDeque<T>, lives: impl Fn(&T) -> bool) {
+    while oldest_first.front().is_some_and(|oldest| !lives(oldest)) {
+        oldest_first.pop_front();
     }
 }

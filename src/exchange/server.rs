@@ -1,7 +1,6 @@
 //! The exchange on real sockets: one thread with a runtime of its own, which carries datagrams and the sound of the
 //! extensions.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
@@ -15,22 +14,16 @@ use rand_core::{RngCore, SeedableRng};
 use tokio::sync::Notify;
 
 use crate::net::{Bound, PortInUse, Received, Sockets};
-use crate::sdp::Negotiated;
 use crate::sip::Uri;
 use crate::sip::transport::{Flow, Transport};
-use crate::ua::command::MediaPorts;
 
-use super::extension::{Act, EXTENSIONS, Extension, Home, SoundId, Stage};
+use super::extension::{EXTENSIONS, Extension, Home};
+use super::hall::Hall;
 use super::nonce::token;
-use super::voice::{TICK, Voice};
 use super::{Config, Core};
 
 /// Datagrams that one socket may bring before the others get their turn.
 const MAX_READ: usize = 64;
-/// Calls with sound at a time, over all extensions.
-const MAX_VOICES: usize = 400;
-/// Ticks that are made up for after a delay; what is later than that is let go.
-const MAX_LATE: Duration = Duration::from_millis(100);
 /// How long the last messages may take to be answered when the exchange ends.
 const FAREWELL: Duration = Duration::from_millis(200);
 
@@ -49,7 +42,8 @@ impl Exchange {
     /// The port is in use, the system has no randomness or no thread for us, or (`InvalidInput`) the exchange would be open
     /// to the network without passwords.
     pub fn start(mut config: Config) -> io::Result<Exchange> {
-        let guarded = !config.users.is_empty() && config.users.iter().all(|user| !user.password.is_empty());
+        // One without a password (a group) can't sign in; but where nobody has one, nobody is asked.
+        let guarded = config.users.iter().any(|user| !user.password.is_empty());
         if !config.listen.ip().is_loopback() && !guarded {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -126,65 +120,6 @@ struct Post {
     flow: Flow,
 }
 
-/// The sound of all extensions.
-struct Hall {
-    address: IpAddr,
-    voices: HashMap<SoundId, Voice>,
-    opened: u64,
-    random: ChaCha20Rng,
-    /// When the next 20 ms are due, while there is sound.
-    tick: Option<Instant>,
-}
-
-impl Stage for Hall {
-    fn open(&mut self, now: Instant, act: Act) -> Option<(SoundId, MediaPorts)> {
-        if self.voices.len() >= MAX_VOICES {
-            return None;
-        }
-        let mut seed = [0; 32];
-        self.random.fill_bytes(&mut seed);
-        match Voice::open(now, self.address, act, seed) {
-            Ok((voice, ports)) => {
-                self.opened += 1;
-                self.voices.insert(SoundId(self.opened), voice);
-                self.tick.get_or_insert(now + TICK);
-                Some((SoundId(self.opened), ports))
-            }
-            Err(error) => {
-                tracing::warn!(%error, "an extension has no ports for its sound");
-                None
-            }
-        }
-    }
-
-    fn configure(&mut self, now: Instant, sound: SoundId, media: &Negotiated) {
-        if let Some(voice) = self.voices.get_mut(&sound) {
-            voice.configure(now, media);
-        }
-    }
-
-    fn close(&mut self, now: Instant, sound: SoundId) {
-        if let Some(voice) = self.voices.remove(&sound) {
-            voice.close(now);
-        }
-        if self.voices.is_empty() {
-            self.tick = None;
-        }
-    }
-}
-
-impl Hall {
-    fn tick(&mut self, now: Instant) {
-        while let Some(due) = self.tick.filter(|due| *due <= now) {
-            for voice in self.voices.values_mut() {
-                voice.tick(now);
-            }
-            let late = now.saturating_duration_since(due) > MAX_LATE;
-            self.tick = Some(if late { now + TICK } else { due + TICK });
-        }
-    }
-}
-
 /// Everything on the exchange's thread.
 struct World {
     core: Core,
@@ -217,13 +152,7 @@ impl World {
             let flow = Flow { transport: Transport::Udp, local, remote: exchange };
             posts.push(Post { extension, sockets: bound.start()?, flow });
         }
-        let hall = Hall {
-            address: exchange.ip(),
-            voices: HashMap::new(),
-            opened: 0,
-            random: ChaCha20Rng::from_seed(fresh()),
-            tick: None,
-        };
+        let hall = Hall::new(exchange.ip(), fresh());
         Ok(World { core, sockets: bound.start()?, posts, hall })
     }
 
@@ -276,7 +205,7 @@ impl World {
     /// Until a datagram comes or something is due.
     async fn wait(&self) {
         let timeouts = self.posts.iter().filter_map(|post| post.extension.poll_timeout());
-        let next = timeouts.chain(self.core.poll_timeout()).chain(self.hall.tick).min();
+        let next = timeouts.chain(self.core.poll_timeout()).chain(self.hall.poll_timeout()).min();
         let due = async {
             match next {
                 Some(at) => tokio::time::sleep_until(at.into()).await,

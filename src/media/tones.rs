@@ -30,6 +30,9 @@ pub const CALL_WAITING: Pattern =
 /// The microphone is about to open by itself: one short beep.
 pub const AUTO_ANSWER: Pattern =
     Pattern { frequencies: [1000.0, 0.0], level_dbfs: -18.0, cadence: &[(200, 0)], repeats: false };
+/// You are on hold: a short quiet beep now and then.
+pub const HOLD: Pattern =
+    Pattern { frequencies: [425.0, 0.0], level_dbfs: -24.0, cadence: &[(250, 4750)], repeats: true };
 /// A phone rings: two frequencies that beat, for the ring device when there is no sound file.
 pub const RING: Pattern =
     Pattern { frequencies: [440.0, 480.0], level_dbfs: -12.0, cadence: &[(1000, 4000)], repeats: true };

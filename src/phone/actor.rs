@@ -2,6 +2,7 @@
 //! for the next.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,7 @@ use super::event::{Event, Kind};
 use super::info_digits::InfoDigits;
 use super::network::Whereabouts;
 use super::perform::WaitingCall;
+use super::services::Services;
 use super::sound::Sound;
 use super::{Command, Refused, Reply, TraceEntry};
 
@@ -65,6 +67,7 @@ pub(super) struct Actor {
     pub(super) answers: Vec<(Answer, Result<Reply, Refused>)>,
     pub(super) quitting: Option<Quitting>,
     pub(super) whereabouts: Whereabouts,
+    pub(super) services: Services,
     requests: mpsc::UnboundedReceiver<Request>,
     events: mpsc::UnboundedSender<Event>,
     traces: Vec<mpsc::UnboundedSender<TraceEntry>>,
@@ -87,8 +90,17 @@ enum Wake {
 }
 
 impl Actor {
-    pub(super) fn new(parts: Parts) -> Actor {
+    pub(super) fn new(mut parts: Parts) -> Actor {
+        let services = Services::new(&parts.config, SystemTime::now());
+        parts.core.ask_before_ringing();
+        let screening = Arc::clone(&services.screening);
+        let names: Vec<String> = parts.core_config.accounts.iter().map(|account| account.name.clone()).collect();
+        parts.core.screen_outgoing(Box::new(move |account, target| {
+            let account = account.and_then(|account| names.get(account.0)).map(String::as_str);
+            screening.forbids(account, &target.to_string())
+        }));
         Actor {
+            services,
             desk: Desk::new(&parts.config),
             calls_config: parts.config.calls,
             core: parts.core,
@@ -161,6 +173,7 @@ impl Actor {
         let deadline = [
             self.core.poll_timeout().map(|(at, _)| at),
             self.desk.poll_timeout(),
+            self.services.poll_timeout(),
             self.info.poll_timeout(),
             self.quitting.as_ref().map(|quitting| quitting.until),
         ];
@@ -201,6 +214,7 @@ impl Actor {
             self.core.handle_timeout(now);
         }
         self.desk.handle_timeout(now);
+        self.service_timeout(now);
         while let Some((call, digit)) = self.info.pop_due(now) {
             self.send_info_digit(now, call, digit);
         }
@@ -233,10 +247,7 @@ impl Actor {
             }
             while let Some(event) = self.core.poll_event() {
                 done = false;
-                if let ua::Event::Ended { call, .. } = &event {
-                    self.info.forget(*call);
-                }
-                self.desk.handle_core(now, event, arrived_at);
+                self.hear(now, event, arrived_at);
             }
             done &= !self.do_effects(now);
             if done {
@@ -264,15 +275,23 @@ impl Actor {
                     self.transmit_all(now);
                 }
                 Effect::MoveSound(call, address, media) => self.move_sound(now, call, address, media),
+                Effect::OfferEarly(call) => self.offer_early(now, call),
                 Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
+                Effect::Hold(call) => self.hold_by_itself(now, call),
             }
         }
         any
     }
 
-    fn tell(&self, kind: Kind) {
+    pub(super) fn tell(&mut self, kind: Kind) {
+        let time = SystemTime::now();
         // Nobody may listen.
-        let _ = self.events.send(Event { time: SystemTime::now(), kind });
+        let _ = self.events.send(Event { time, kind: kind.clone() });
+        if self.services.note(time, &kind) {
+            let count = self.services.history.missed();
+            let _ = self.events.send(Event { time, kind: Kind::Missed { count } });
+        }
+        self.redial_after(Instant::now(), &kind);
     }
 
     /// Sends what waits to be sent; whether there was anything.
@@ -330,6 +349,8 @@ impl Actor {
                 self.tell(kind);
             }
         }
+        // It waits until all is written.
+        drop(self.services);
         for answer in self.quitting.map(|quitting| quitting.answers).unwrap_or_default() {
             let _ = answer.send(Ok(Reply::Done));
         }

@@ -26,7 +26,7 @@ const TABLE: &[Row] = &[
     (301, "moved for good", SERVER, Some("call the new address")),
     (302, "moved for now", SERVER, Some("call the new address")),
     (305, "to be called through a proxy", None, Some("add the proxy to account.proxies")),
-    (380, "another service instead", None, None),
+    (380, "another service instead", None, Some("the message says which: call that one")),
     (400, "the message was not understood", PBX, PBX),
     (401, "the password was refused", PASSWORD, PASSWORD),
     (402, "payment is required", None, Some("check the account's credit")),
@@ -35,7 +35,12 @@ const TABLE: &[Row] = &[
     (405, "the PBX does not take this kind of message", SERVER, PBX),
     (406, "not acceptable", None, CODECS),
     (407, "the password was refused", PASSWORD, PASSWORD),
-    (408, "no answer in time", SERVER, LATER),
+    (
+        408,
+        "no answer in time",
+        SERVER,
+        Some("the other side or the network is silent: check the connection, or try again later"),
+    ),
     (410, "gone: the number is no longer in use", URI, TARGET),
     (413, "the message is too large", PBX, PBX),
     (414, "the address is too long", URI, TARGET),
@@ -48,14 +53,14 @@ const TABLE: &[Row] = &[
     (429, "the PBX wants to know who transfers", None, PBX),
     (433, "anonymous callers are refused", None, Some("call from an account that shows who it is")),
     (436, "the caller's identity can't be checked", None, PBX),
-    (480, "not available", None, LATER),
-    (481, "the call is not known there any more", None, LATER),
+    (480, "not available", None, Some("nobody answered, or no phone is registered there: try again later")),
+    (481, "the call is not known there any more", None, Some("call again: the other side has lost the call")),
     (482, "the message went in a circle", PBX, PBX),
     (483, "the message went through too many servers", PBX, PBX),
     (484, "the number is incomplete", URI, Some("dial the whole number")),
     (485, "the number stands for several people", URI, TARGET),
-    (486, "busy", None, LATER),
-    (487, "cancelled", None, None),
+    (486, "busy", None, Some("they are on another call: try again later")),
+    (487, "cancelled", None, Some("it was taken back on the way before anyone answered: call again")),
     (488, "no codec in common", None, CODECS),
     (489, "the PBX does not know this kind of event", None, PBX),
     (491, "both sides changed the call at once", None, LATER),
@@ -64,17 +69,17 @@ const TABLE: &[Row] = &[
     (500, "an error in the PBX", LATER, LATER),
     (501, "the PBX can't do that", SERVER, PBX),
     (502, "a server behind the PBX failed", LATER, LATER),
-    (503, "the service is not available", SERVER, LATER),
+    (503, "the service is not available", SERVER, Some("the PBX is overloaded or can't be reached: try again later")),
     (504, "a server behind the PBX did not answer", LATER, LATER),
     (505, "the PBX speaks another version of SIP", PBX, PBX),
     (513, "the message is too large", PBX, PBX),
     (580, "the network can't carry the call", None, LATER),
-    (600, "busy everywhere", None, LATER),
-    (603, "declined", None, None),
+    (600, "busy everywhere", None, Some("none of their phones is free: try again later")),
+    (603, "declined", None, Some("they don't take calls now: leave a message, or try another day")),
     (604, "not found: the number exists nowhere", URI, TARGET),
     (606, "not acceptable", None, CODECS),
-    (607, "the call was unwanted", None, None),
-    (608, "rejected by a service on the way", None, None),
+    (607, "the call was unwanted", None, Some("don't call there again unless asked to")),
+    (608, "rejected by a service on the way", None, Some("a filter took it for unwanted: reach them another way")),
 ];
 
 /// What a final status code means. A code that the table lacks stands for the first of its class (RFC 3261 section 8.1.3.2).
@@ -130,8 +135,11 @@ mod tests {
     fn advice_depends_on_what_was_tried() {
         assert_eq!(advice(403, Attempt::Register), URI);
         assert_eq!(advice(401, Attempt::Call), PASSWORD);
-        assert_eq!(advice(486, Attempt::Call), LATER);
-        assert_eq!(advice(603, Attempt::Call), None);
+        assert!(advice(486, Attempt::Call).is_some_and(|advice| advice.ends_with("try again later")));
+        for code in [380, 408, 480, 481, 484, 486, 487, 488, 503, 600, 603, 606] {
+            assert!(advice(code, Attempt::Call).is_some(), "{code}");
+        }
+        assert_eq!(advice(603, Attempt::Register), None);
         assert_eq!(advice(699, Attempt::Call), None);
     }
 }

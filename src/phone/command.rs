@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::config::nearest;
+use crate::services::forwarding::{SECONDS, When};
 use crate::ua::CallNo;
 
 /// What a person or a script asks. `call: None` stands for the default that the command's doc names.
@@ -61,10 +62,42 @@ pub enum Command {
     Play { call: CallNo, path: std::path::PathBuf },
     /// Records a call to a WAV file: stereo, us left, them right.
     Record { call: CallNo, path: std::path::PathBuf },
+    /// Switches forwarding, for one account or for all; what stands is told by events.
+    Forward { account: Option<String>, change: ForwardChange },
+    /// Switches do not disturb, for one account or for all; `None` asks how it stands.
+    Dnd { account: Option<String>, on: Option<bool> },
+    /// Tells the last calls, and notes that missed ones were seen.
+    History { count: usize },
+    /// Calls whom we called last.
+    Redial,
+    /// Calls whom we called last again and again while he is busy, or stops that.
+    RedialBusy { on: bool },
+    /// Calls who called last: the last missed call first.
+    CallBack,
+    /// Parks the active call, else the only one, by the configured code.
+    Park { call: Option<CallNo> },
     /// A snapshot of everything: [`Reply::State`].
     State,
     /// Hangs up, unregisters, ends.
     Quit,
+}
+
+/// What becomes of forwarding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardChange {
+    /// Nothing: it is told.
+    Show,
+    /// It goes to a target.
+    To {
+        /// When.
+        when: When,
+        /// To whom.
+        target: String,
+        /// After how many seconds, for [`When::NoAnswer`].
+        seconds: Option<u32>,
+    },
+    /// Off: one kind, or all.
+    Off(Option<When>),
 }
 
 /// A direction of sound.
@@ -126,6 +159,9 @@ enum Mismatch {
     NotBuilt(&'static str),
 }
 
+/// Calls that `history` tells unless told.
+const HISTORY: usize = 20;
+
 /// Every command of a line.
 const WORDS: &[Word] = &[
     Word { word: "call", usage: "call [@ACCOUNT] TARGET", parse: call },
@@ -164,6 +200,16 @@ const WORDS: &[Word] = &[
         parse: |rest| Ok(Command::Unregister { account: rest.account() }),
     },
     Word { word: "message", usage: "message [@ACCOUNT] TARGET TEXT", parse: message },
+    Word {
+        word: "forward",
+        usage: "forward [@ACCOUNT] always|busy|no-answer TARGET [SECONDS], forward [@ACCOUNT] [WHEN] off, or forward",
+        parse: forward,
+    },
+    Word { word: "dnd", usage: "dnd [@ACCOUNT] [on|off]", parse: dnd },
+    Word { word: "history", usage: "history [N]", parse: history },
+    Word { word: "redial", usage: "redial [busy|off]", parse: redial },
+    Word { word: "callback", usage: "callback", parse: |_| Ok(Command::CallBack) },
+    Word { word: "park", usage: "park [#ID]", parse: |rest| Ok(Command::Park { call: rest.call() }) },
     Word { word: "state", usage: "state", parse: |_| Ok(Command::State) },
     Word { word: "quit", usage: "quit", parse: |_| Ok(Command::Quit) },
 ];
@@ -323,6 +369,60 @@ fn dtmf(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     Ok(Command::Dtmf { call, digits })
 }
 
+fn forward(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let account = rest.account();
+    let change = match rest.next() {
+        None => ForwardChange::Show,
+        Some("off") => ForwardChange::Off(None),
+        Some(word) => {
+            let when = When::ALL.into_iter().find(|when| when.word() == word).ok_or(Mismatch::Usage)?;
+            match rest.word()? {
+                "off" => ForwardChange::Off(Some(when)),
+                target if target.starts_with(['@', '#']) => return Err(Mismatch::Usage),
+                target => {
+                    let seconds = match (rest.next(), when) {
+                        (None, _) => None,
+                        (Some(word), When::NoAnswer) => {
+                            Some(word.parse().ok().filter(|n| SECONDS.contains(n)).ok_or(Mismatch::Usage)?)
+                        }
+                        (Some(_), When::Always | When::Busy) => return Err(Mismatch::Usage),
+                    };
+                    ForwardChange::To { when, target: target.into(), seconds }
+                }
+            }
+        }
+    };
+    Ok(Command::Forward { account, change })
+}
+
+fn dnd(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let account = rest.account();
+    let on = match rest.next() {
+        None => None,
+        Some("on") => Some(true),
+        Some("off") => Some(false),
+        Some(_) => return Err(Mismatch::Usage),
+    };
+    Ok(Command::Dnd { account, on })
+}
+
+fn history(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let count = match rest.next() {
+        None => HISTORY,
+        Some(word) => word.parse().ok().filter(|count| *count > 0).ok_or(Mismatch::Usage)?,
+    };
+    Ok(Command::History { count })
+}
+
+fn redial(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    match rest.next() {
+        None => Ok(Command::Redial),
+        Some("busy") => Ok(Command::RedialBusy { on: true }),
+        Some("off") => Ok(Command::RedialBusy { on: false }),
+        Some(_) => Err(Mismatch::Usage),
+    }
+}
+
 fn volume(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     let side = match rest.word()? {
         "input" => Side::Input,
@@ -405,6 +505,37 @@ mod tests {
                 "message @work sip:bob@pbx #1 rings",
                 Command::Message { account: Some(text("work")), target: text("sip:bob@pbx"), text: text("#1 rings") },
             ),
+            ("forward", Command::Forward { account: None, change: ForwardChange::Show }),
+            ("forward off", Command::Forward { account: None, change: ForwardChange::Off(None) }),
+            (
+                "forward @work busy off",
+                Command::Forward { account: Some(text("work")), change: ForwardChange::Off(Some(When::Busy)) },
+            ),
+            (
+                "forward always bob",
+                Command::Forward {
+                    account: None,
+                    change: ForwardChange::To { when: When::Always, target: text("bob"), seconds: None },
+                },
+            ),
+            (
+                "forward no-answer 600 15",
+                Command::Forward {
+                    account: None,
+                    change: ForwardChange::To { when: When::NoAnswer, target: text("600"), seconds: Some(15) },
+                },
+            ),
+            ("dnd", Command::Dnd { account: None, on: None }),
+            ("dnd @work on", Command::Dnd { account: Some(text("work")), on: Some(true) }),
+            ("dnd off", Command::Dnd { account: None, on: Some(false) }),
+            ("history", Command::History { count: 20 }),
+            ("history 5", Command::History { count: 5 }),
+            ("redial", Command::Redial),
+            ("redial busy", Command::RedialBusy { on: true }),
+            ("redial off", Command::RedialBusy { on: false }),
+            ("callback", Command::CallBack),
+            ("park", Command::Park { call: None }),
+            ("park #1", Command::Park { call: one }),
             ("state", Command::State),
             ("quit", Command::Quit),
         ];
@@ -449,6 +580,17 @@ mod tests {
             ("volume ring 1", "usage: volume input|output DB, DB from -60 to 20"),
             ("device input", "usage: device input|output|ring NAME"),
             ("device speaker x", "usage: device input|output|ring NAME"),
+            (
+                "forward always",
+                "usage: forward [@ACCOUNT] always|busy|no-answer TARGET [SECONDS], forward [@ACCOUNT] [WHEN] off, or forward",
+            ),
+            (
+                "forward busy 600 15",
+                "usage: forward [@ACCOUNT] always|busy|no-answer TARGET [SECONDS], forward [@ACCOUNT] [WHEN] off, or forward",
+            ),
+            ("dnd perhaps", "usage: dnd [@ACCOUNT] [on|off]"),
+            ("history 0", "usage: history [N]"),
+            ("redial 600", "usage: redial [busy|off]"),
             ("register work", "usage: register [@ACCOUNT]"),
         ];
         for (line, message) in table {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, HoldMusic};
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
 use crate::ua::command::MediaPorts;
@@ -34,10 +34,14 @@ pub(super) enum Effect {
     Tell(Kind),
     /// Tell the media thread.
     Order(Order),
+    /// Open the sound of a call that rings, for our offer.
+    OfferEarly(CallNo),
     /// Answer a call that answers by itself.
     Answer(CallNo),
     /// A call's sound moves to this address.
     MoveSound(CallNo, IpAddr, Option<MediaPorts>),
+    /// Hold a call, for another one is in the ear.
+    Hold(CallNo),
     /// Follow a transfer that is to be followed without asking.
     FollowTransfer(CallNo),
 }
@@ -64,6 +68,7 @@ pub(super) struct Desk {
     /// The watched addresses, in the order of the configuration.
     lamps: Vec<LampState>,
     devices: Devices,
+    hold_music: HoldMusic,
     muted: bool,
     /// The core has nothing left to wait for.
     quiet: bool,
@@ -95,6 +100,7 @@ impl Desk {
             lines: Lines::default(),
             accounts: accounts.collect(),
             devices: Devices { input: audio.input.clone(), output: audio.output.clone(), ring: audio.ring.clone() },
+            hold_music: config.calls.hold_music.clone(),
             muted: false,
             quiet: false,
             settled_in: !config.accounts.iter().any(|account| account.register),
@@ -148,6 +154,7 @@ impl Desk {
             watched: self.lamps.clone(),
             devices: self.devices.clone(),
             muted: self.muted,
+            ..Snapshot::default()
         }
     }
 
@@ -175,6 +182,14 @@ impl Desk {
             self.lines.bring_to_front(call);
         }
         self.prepare_due = true;
+    }
+
+    /// A call that rings has had our offer.
+    pub(super) fn offered(&mut self, call: CallNo, ports: MediaPorts) {
+        if let Some(line) = self.lines.get_mut(call) {
+            line.sound_open = true;
+            line.offered = Some(ports);
+        }
     }
 
     /// A call is being hung up.
@@ -258,6 +273,7 @@ impl Desk {
             }
             // Before anything that wakes another thread: the 200 is not to wait for it.
             Core::AnswerDue { call } => self.effects.push_front(Effect::Answer(call)),
+            Core::OfferDue { call } => self.effects.push_back(Effect::OfferEarly(call)),
             Core::Calling { call, account, to } => {
                 let peer = harmless(&to).into_owned();
                 if self.lines.get(call).is_none() {
@@ -281,10 +297,13 @@ impl Desk {
             }
             Core::Held { call } => {
                 self.lines.set_held(call, Hold::Held);
+                self.swapped(call);
+                self.order(Order::Held { call, music: Some(self.hold_music.clone()) });
                 self.tell_call(call, |call| Kind::Held { call });
             }
             Core::Resumed { call } => {
                 self.lines.set_held(call, Hold::No);
+                self.order(Order::Held { call, music: None });
                 self.tell_call(call, |call| Kind::Resumed { call });
             }
             Core::RemoteHeld { call } => {
@@ -304,6 +323,7 @@ impl Desk {
                 self.tell_call(call, |call| Kind::Moved { call, address });
             }
             Core::CallError { call, message } => {
+                let was_asked = self.lines.get(call).is_some_and(|line| line.hold == Hold::Asked);
                 self.with_line(call, |line| {
                     line.hold = match line.hold {
                         Hold::No | Hold::Asked => Hold::No,
@@ -311,6 +331,11 @@ impl Desk {
                     }
                 });
                 self.tell_error(call, &message);
+                // It can't be held: then the call that it was to be held for goes back on hold, and nothing has changed.
+                if was_asked && let Some(other) = self.swapped(call) {
+                    self.lines.bring_to_front(call);
+                    self.effects.push_back(Effect::Hold(other));
+                }
             }
             Core::Transfer { call, stage, code } => {
                 let under_way = match stage {
@@ -390,6 +415,13 @@ impl Desk {
             }
             Core::Quiet => self.quiet = true,
         }
+    }
+
+    /// The call that was taken back when `held` was asked to be held; it is forgotten.
+    fn swapped(&mut self, held: CallNo) -> Option<CallNo> {
+        let other = self.lines.iter().find(|line| line.swapped_from == Some(held))?.call.call;
+        self.with_line(other, |line| line.swapped_from = None);
+        Some(other)
     }
 
     /// What the media thread tells.
@@ -492,6 +524,10 @@ impl Desk {
     fn media(&mut self, call: CallNo, media: Negotiated) {
         let Some(line) = self.lines.get_mut(call) else { return };
         line.media = Some(media.clone());
+        if line.waits() {
+            line.kept_back = true;
+            return;
+        }
         // An INVITE without an offer is answered before the other side has told its codec.
         let told_late = line.established.is_some() && !std::mem::replace(&mut line.told_established, true);
         self.order(Order::Configure { call, media });
@@ -507,13 +543,18 @@ impl Desk {
         line.ringback_due = None;
         line.told_established = line.media.is_some();
         let tell = line.told_established;
+        let kept_back = line.media.clone().filter(|_| std::mem::take(&mut line.kept_back));
         if std::mem::take(&mut line.ringback) {
             self.order(Order::Tone { call, tone: Tone::Silence });
+        }
+        if let Some(media) = kept_back {
+            self.order(Order::Configure { call, media });
         }
         self.order(Order::OpenMicrophone { call });
         if tell {
             self.tell_established(call);
         }
+        self.effects.extend(self.lines.too_many(call).into_iter().map(Effect::Hold));
     }
 
     fn tell_established(&mut self, call: CallNo) {
@@ -731,9 +772,11 @@ mod tests {
                 Effect::Tell(kind) => name(&serde_json::to_value(kind).unwrap()),
                 Effect::Order(Order::Tone { tone, .. }) => format!("{tone:?}"),
                 Effect::Order(order) => format!("{order:?}").split([' ', '{']).next().unwrap_or_default().to_string(),
+                Effect::OfferEarly(call) => format!("OfferEarly {call}"),
                 Effect::Answer(call) => format!("Answer {call}"),
                 Effect::MoveSound(call, address, _) => format!("Move {call} {address}"),
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
+                Effect::Hold(call) => format!("Hold {call}"),
             })
             .collect()
     }
@@ -752,6 +795,18 @@ mod tests {
             follows(&mut desk, answered),
             ["Configure", "OpenMicrophone", "established", "Prepare", "Ring(false)"]
         );
+    }
+
+    #[test]
+    fn a_call_that_rings_with_an_offer_of_ours_is_not_heard_before_it_is_answered() {
+        let mut desk = desk();
+        let due = follows(&mut desk, [incoming(CALL), ua::Event::OfferDue { call: CALL }]);
+        assert!(due.contains(&"OfferEarly #1".to_owned()), "{due:?}");
+        desk.offered(CALL, MediaPorts { rtp: 4000, rtcp: 4001 });
+        assert!(follows(&mut desk, [ua::Event::Media { call: CALL, media: media() }]).is_empty());
+        desk.answered(CALL, false);
+        let established = follows(&mut desk, [ua::Event::Established { call: CALL }]);
+        assert_eq!(&established[..3], ["Configure", "OpenMicrophone", "established"]);
     }
 
     #[test]
@@ -869,6 +924,40 @@ mod tests {
         desk.lines.set_held(CALL, Hold::ResumeAsked);
         follows(&mut desk, [refused()]);
         assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::Held);
+    }
+
+    /// Both calls of ours are answered, one after the other: one is in the ear.
+    #[test]
+    fn s2_2_when_a_second_call_is_answered_the_one_not_in_front_is_held() {
+        let mut desk = desk();
+        let second = CallNo(2);
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        desk.dialled(second, None, "sip:y@example.com".into());
+        follows(&mut desk, [ua::Event::Established { call: CALL }]);
+        assert_eq!(follows(&mut desk, [ua::Event::Established { call: second }]), ["OpenMicrophone", "Hold #1"]);
+        assert_eq!(follows(&mut desk, [ua::Event::Held { call: CALL }]), ["Held", "held"]);
+        assert_eq!(desk.lines.active(), Some(second));
+    }
+
+    /// A swap whose hold is refused: who was to be taken back goes on hold again.
+    #[test]
+    fn s2_2_a_swap_whose_hold_is_refused_leaves_both_calls_as_they_were() {
+        let mut desk = desk();
+        let second = CallNo(2);
+        desk.dialled(CALL, None, "sip:x@example.com".into());
+        desk.dialled(second, None, "sip:y@example.com".into());
+        let established = [CALL, second].map(|call| ua::Event::Established { call });
+        follows(&mut desk, established);
+        follows(&mut desk, [ua::Event::Held { call: CALL }]);
+        // `swap`: the second is asked to be held, the first to come back.
+        desk.lines.set_held(second, Hold::Asked);
+        desk.lines.set_held(CALL, Hold::ResumeAsked);
+        desk.lines.get_mut(CALL).unwrap().swapped_from = Some(second);
+        desk.lines.bring_to_front(CALL);
+        follows(&mut desk, [ua::Event::Resumed { call: CALL }]);
+        let refused = ua::Event::CallError { call: second, message: "no".into() };
+        assert_eq!(follows(&mut desk, [refused]), ["error", "Hold #1"]);
+        assert_eq!((desk.lines.active(), desk.lines.get(CALL).unwrap().swapped_from), (Some(second), None));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::media::session::Stats;
+use crate::services::forwarding::{Forward, When};
+use crate::services::history::Entry;
 use crate::ua::CallNo;
 use crate::ua::event::{Binding, EndedBy, Lamp, TransferStage};
 
@@ -236,6 +238,49 @@ pub enum Kind {
         code: u16,
         reason: String,
     },
+    /// How a forwarding stands; `to` null: it is off.
+    Forwarding {
+        account: Option<String>,
+        when: When,
+        to: Option<String>,
+        seconds: Option<u32>,
+    },
+    /// Whether an account is not to be disturbed.
+    Dnd {
+        account: Option<String>,
+        on: bool,
+    },
+    /// A call was refused by a rule or by do not disturb; `code` null: its caller hears it ring, and nobody here does.
+    Screened {
+        #[serde(flatten)]
+        call: CallRef,
+        name: Option<String>,
+        code: Option<u16>,
+        rule: String,
+    },
+    /// A call was sent elsewhere.
+    Diverted {
+        #[serde(flatten)]
+        call: CallRef,
+        name: Option<String>,
+        to: String,
+        when: When,
+    },
+    /// How many missed calls the person has not seen.
+    Missed {
+        count: usize,
+    },
+    /// The last calls, the latest last: the answer to `history`.
+    History {
+        calls: Vec<Entry>,
+    },
+    /// A busy number is called again in so many seconds, so many times more; `seconds` null: no more.
+    Redial {
+        account: Option<String>,
+        to: String,
+        left: u32,
+        seconds: Option<u32>,
+    },
     /// A device opened, vanished, came back. `detail` is for a person.
     Device {
         role: DeviceRole,
@@ -299,6 +344,12 @@ pub struct Snapshot {
     pub watched: Vec<LampState>,
     pub devices: Devices,
     pub muted: bool,
+    /// The forwardings that are on.
+    pub forwarding: Vec<Forward>,
+    /// The accounts that are not to be disturbed; null: calls without an account.
+    pub dnd: Vec<Option<String>>,
+    /// Missed calls that the person has not seen.
+    pub missed: usize,
 }
 
 /// An account at one moment.
@@ -501,6 +552,17 @@ mod tests {
                 Kind::Device { role: DeviceRole::Input, name: "mic".into(), state: DeviceState::Lost, detail: None },
                 json!({"event": "device", "role": "input", "name": "mic", "state": "lost", "detail": null}),
             ),
+            (
+                Kind::Forwarding { account: None, when: When::NoAnswer, to: Some("sip:c@x".into()), seconds: Some(20) },
+                json!({"event": "forwarding", "account": null, "when": "no_answer", "to": "sip:c@x", "seconds": 20}),
+            ),
+            (Kind::Dnd { account: Some(account()), on: true }, json!({"event": "dnd", "account": "work", "on": true})),
+            (Kind::Missed { count: 2 }, json!({"event": "missed", "count": 2})),
+            (Kind::History { calls: Vec::new() }, json!({"event": "history", "calls": []})),
+            (
+                Kind::Redial { account: None, to: "sip:c@x".into(), left: 9, seconds: None },
+                json!({"event": "redial", "account": null, "to": "sip:c@x", "left": 9, "seconds": null}),
+            ),
             (Kind::Ok { command: "mute".into() }, json!({"event": "ok", "command": "mute"})),
             (
                 Kind::Error { command: Some("hold".into()), message: "no".into() },
@@ -509,7 +571,8 @@ mod tests {
             (Kind::Error { command: None, message: "no".into() }, json!({"event": "error", "message": "no"})),
             (
                 Kind::State(Box::default()),
-                json!({"event": "state", "accounts": [], "calls": [], "watched": [], "muted": false,
+                json!({"event": "state", "accounts": [], "calls": [], "watched": [], "muted": false, "forwarding": [], "dnd": [],
+                       "missed": 0,
                        "devices": {"input": "", "output": "", "ring": ""}}),
             ),
         ] {
@@ -535,6 +598,14 @@ mod tests {
             ),
             (Kind::Calling { call: call() }, json!({"event": "calling"})),
             (Kind::Ringing { call: call(), code: 180 }, json!({"event": "ringing", "code": 180})),
+            (
+                Kind::Screened { call: call(), name: None, code: Some(603), rule: "spam".into() },
+                json!({"event": "screened", "name": null, "code": 603, "rule": "spam"}),
+            ),
+            (
+                Kind::Diverted { call: call(), name: None, to: "sip:c@x".into(), when: When::Always },
+                json!({"event": "diverted", "name": null, "to": "sip:c@x", "when": "always"}),
+            ),
             (Kind::EarlyMedia { call: call() }, json!({"event": "early_media"})),
             (
                 Kind::Established {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::media::session::Stats;
 use crate::sdp::Negotiated;
+use crate::ua::command::MediaPorts;
 use crate::ua::event::TransferStage;
 use crate::ua::{AccountId, CallNo};
 
@@ -43,6 +44,10 @@ pub(super) struct Line {
     pub(super) media: Option<Negotiated>,
     /// Its RTP ports are open.
     pub(super) sound_open: bool,
+    /// The ports of a call that rings with an offer of ours.
+    pub(super) offered: Option<MediaPorts>,
+    /// What its media are was kept back: who has not answered does not hear the caller.
+    pub(super) kept_back: bool,
     /// Our ringback was ordered.
     pub(super) ringback: bool,
     /// When our ringback begins although there is early media.
@@ -59,6 +64,10 @@ pub(super) struct Line {
     pub(super) stats: Option<Stats>,
     /// No RTP comes.
     pub(super) media_lost: bool,
+    /// The transfer that its other side asked for is followed: it ends by itself.
+    pub(super) followed: bool,
+    /// The call that was put on hold for this one to be taken back.
+    pub(super) swapped_from: Option<CallNo>,
     /// It is in the conference.
     pub(super) conference: bool,
     /// Nobody in the conference hears its other side.
@@ -83,6 +92,8 @@ impl Line {
             remote_held: false,
             media: None,
             sound_open: false,
+            offered: None,
+            kept_back: false,
             ringback: false,
             ringback_due: None,
             early_media: false,
@@ -93,6 +104,8 @@ impl Line {
             transfer_request: None,
             stats: None,
             media_lost: false,
+            followed: false,
+            swapped_from: None,
             conference: false,
             muted: false,
             front: 0,
@@ -222,6 +235,20 @@ impl Lines {
     /// The call that a person's next one puts on hold.
     pub(super) fn talking(&self) -> Option<CallNo> {
         self.front_most(|line| line.stage == CallStage::Established && line.is_up())
+    }
+
+    /// The calls to be held when one of ours has been answered, so that one, or a conference, is in the ear: those not in
+    /// front. Calls that answer by themselves hold none and are not held.
+    pub(super) fn too_many(&self, answered: CallNo) -> Vec<CallNo> {
+        let talks = |line: &&Line| line.stage == CallStage::Established && line.is_up() && !line.auto && !line.followed;
+        let talking: Vec<&Line> = self.iter().filter(talks).collect();
+        let Some(front) = talking.iter().max_by_key(|line| line.front) else { return Vec::new() };
+        if !talking.iter().any(|line| line.call.call == answered) {
+            return Vec::new();
+        }
+        let with_front = |line: &Line| line.call.call == front.call.call || (front.conference && line.conference);
+        let others = talking.iter().filter(|line| !with_front(line)).map(|line| line.call.call);
+        if front.call.call == answered { others.collect() } else { others.filter(|call| *call == answered).collect() }
     }
 
     /// The members of the conference.
@@ -371,6 +398,25 @@ mod tests {
         add(&mut lines, 3, true, CallStage::Ringing);
         assert_eq!(lines.active_or_only(), Ok(calling));
         assert_eq!(lines.talking(), None);
+    }
+
+    #[test]
+    fn of_two_that_were_answered_the_one_not_in_front_is_one_too_many() {
+        let mut lines = Lines::default();
+        let first = add(&mut lines, 1, false, CallStage::Established);
+        let second = add(&mut lines, 2, false, CallStage::Calling);
+        lines.bring_to_front(first);
+        lines.bring_to_front(second);
+        assert_eq!(lines.too_many(first), [], "the second is not answered");
+        lines.get_mut(second).unwrap().stage = CallStage::Established;
+        assert_eq!(lines.too_many(second), [first]);
+        lines.bring_to_front(first);
+        assert_eq!(lines.too_many(second), [second]);
+        lines.set_held(first, Hold::Asked);
+        assert_eq!(lines.too_many(second), []);
+        lines.set_held(first, Hold::No);
+        lines.get_mut(first).unwrap().auto = true;
+        assert_eq!(lines.too_many(second), [], "auto-answer holds none");
     }
 
     #[test]

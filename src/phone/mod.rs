@@ -4,21 +4,27 @@
 //! - `actor`: the SIP thread's loop; `perform`: what each command does;
 //! - `desk`: what the person sees and is told; `lines`: which call is meant (both without I/O);
 //! - [`target`]: what a person writes to call someone; [`screen`]: text from elsewhere made harmless;
+//! - `services`: forwarding, screening, history and people as the phone holds them; `arriving`: what they do with a call;
+//!   `perform_services`: their commands; [`keeping`]: their files;
 //! - `sound`, [`media_thread`]: the thread that carries the sound.
 
 mod actor;
 pub mod advice;
+mod arriving;
 pub mod command;
 mod conference;
 mod desk;
 pub mod event;
 pub mod handle;
 mod info_digits;
+pub mod keeping;
 mod lines;
 pub mod media_thread;
 mod network;
 mod perform;
+mod perform_services;
 pub mod screen;
+mod services;
 mod sound;
 pub mod target;
 pub mod trace;

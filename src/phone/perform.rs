@@ -15,7 +15,7 @@ use super::event::CallStage;
 use super::info_digits;
 use super::lines::{Hold, NoLine};
 use super::media_thread::{DigitsBy, Order};
-use super::target::{self, TargetError};
+use super::target::TargetError;
 use super::{Command, Refused, Reply};
 
 /// What `reject` sends unless told.
@@ -64,6 +64,10 @@ impl Actor {
                 Ok((account, target)) => return self.call(now, account, target, answer),
                 Err(refused) => Err(refused),
             },
+            Command::Redial | Command::CallBack => match self.remembered(&command) {
+                Ok((account, target)) => return self.call(now, account, target, answer),
+                Err(refused) => Err(refused),
+            },
             other => self.obey(now, other),
         };
         self.answers.push((answer, outcome));
@@ -72,7 +76,8 @@ impl Actor {
     fn obey(&mut self, now: Instant, command: Command) -> Outcome {
         let lines = &self.desk.lines;
         match command {
-            Command::Call { .. } | Command::Quit => Ok(Reply::Done), // taken by `perform`
+            // Taken by `perform`.
+            Command::Call { .. } | Command::Redial | Command::CallBack | Command::Quit => Ok(Reply::Done),
             Command::Answer { call } => {
                 let call = call.map_or_else(|| lines.rung_longest(), |call| lines.named(call))?;
                 self.answer(now, call)
@@ -128,8 +133,7 @@ impl Actor {
             Command::Split => self.split(now),
             Command::Transfer { call, target } => {
                 let call = self.meant(call)?;
-                let account = self.desk.lines.get(call).and_then(|line| line.account);
-                let target = target::parse(&target, self.account_uri(account))?;
+                let target = self.transfer_target(call, &target)?;
                 self.tell_core(now, ua::Command::Transfer { call, target })
             }
             Command::AcceptTransfer { call } => {
@@ -196,7 +200,15 @@ impl Actor {
                 let call = lines.named(call)?;
                 self.done(|actor| actor.sound.order(Order::Record { call, path }))
             }
-            Command::State => Ok(Reply::State(Box::new(self.desk.snapshot(now)))),
+            Command::Forward { account, change } => self.forward(account.as_deref(), change),
+            Command::Dnd { account, on } => self.dnd(account.as_deref(), on),
+            Command::History { count } => self.show_history(count),
+            Command::RedialBusy { on } => self.redial_busy(now, on),
+            Command::Park { call } => {
+                let call = self.meant(call)?;
+                self.park(now, call)
+            }
+            Command::State => Ok(Reply::State(Box::new(self.snapshot(now)))),
         }
     }
 
@@ -205,7 +217,7 @@ impl Actor {
         Ok(Reply::Done)
     }
 
-    fn tell_core(&mut self, now: Instant, command: ua::Command) -> Outcome {
+    pub(super) fn tell_core(&mut self, now: Instant, command: ua::Command) -> Outcome {
         Ok(match self.core.command(now, command)? {
             CoreReply::Done => Reply::Done,
             CoreReply::Call(call) => Reply::Call(call),
@@ -220,7 +232,7 @@ impl Actor {
 
     // Accounts
 
-    fn account_uri(&self, account: Option<AccountId>) -> Option<&Uri> {
+    pub(super) fn account_uri(&self, account: Option<AccountId>) -> Option<&Uri> {
         account.and_then(|account| self.core_config.accounts.get(account.0)).map(|account| &account.uri)
     }
 
@@ -229,7 +241,7 @@ impl Actor {
         names.join(", ")
     }
 
-    fn named_account(&self, name: &str) -> Result<AccountId, Refused> {
+    pub(super) fn named_account(&self, name: &str) -> Result<AccountId, Refused> {
         let place = self.core_config.accounts.iter().position(|account| account.name == name);
         place.map(AccountId).ok_or_else(|| match self.core_config.accounts.is_empty() {
             true => refused(format!("there is no account '{name}': none is configured")),
@@ -249,21 +261,23 @@ impl Actor {
     // Calls
 
     /// Who calls whom. Without a name it is the account at whose host the target is, else the first.
-    fn plan(&self, account: Option<&str>, text: &str) -> Result<(Option<AccountId>, Uri), Refused> {
-        let accounts = &self.core_config.accounts;
-        let first = (!accounts.is_empty()).then_some(AccountId(0));
+    pub(super) fn plan(&mut self, account: Option<&str>, text: &str) -> Result<(Option<AccountId>, Uri), Refused> {
+        let first = (!self.core_config.accounts.is_empty()).then_some(AccountId(0));
         let account = account.map(|name| self.named_account(name)).transpose()?;
-        let target = target::parse(text, self.account_uri(account.or(first)))?;
+        let target = self.target(account.or(first), text)?;
+        let accounts = &self.core_config.accounts;
         let same_host = |uri: &Uri| match (uri.host(), target.host()) {
             (Some(ours), Some(theirs)) => ours.equivalent(theirs),
             (Some(_) | None, _) => false,
         };
         let at_host = || accounts.iter().position(|account| same_host(&account.uri)).map(AccountId);
-        Ok((account.or_else(at_host).or(first), target))
+        let account = account.or_else(at_host).or(first);
+        self.may_call(account, &target)?;
+        Ok((account, target))
     }
 
     /// Calls, as soon as it is known from which of our addresses.
-    fn call(&mut self, now: Instant, account: Option<AccountId>, target: Uri, answer: Answer) {
+    pub(super) fn call(&mut self, now: Instant, account: Option<AccountId>, target: Uri, answer: Answer) {
         let route = self.core.route(account);
         let hop = host_of(route.first().unwrap_or(&target));
         let known = hop.as_ref().map(|hop| self.resolver.known(now, hop, &mut self.sockets));
@@ -339,7 +353,8 @@ impl Actor {
         if !line.waits() {
             return Err(refused(format!("call {call} does not ring here: there is nothing to answer")));
         }
-        let media = self.open(call, line.arrived_at)?;
+        let (offered, local) = (line.offered, line.arrived_at);
+        let media = offered.map_or_else(|| self.open(call, local), Ok)?;
         let outcome = self.hold_talking(now, &[call]).and_then(|held| {
             let answered = self.core.command(now, ua::Command::Answer { call, media });
             if answered.is_err() {
@@ -353,8 +368,25 @@ impl Actor {
                 Ok(Reply::Done)
             }
             Err(refused) => {
-                self.sound.order(Order::Close { call });
+                if offered.is_none() {
+                    self.sound.order(Order::Close { call });
+                }
                 Err(refused)
+            }
+        }
+    }
+
+    /// Opens the sound of a call that rings, for the offer in our 180.
+    pub(super) fn offer_early(&mut self, now: Instant, call: CallNo) {
+        let Some(line) = self.desk.lines.get(call).filter(|line| line.waits()) else { return };
+        let local = line.arrived_at;
+        // Without ports it rings unheard, and can still be answered when there are some.
+        let Ok(media) = self.open(call, local) else { return };
+        match self.core.command(now, ua::Command::OfferEarly { call, media }) {
+            Ok(CoreReply::Done | CoreReply::Call(_)) => self.desk.offered(call, media),
+            Err(error) => {
+                tracing::debug!(%call, %error, "no offer while it rings");
+                self.sound.order(Order::Close { call });
             }
         }
     }
@@ -362,8 +394,8 @@ impl Actor {
     /// Auto-answer: holds nothing.
     pub(super) fn answer_by_itself(&mut self, now: Instant, call: CallNo) {
         let Some(line) = self.desk.lines.get(call).filter(|line| line.waits()) else { return };
-        let local = line.arrived_at;
-        match self.open(call, local) {
+        let (offered, local) = (line.offered, line.arrived_at);
+        match offered.map_or_else(|| self.open(call, local), Ok) {
             Ok(media) => match self.core.command(now, ua::Command::Answer { call, media }) {
                 Ok(CoreReply::Done | CoreReply::Call(_)) => self.desk.answered(call, true),
                 Err(error) => {
@@ -394,6 +426,13 @@ impl Actor {
             self.desk.lines.set_held(call, Hold::Asked);
         }
         Ok(outcome)
+    }
+
+    /// Another call is in the ear.
+    pub(super) fn hold_by_itself(&mut self, now: Instant, call: CallNo) {
+        if let Err(refused) = self.hold(now, call) {
+            self.complain(call, &refused.message);
+        }
     }
 
     /// Holds what is in the ear, a call or a conference, but for `except`; the answer is which.
@@ -432,6 +471,9 @@ impl Actor {
             return Err(error.into());
         }
         self.desk.lines.set_held(call, Hold::ResumeAsked);
+        if let Some(line) = self.desk.lines.get_mut(call) {
+            line.swapped_from = if held.len() == 1 { held.first().copied() } else { None };
+        }
         self.desk.lines.bring_to_front(call);
         Ok(Reply::Done)
     }
@@ -450,6 +492,7 @@ impl Actor {
                 self.desk.dialled(new, account, target);
                 if let Some(line) = self.desk.lines.get_mut(call) {
                     line.transfer_request = None;
+                    line.followed = true;
                 }
                 Ok(new)
             }
@@ -476,7 +519,7 @@ impl Actor {
 
     // Digits
 
-    fn dtmf(&mut self, now: Instant, call: CallNo, digits: &str) -> Outcome {
+    pub(super) fn dtmf(&mut self, now: Instant, call: CallNo, digits: &str) -> Outcome {
         let digits: String = digits.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
         if digits.is_empty() {
             return Err(refused("which digits? 0-9, A-D, * and #; a comma pauses for a second"));

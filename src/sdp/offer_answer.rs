@@ -193,6 +193,27 @@ impl Session {
         text
     }
 
+    /// Offers once more what stands, to the letter, so that the `o=` line says that nothing has changed (RFC 4028 section 7.4);
+    /// where our last description does not state `intent`, as an answer may not, this is [`Session::offer`].
+    pub fn offer_again(&mut self, local: &LocalMedia, intent: Intent) -> String {
+        let same = |(last_local, last_intent, _): &&(LocalMedia, Intent, Negotiated)| {
+            (last_local, *last_intent) == (local, intent)
+                && self.pending.as_ref().is_none_or(|pending| pending.answered)
+        };
+        let (Some((_, _, outcome)), Some(sent)) = (self.agreed.outcome.as_ref().filter(same), &self.sent) else {
+            return self.offer(local, intent);
+        };
+        let line = sent.media.get(self.agreed.audio);
+        if line.is_none_or(|line| describe::direction(sent, line) != intent.direction()) {
+            return self.offer(local, intent);
+        }
+        let telephone_events = outcome.receive_telephone_events.clone();
+        let formats = Formats { codecs: outcome.receive.clone(), telephone_events };
+        let text = sent.to_string_sdp();
+        self.pending = Some(Pending { before: self.agreed.clone(), local: *local, intent, formats, answered: false });
+        text
+    }
+
     /// Takes the peer's answer to the last [`Session::offer`]. A later answer to the same offer (a 200 after a 183)
     /// replaces the first one. After an error nothing has changed.
     pub fn handle_answer(&mut self, answer: &str) -> Result<Negotiated, Refusal> {

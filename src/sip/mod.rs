@@ -3,6 +3,7 @@
 //! The only room that names the SIP library: everyone else imports from here, so that the library can be replaced in one
 //! folder.
 
+pub mod body;
 pub mod digest;
 pub mod transport;
 pub mod via;
@@ -10,6 +11,8 @@ pub mod via;
 pub use sipx_sip::headers::{
     Address, CSeq, Contact, ContactValue, ContentType, Expires, From, MaxForwards, RecordRoute, Require, Route, To, Via,
 };
+pub use sipx_sip::rel::{RAck, RSeq};
+pub use sipx_sip::session::{MinSe, Refresher, SessionExpires};
 pub use sipx_sip::transaction::{ClientState, ServerState};
 pub use sipx_sip::{
     ClientTransaction, Header, HeaderName, Headers, Host, HostName, Limits, Message, Method, Output, Param, Params,
@@ -46,6 +49,12 @@ pub fn is_answerable(request: &Request) -> bool {
     [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
         .iter()
         .all(|name| request.headers.get(name).is_some())
+}
+
+/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
+pub fn has_nul(message: &[u8]) -> bool {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
+    message.iter().take(end).any(|byte| *byte == 0)
 }
 
 /// The tokens of a comma-separated list, over all of its rows, lower case.

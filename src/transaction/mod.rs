@@ -213,6 +213,11 @@ impl Transactions {
         self.clients.is_empty() && self.servers.is_empty() && self.queue.is_empty()
     }
 
+    /// Whether [`Transactions::send_request`] would refuse.
+    pub fn is_full_of_clients(&self) -> bool {
+        self.clients.len() >= self.limit
+    }
+
     /// How many client and server transactions are open.
     pub fn len(&self) -> (usize, usize) {
         (self.clients.len(), self.servers.len())
@@ -397,6 +402,10 @@ impl Transactions {
         for timer in Timer::ALL {
             self.queue.cancel(&(id, timer));
         }
+        queue::give_back(&mut self.clients);
+        queue::give_back(&mut self.servers);
+        queue::give_back(&mut self.client_keys);
+        queue::give_back(&mut self.server_keys);
     }
 }
 

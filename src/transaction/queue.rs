@@ -4,6 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
+/// Lets go of a map's room when most of it has become empty: a flood must not be remembered for ever.
+pub fn give_back<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > 1024 && map.len() < map.capacity() / 8 {
+        map.shrink_to(2 * map.len());
+    }
+}
+
 /// Deadlines by key: a key has one deadline at most.
 #[derive(Debug, Clone)]
 pub struct TimerQueue<K> {
@@ -31,6 +38,7 @@ impl<K: Clone + Eq + Hash> TimerQueue<K> {
     pub fn cancel(&mut self, key: &K) {
         if let Some(place) = self.by_key.remove(key) {
             self.by_time.remove(&place);
+            give_back(&mut self.by_key);
         }
     }
 
@@ -47,6 +55,7 @@ impl<K: Clone + Eq + Hash> TimerQueue<K> {
         }
         let (_, key) = self.by_time.pop_first()?;
         self.by_key.remove(&key);
+        give_back(&mut self.by_key);
         Some(key)
     }
 

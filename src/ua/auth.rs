@@ -270,10 +270,30 @@ impl Authenticator {
         if answers.is_empty() {
             return Err(first_error.unwrap_or(AuthError::Malformed));
         }
+        let answered: Vec<String> = answers.iter().map(|answer| answer.realm.clone()).collect();
+        self.count_on(rng, request, &answered);
         for answer in answers {
             answer.put(request);
         }
         Ok(())
+    }
+
+    /// Credentials of other realms that stay on a request that is sent once more: each count serves once (RFC 7616 section
+    /// 3.4), and a proxy that has seen it would ask again.
+    fn count_on(&mut self, rng: &mut impl RngCore, request: &mut Request, answered: &[String]) {
+        let mut sessions = std::mem::take(&mut self.sessions);
+        for session in sessions.iter_mut().filter(|session| !answered.contains(&session.challenge.realm)) {
+            let stands = request.headers.get_all(&session.side.credentials()).any(|row| {
+                CredentialsLine::parse(&row.value()).is_ok_and(|line| line.realm == session.challenge.realm)
+            });
+            if let (true, Some(credentials)) = (stands, self.credentials(&session.challenge.realm)) {
+                let line = session.line(rng, credentials, request);
+                if let Ok(answer) = Answer::new(session.side, &line) {
+                    answer.put(request);
+                }
+            }
+        }
+        self.sessions = sessions;
     }
 
     fn answer_space(

@@ -4,13 +4,16 @@
 use crate::sip::Method;
 
 /// The methods that this user agent takes (RFC 3261 section 20.5).
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, MESSAGE";
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, INFO, UPDATE, REFER, NOTIFY, MESSAGE";
 
 /// The event packages whose notifications are taken (RFC 6665 section 8.2.2), that of REFER inside a call only.
 pub const ALLOW_EVENTS: &str = "message-summary, dialog, reg, refer";
 
 /// The option tags of the extensions that are built (RFC 3261 section 20.37); also those that a Require may name.
-pub const EXTENSIONS: &[&str] = &[];
+pub const EXTENSIONS: &[&str] = &["100rel", "199", "timer"];
+
+/// The kinds of body that an INVITE may bring (RFC 3261 section 20.1).
+pub const ACCEPT: &str = "application/sdp, multipart/mixed, multipart/alternative";
 
 /// Whether a method is one that we take: [`ALLOW`]'s.
 pub fn takes(method: &Method) -> bool {

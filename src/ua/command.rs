@@ -13,6 +13,31 @@ pub struct MediaPorts {
     pub rtcp: u16,
 }
 
+/// Why a call is sent elsewhere (RFC 5806 section 4, `diversion-reason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiversionReason {
+    /// Every call is.
+    Unconditional,
+    /// Another call is up.
+    UserBusy,
+    /// Nobody answered.
+    NoAnswer,
+    /// A person chose to.
+    Deflection,
+}
+
+impl DiversionReason {
+    /// As the header field writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DiversionReason::Unconditional => "unconditional",
+            DiversionReason::UserBusy => "user-busy",
+            DiversionReason::NoAnswer => "no-answer",
+            DiversionReason::Deflection => "deflection",
+        }
+    }
+}
+
 /// A command to the core.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -32,12 +57,34 @@ pub enum Command {
         /// Where its sound will be received.
         media: MediaPorts,
     },
+    /// Rings with an offer: the answer to [`super::Event::OfferDue`].
+    OfferEarly {
+        /// Which.
+        call: CallNo,
+        /// Where its sound will be received.
+        media: MediaPorts,
+    },
     /// Refuses an incoming call with a final status code, 300 to 699.
     Reject {
         /// Which.
         call: CallNo,
         /// The status code.
         code: u16,
+    },
+    /// Lets an incoming call ring (180), or answers it if that is the policy: after
+    /// [`super::UserAgent::ask_before_ringing`] nothing is sent before this. Does nothing on one that rings already.
+    Alert {
+        /// Which.
+        call: CallNo,
+    },
+    /// Sends an incoming call elsewhere: 302 with Contact and Diversion (RFC 5806).
+    Redirect {
+        /// Which.
+        call: CallNo,
+        /// Where to, the best first; at least one.
+        targets: Vec<Uri>,
+        /// Why.
+        reason: DiversionReason,
     },
     /// Ends a call in whatever state it is: CANCEL, BYE or 486... (an incoming one gets 486).
     Hangup {
@@ -188,6 +235,17 @@ pub enum CommandError {
     /// Too many texts wait for the answers to former ones.
     #[error("{0} messages wait for an answer already: try again in a moment")]
     TooManyMessages(usize),
+    /// The outgoing screening forbids the target ([`super::UserAgent::screen_outgoing`]).
+    #[error("this phone does not call {target}: rule '{rule}' forbids it")]
+    Screened {
+        /// Who was to be called.
+        target: String,
+        /// The rule's name.
+        rule: String,
+    },
+    /// This phone, or too many others, diverted the call before it came here (RFC 5806 section 9: loops).
+    #[error("call {0} was diverted before: sending it on could make it go round")]
+    DivertedBefore(CallNo),
     /// The phone is shutting down.
     #[error("the phone is shutting down")]
     ShuttingDown,

@@ -20,6 +20,10 @@ pub struct Config {
     pub max_calls: usize,
     /// An incoming call that nobody answered for this long gets 480.
     pub ring_timeout: Duration,
+    /// Whether 180 is sent reliably to every caller that can take it so (RFC 3262); else only to those that ask for it.
+    pub reliable_ringing: bool,
+    /// The session interval that our INVITEs ask for (RFC 4028); zero: none, but what others ask for is obeyed.
+    pub session_expires: Duration,
     /// Which calls are answered without a person.
     pub auto_answer: AutoAnswer,
     /// How long an auto-answered call rings before; zero: 200 at once, without a 180.

@@ -99,6 +99,10 @@ pub enum Purpose {
     Invite,
     /// A re-INVITE of ours.
     Modify,
+    /// PRACK.
+    Prack,
+    /// UPDATE.
+    Update,
     /// REFER.
     Refer,
     /// INFO.
@@ -146,7 +150,14 @@ pub struct Core {
     pub failures: VecDeque<(Owner, Failure)>,
     pub next_call: u32,
     pub shutting_down: bool,
+    /// Nothing is sent to a caller before [`super::Command::Alert`].
+    pub asks_before_ringing: bool,
+    /// The name of the rule that forbids to call an address.
+    pub forbids: Option<Screen>,
 }
+
+/// Says which rule forbids to call an address, if one does.
+pub type Screen = Box<dyn Fn(Option<AccountId>, &Uri) -> Option<String> + Send>;
 
 impl Core {
     pub fn new(config: Config, seed: [u8; 32]) -> Core {
@@ -172,6 +183,8 @@ impl Core {
             failures: VecDeque::new(),
             next_call: 0,
             shutting_down: false,
+            asks_before_ringing: false,
+            forbids: None,
         }
     }
 
@@ -188,6 +201,11 @@ impl Core {
     /// A random number below `limit`.
     pub fn below(&mut self, limit: u32) -> u32 {
         ((u64::from(self.rng.next_u32()) * u64::from(limit)) >> 32) as u32
+    }
+
+    /// The rule that forbids to call an address, if one does.
+    pub fn forbids(&self, account: Option<AccountId>, target: &Uri) -> Option<String> {
+        self.forbids.as_ref().and_then(|forbids| forbids(account, target))
     }
 
     /// The next call's number.

@@ -102,6 +102,9 @@ pub enum Event {
     },
     /// An auto-answered call is to be answered now: open its sound and give [`super::Command::Answer`].
     AnswerDue { call: CallNo },
+    /// A call rings whose caller gave no offer and wants to hear reliably: open its sound and give
+    /// [`super::Command::OfferEarly`], for our 180 has the offer then.
+    OfferDue { call: CallNo },
     /// Our INVITE left.
     Calling { call: CallNo, account: Option<AccountId>, to: String },
     /// A provisional response, 180 to 199. `early_media`: it, or a former one that still counts, brought SDP.

@@ -59,6 +59,13 @@ pub fn diverted_from(headers: &Headers) -> Option<String> {
         .map(|address| uri_text(&address.uri))
 }
 
+/// Everybody who diverted the call, the last one first (RFC 5806).
+pub fn diversions(headers: &Headers) -> Vec<String> {
+    let name = other("Diversion");
+    let lists = headers.get_all(&name).filter_map(|header| Address::parse_list(&header.value(), "address").ok());
+    lists.flatten().map(|address| uri_text(&address.uri)).collect()
+}
+
 /// The To URI.
 pub fn called(headers: &Headers) -> String {
     headers.typed::<To>().and_then(Result::ok).map(|to| uri_text(&to.uri)).unwrap_or_default()
@@ -79,12 +86,13 @@ pub fn reason(headers: &Headers) -> Option<(Option<u16>, String)> {
             _ => {}
         }
     }
+    let network = cause.filter(|_| protocol.eq_ignore_ascii_case("Q.850")).and_then(super::cause::words);
     // Most PBXs give the cause of Q.850, whose 16 is no status code.
     let cause = cause.filter(|_| protocol.eq_ignore_ascii_case("SIP"));
     let words = match (&text, cause) {
         (Some(text), _) if !text.is_empty() => text.clone(),
         (_, Some(200)) => "answered elsewhere".to_owned(),
-        _ => return None,
+        _ => network?.to_owned(),
     };
     Some((cause, words))
 }
@@ -122,6 +130,7 @@ mod tests {
         let elsewhere = headers(&[(HeaderName::Reason, "SIP ;cause=200 ;text=\"Call completed elsewhere\"")]);
         assert_eq!(reason(&elsewhere), Some((Some(200), "Call completed elsewhere".to_owned())));
         assert_eq!(reason(&headers(&[(HeaderName::Reason, "Q.850;cause=16")])), None);
+        assert_eq!(reason(&headers(&[(HeaderName::Reason, "Q.850;cause=17")])), Some((None, "busy".to_owned())));
         let clearing = headers(&[(HeaderName::Reason, "Q.850;cause=16;text=\"Normal call clearing\"")]);
         assert_eq!(reason(&clearing), Some((None, "Normal call clearing".to_owned())));
     }

@@ -10,11 +10,12 @@ use crate::sip::{CSeq, From, HeaderName, Method, Request, Response, Uri, push, t
 use crate::transaction::{ClientId, Failure, ServerId};
 
 use super::auth::Attempt;
-use super::call::{content_type, name_addr};
+use super::call::name_addr;
 use super::core::{Owner, Resolve};
 use super::event::Event;
 use super::identity::{self, printable, uri_text};
 use super::{AccountId, CommandError, UserAgent, callable, tel_to_sip};
+use crate::sip::body::content_type;
 
 /// What a MESSAGE may have in all where a datagram may carry it (RFC 3428 section 8).
 pub const MAX_REQUEST: usize = 1300;
@@ -92,7 +93,7 @@ impl UserAgent {
         if identity.as_ref().is_some_and(|identity| self.messages.seen.contains(identity)) {
             return self.core.respond(now, id, 482, "Loop Detected", &[]);
         }
-        if !matches!(content_type(request).as_str(), "text/plain" | "") {
+        if !matches!(content_type(&request.headers).as_str(), "text/plain" | "") {
             let extra = [
                 (HeaderName::Accept, "text/plain"),
                 (HeaderName::AcceptEncoding, "identity"),

@@ -16,12 +16,14 @@ mod accounts;
 pub mod auth;
 pub mod call;
 mod capabilities;
+mod cause;
 pub mod command;
 pub mod config;
 mod core;
 pub mod dialog;
 pub mod event;
 pub mod identity;
+mod merged;
 pub mod message;
 mod outside;
 pub mod registration;
@@ -36,21 +38,23 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::sip::transport::{Flow, Transmit};
-use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, is_answerable, parse_datagram};
+use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, has_nul, is_answerable, parse_datagram};
 use crate::transaction::{self, ClientId, Failure};
 
 use call::{Call, Dial, Plan};
 use command::{MediaPorts, Reply};
 use registration::{NoAnswer, Registration};
 
-pub use self::core::{Resolve, Unreachable};
+pub use self::core::{Resolve, Screen, Unreachable};
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
+pub use outside::Counters;
 pub use repair::NetworkChange;
 pub use timer::Timer;
 
 use self::core::{Core, Owner, Waiting};
+use self::merged::Merged;
 
 /// A call's number: from 1, never reused. A person writes it `#1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -85,17 +89,6 @@ pub enum FollowUp {
     },
 }
 
-/// What came in and was not understood or not wanted, counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Datagrams that are no SIP message: dropped.
-    pub malformed: u64,
-    /// Requests refused by the checks of RFC 3261 section 8.2.
-    pub refused: u64,
-    /// INVITEs from strangers: 404.
-    pub strangers: u64,
-}
-
 /// A SIP user agent: see the module's page.
 pub struct UserAgent {
     core: Core,
@@ -104,6 +97,8 @@ pub struct UserAgent {
     registrations: Vec<Registration>,
     subscriptions: subscription::Subscriptions,
     messages: message::Messages,
+    /// Calls that came in and are over: a copy of their INVITE may still come by another way.
+    merged: Merged,
     counters: Counters,
     quiet_told: bool,
 }
@@ -127,9 +122,22 @@ impl UserAgent {
             registrations,
             subscriptions: subscription::Subscriptions::default(),
             messages: message::Messages::default(),
+            merged: Merged::default(),
             counters: Counters::default(),
             quiet_told: false,
         }
+    }
+
+    /// From now on an incoming call is told ([`Event::Incoming`]) before its caller hears of anything: whoever drives the
+    /// core says what becomes of it ([`Command::Alert`], [`Command::Reject`], [`Command::Redirect`]).
+    pub fn ask_before_ringing(&mut self) {
+        self.core.asks_before_ringing = true;
+    }
+
+    /// From now on no INVITE leaves for an address that `screen` names a rule for: neither dialled, nor as a transfer or
+    /// redirection that is followed.
+    pub fn screen_outgoing(&mut self, screen: Screen) {
+        self.core.forbids = Some(screen);
     }
 
     // ---- what happens ----
@@ -170,9 +178,11 @@ impl UserAgent {
                 Timer::Subscription(id) => self.subscription_due(now, id),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
+                | Timer::Reliable(call)
                 | Timer::Resend2xx(call)
                 | Timer::AckMissing(call)
                 | Timer::Glare(call)
+                | Timer::Session(call)
                 | Timer::TransferSilent(call)
                 | Timer::TransferUnanswered(call) => {
                     if let Some(call) = self.calls.get_mut(&call) {
@@ -241,7 +251,18 @@ impl UserAgent {
                 return self.dial(now, account, target, media, None).map(Reply::Call);
             }
             Command::Answer { call, media } => self.with_call(call, |call, core| call.answer(core, now, media))?,
+            Command::OfferEarly { call, media } => {
+                self.with_call(call, |call, core| call.offer_early(core, now, media))?;
+            }
             Command::Reject { call, code } => self.with_call(call, |call, core| call.reject(core, now, code))?,
+            Command::Alert { call } => {
+                let others = self.calls.len().saturating_sub(1);
+                self.with_call(call, |call, core| call.alert(core, now, others))?;
+            }
+            Command::Redirect { call, targets, reason } => {
+                let targets = targets.into_iter().map(callable).collect::<Result<Vec<_>, _>>()?;
+                self.with_call(call, |call, core| call.redirect(core, now, &targets, reason))?;
+            }
             Command::Hangup { call } => self.with_call(call, |call, core| {
                 call.hang_up(core, now);
                 Ok(())
@@ -383,6 +404,9 @@ impl UserAgent {
         for no in over {
             let call = self.calls.remove(&no);
             self.plans.remove(&no);
+            if let Some(key) = call.as_ref().and_then(|call| call.invite_key.clone()) {
+                self.merged.remember(now, key);
+            }
             if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
                 // It has had no answer that could have been told.
                 self.follow_up(now, FollowUp::Notify { referrer, code, reason: String::new() });
@@ -526,6 +550,9 @@ impl UserAgent {
         }
         let caller = account.and_then(|account| self.core.config.accounts.get(account.0));
         let target = tel_to_sip(callable(target)?, caller)?;
+        if let Some(rule) = self.core.forbids(account, &target) {
+            return Err(CommandError::Screened { target: identity::uri_text(&target), rule });
+        }
         let no = self.core.new_call_no();
         let (call, plan) = Call::dial(&mut self.core, now, Dial { account, target, media, referred_by }, no);
         self.calls.insert(no, call);
@@ -568,10 +595,4 @@ fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, Com
     let host = account.and_then(|account| account.uri.host().map(ToString::to_string));
     host.and_then(|host| Uri::parse(format!("sip:{number}@{host};user=phone").into()).ok())
         .ok_or_else(|| CommandError::BadTarget(target.to_string()))
-}
-
-/// Whether there is a NUL before the body: no header field that we use may have one (RFC 3261 section 25.1).
-fn has_nul(message: &[u8]) -> bool {
-    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
-    message.iter().take(end).any(|byte| *byte == 0)
 }

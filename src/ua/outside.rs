@@ -2,16 +2,30 @@
 
 use std::time::Instant;
 
+use crate::sip::body::Content;
 use crate::sip::transport::Flow;
 use crate::sip::{HeaderName, Method, Request};
 use crate::transaction::ServerId;
 
 use super::call::{self, Alerting, Call, Incoming};
-use super::capabilities::{ALLOW, ALLOW_EVENTS};
+use super::capabilities::{ACCEPT, ALLOW, ALLOW_EVENTS, supported};
 use super::subscription::content::event_of;
 use super::subscription::mwi::Summary;
 use super::subscription::{is_known, message_waiting};
 use super::{AccountId, UserAgent, dialog, request};
+
+/// Calls beyond `max_calls` that may wait for a decision.
+const SPARE_CALLS: usize = 8;
+/// What came in and was not understood or not wanted, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Datagrams that are no SIP message: dropped.
+    pub malformed: u64,
+    /// Requests refused by the checks of RFC 3261 section 8.2.
+    pub refused: u64,
+    /// INVITEs from strangers: 404.
+    pub strangers: u64,
+}
 
 impl UserAgent {
     pub(super) fn handle_request(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
@@ -44,7 +58,7 @@ impl UserAgent {
         }
         match request.method {
             Method::Invite => self.handle_invite(now, id, flow, request),
-            Method::Options => self.handle_options(now, id),
+            Method::Options => self.handle_options(now, id, flow, request),
             Method::Notify => self.handle_notify(now, id, flow, request),
             Method::Message => {
                 let account = self.account_called(request);
@@ -67,15 +81,24 @@ impl UserAgent {
         }
     }
 
-    /// RFC 3261 section 11.2.
-    fn handle_options(&mut self, now: Instant, id: ServerId) {
+    /// RFC 3261 section 11.2: as an INVITE would be answered now, with what we can.
+    fn handle_options(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
+        let supported = supported().unwrap_or_default();
         let extra = [
             (HeaderName::Allow, ALLOW),
-            (HeaderName::Accept, "application/sdp"),
+            (HeaderName::Accept, ACCEPT),
             (HeaderName::AcceptEncoding, "identity"),
             (HeaderName::AcceptLanguage, "en"),
+            (HeaderName::Supported, supported.as_str()),
+            (HeaderName::AllowEvents, ALLOW_EVENTS),
         ];
-        self.core.respond(now, id, 200, "OK", &extra);
+        let (code, reason) = match () {
+            () if !self.is_welcome(flow, request) => (404, "Not Found"),
+            () if self.core.shutting_down => (480, "Temporarily Unavailable"),
+            () if self.calls.len() >= self.core.config.max_calls => (486, "Busy Here"),
+            () => (200, "OK"),
+        };
+        self.core.respond(now, id, code, reason, &extra);
     }
 
     /// Message waiting comes without a subscription from many PBXs (RFC 3842); nothing else does.
@@ -126,7 +149,9 @@ impl UserAgent {
     }
 
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        if self.calls.values().any(|call| call.is_merged(request)) {
+        let key = call::InviteKey::of(request);
+        let over = self.merged.knows(now, self.core.tx.timers().timeout(), &key);
+        if over || self.calls.values().any(|call| call.invite_key.as_ref() == Some(&key)) {
             return self.core.respond(now, id, 482, "Loop Detected", &[]);
         }
         if !self.is_welcome(flow, request) {
@@ -136,18 +161,22 @@ impl UserAgent {
         if self.core.shutting_down {
             return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
         }
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let offer = (call::content_type(request) == "application/sdp" && !body.trim().is_empty()).then_some(body);
+        let offer = Content::of(&request.headers, request.body()).session();
         if let Some(offer) = &offer
             && let Err(refusal) = self.core.try_offer(offer, flow.local.ip())
         {
             return call::refuse_offer(&mut self.core, now, id, &refusal);
         }
-        if self.calls.len() >= self.core.config.max_calls {
+        // Whoever decides may have something better than 486 for one call too many.
+        let spare = if self.core.asks_before_ringing { SPARE_CALLS } else { 0 };
+        if self.calls.len() >= self.core.config.max_calls + spare {
             return self.core.respond(now, id, 486, "Busy Here", &[]);
         }
         let account = self.account_called(request);
-        let alerting = Alerting::choose(&self.core, self.calls.len());
+        let alerting = match self.core.asks_before_ringing {
+            true => Alerting::Ask,
+            false => Alerting::choose(&self.core, self.calls.len()),
+        };
         let no = self.core.new_call_no();
         let incoming = Incoming { id, flow, request, offer, account, alerting };
         match Call::ring(&mut self.core, now, no, incoming) {

@@ -1,8 +1,9 @@
 //! What every request from outside must stand (RFC 3261 section 8.2), and what is said outside any dialog.
 
+use crate::sip::body::Content;
 use crate::sip::{HeaderName, Method, Request, Scheme, text, tokens, validate};
 
-use super::capabilities::{self, ALLOW};
+use super::capabilities::{self, ACCEPT, ALLOW};
 
 /// Why a request is refused, before anybody looks at what it wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,12 @@ pub fn inspect(request: &Request) -> Option<Objection> {
     if !unknown.is_empty() {
         return Some(Objection::with(420, "Bad Extension", HeaderName::Unsupported, unknown.join(", ")));
     }
+    if matches!(request.method, Method::Invite | Method::Update)
+        && let Some(least) = super::call::too_short(request)
+    {
+        let least = least.as_secs().to_string();
+        return Some(Objection::with(422, "Session Interval Too Small", HeaderName::MinSe, least));
+    }
     content_objection(request)
 }
 
@@ -57,17 +64,14 @@ fn content_objection(request: &Request) -> Option<Objection> {
         let accept = "identity".to_owned();
         return Some(Objection::with(415, "Unsupported Media Type", HeaderName::AcceptEncoding, accept));
     }
-    let takes_sdp = matches!(request.method, Method::Invite | Method::Update);
+    let takes_sdp = matches!(request.method, Method::Invite | Method::Update | Method::Prack);
     if !takes_sdp || request.body().is_empty() {
         return None;
     }
-    let optional = text(&request.headers, &HeaderName::ContentDisposition).to_ascii_lowercase();
-    let optional = optional.contains("handling=optional");
-    let content_type = super::call::content_type(request);
-    if content_type == "application/sdp" || optional {
+    if Content::of(&request.headers, request.body()) != Content::Unknown {
         return None;
     }
-    let accept = "application/sdp".to_owned();
+    let accept = ACCEPT.to_owned();
     Some(Objection::with(415, "Unsupported Media Type", HeaderName::Accept, accept))
 }
 
@@ -109,6 +113,7 @@ pub fn default_reason(code: u16) -> &'static str {
         410 => "Gone",
         415 => "Unsupported Media Type",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
@@ -159,8 +164,13 @@ mod tests {
             ("INVITE sip:b@x SIP/2.0", "Content-Type: application/sdp\r\n", "v=0", None),
             ("INVITE sip:b@x SIP/2.0", "Content-Type: text/plain\r\n", "hello", Some(415)),
             ("INVITE sip:b@x SIP/2.0", "Content-Encoding: gzip\r\n", "", Some(415)),
-            ("INVITE sip:b@x SIP/2.0", "Require: 100rel\r\n", "", Some(420)),
-            ("CANCEL sip:b@x SIP/2.0", "Require: 100rel\r\n", "", None),
+            ("INVITE sip:b@x SIP/2.0", "Require: 100rel\r\n", "", None),
+            ("INVITE sip:b@x SIP/2.0", "Require: 100rel, unicorn\r\n", "", Some(420)),
+            ("CANCEL sip:b@x SIP/2.0", "Require: unicorn\r\n", "", None),
+            ("INVITE sip:b@x SIP/2.0", "Session-Expires: 89\r\nSupported: timer\r\n", "", Some(422)),
+            ("UPDATE sip:b@x SIP/2.0", "x: 60;refresher=uac\r\nk: timer\r\n", "", Some(422)),
+            ("INVITE sip:b@x SIP/2.0", "Session-Expires: 90\r\nSupported: timer\r\n", "", None),
+            ("INVITE sip:b@x SIP/2.0", "Session-Expires: 60\r\n", "", None),
             ("OPTIONS mailto:b@x SIP/2.0", "", "", Some(416)),
             ("PUBLISH sip:b@x SIP/2.0", "", "", Some(405)),
             ("DANCE sip:b@x SIP/2.0", "", "", Some(501)),

@@ -15,12 +15,16 @@ pub enum Timer {
     Ring(CallNo),
     /// When an incoming call is to be answered without a person.
     AutoAnswer(CallNo),
+    /// When our reliable provisional response is sent again, or given up, for no PRACK came (RFC 3262 section 3).
+    Reliable(CallNo),
     /// When our 2xx to an INVITE is sent again, for no ACK came (RFC 3261 section 13.3.1.4).
     Resend2xx(CallNo),
     /// When the ACK for it is given up, after 64*T1: BYE.
     AckMissing(CallNo),
     /// When a re-INVITE that met another one (491) is tried again (RFC 3261 section 14.1).
     Glare(CallNo),
+    /// When the session is to be refreshed, or has not been (RFC 4028 section 10).
+    Session(CallNo),
     /// When a transfer of ours brought no final NOTIFY for 60 s: failed.
     TransferSilent(CallNo),
     /// When a person has not answered a transfer request for 30 s: refused.

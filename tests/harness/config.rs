@@ -26,6 +26,8 @@ pub fn direct() -> Config {
         hold: HoldStyle::Zero,
         max_calls: 8,
         ring_timeout: Duration::from_secs(120),
+        reliable_ringing: false,
+        session_expires: Duration::from_secs(1800),
         auto_answer: AutoAnswer::Never,
         auto_answer_after: Duration::ZERO,
         transfers: TransferPolicy::Ask,

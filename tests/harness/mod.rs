@@ -9,10 +9,11 @@ pub mod network;
 pub mod peer;
 pub mod phone;
 pub mod sdp;
+pub mod town;
 
 pub use calls::*;
 pub use config::*;
-pub use peer::{Ask, Got, Leg, Peer};
+pub use peer::{Ask, Asked, Got, Leg, Peer};
 pub use phone::{Phone, bracketed, show};
 
 use std::time::Duration;

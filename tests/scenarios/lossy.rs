@@ -20,8 +20,12 @@ const fn s_const(seconds: u64) -> Duration {
 
 /// Runs a flow on a good network first, then on bad ones.
 fn on_networks(phones: usize, flow: impl Fn(&mut Network)) {
+    with_config(Config { transfers: TransferPolicy::Follow, ..direct() }, phones, flow);
+}
+
+fn with_config(config: Config, phones: usize, flow: impl Fn(&mut Network)) {
     let run = |seed: u64, link: Link| {
-        let configs = (0..phones).map(|_| Config { transfers: TransferPolicy::Follow, ..direct() }).collect();
+        let configs = vec![config.clone(); phones];
         let mut network = Network::new(seed, link, configs);
         flow(&mut network);
         network.assert_quiescent();
@@ -73,6 +77,32 @@ fn call_and_hang_up() {
         network.command(1, Command::Hangup { call: theirs }).unwrap();
         assert_eq!(ended(network, 0, ours).0, EndedBy::Remote);
         assert_eq!(ended(network, 1, theirs).0, EndedBy::Local);
+    });
+}
+
+#[test]
+fn ringing_reliably() {
+    with_config(Config { reliable_ringing: true, ..direct() }, 2, |network| {
+        let ours = network.dial(0, 1);
+        let theirs = incoming(network, 1);
+        // However bad the network: the caller hears that it rings.
+        told(network, 0, |event| matches!(event, Event::Ringing { code: 180, .. }));
+        network.command(1, Command::Answer { call: theirs, media: MEDIA }).unwrap();
+        established(network, 0, ours);
+        network.advance(s(40));
+        network.command(0, Command::Hangup { call: ours }).unwrap();
+        ended(network, 1, theirs);
+    });
+}
+
+#[test]
+fn refreshing() {
+    with_config(Config { session_expires: s(90), ..direct() }, 2, |network| {
+        let (ours, theirs) = call(network, 0, 1);
+        // The called one refreshes. No call that both sides want is lost.
+        network.advance(s(1000));
+        network.command(0, Command::Hangup { call: ours }).unwrap();
+        assert_eq!(ended(network, 1, theirs).0, EndedBy::Remote);
     });
 }
 

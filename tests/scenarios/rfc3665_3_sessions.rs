@@ -18,7 +18,7 @@ fn s3_1_successful_session_establishment_alice() {
     assert_eq!(f1.header("Content-Type"), "application/sdp");
     f1.has_line("m=audio 49170 RTP/AVP 0 8 101").has_line("c=IN IP4 192.0.2.101").has_line("a=rtpmap:0 PCMU/8000");
     assert!(f1.header("Allow").contains("INVITE, ACK, CANCEL, BYE"));
-    assert_eq!(f1.header("Supported"), "", "what is not built is not listed");
+    assert!(f1.header("Supported").contains("100rel"));
     f1.reply(180);
     expect_event!(phone, Event::Ringing { code: 180, early_media: false, .. });
     phone.advance(s(10));
@@ -106,6 +106,32 @@ fn s3_2_session_establishment_through_proxies() {
 }
 
 /// 3.7 Session with re-INVITE (IP address change): Bob moves.
+/// The called side of 3.6, whose INVITE comes without a description: F11, F12, F14, F18 to F20.
+#[test]
+fn s3_6_session_with_sdp_in_ack_bob() {
+    let phone = Phone::new(bob());
+    let proxy = phone.peer("ss3", "192.0.2.222:5060");
+    phone.register();
+    let register = proxy.expect("REGISTER");
+    let contact = register.header("Contact").split(['<', '>']).nth(1).unwrap().to_owned();
+    register.reply(200).with("Contact", &format!("<{contact}>;expires=3600"));
+    phone.skip_events();
+    let f11 =
+        proxy.invite().uri(&contact).to("<sip:bob@biloxi.example.com>").with("Record-Route", "<sip:192.0.2.222;lr>");
+    f11.with("Contact", "<sip:alice@client.atlanta.example.com>").sent();
+    let f12 = proxy.expect(180);
+    assert_eq!((f12.body(), f12.header("Record-Route")), (String::new(), "<sip:192.0.2.222;lr>".to_owned()));
+    let call = expect_event!(phone, Event::Incoming { call, .. } => call);
+    phone.answer(call);
+    let f14 = proxy.expect(200);
+    f14.has_line("m=audio 49170 RTP/AVP 0 8 101");
+    let mut leg = f14.leg();
+    expect_event!(phone, Event::Established { .. });
+    leg.ack().sdp(&sdp::bob());
+    expect_event!(phone, Event::Media { media, .. } => assert_eq!(media.remote_rtp.port(), 3456));
+    hung_up(&phone, &mut leg);
+}
+
 #[test]
 fn s3_7_reinvite_after_an_address_change() {
     let phone = Phone::new(direct());
@@ -250,7 +276,7 @@ fn s3_11_unsuccessful_temporarily_unavailable() {
     proxy.expect("ACK");
     expect_event!(phone, Event::Calling { .. });
     expect_event!(phone, Event::Ended { by: EndedBy::Remote, code: Some(480), reason, .. }
-        => assert_eq!(reason, "Temporarily Unavailable"));
+        => assert_eq!(reason, "Temporarily Unavailable (again in 3600 s)"));
     phone.assert_quiescent();
 }
 

@@ -17,6 +17,7 @@ use super::net::{EXCHANGE, Net, Peer, config, peer, rows};
 #[derive(Default)]
 pub struct Rehearsal {
     next: u64,
+    digits: Vec<(SoundId, char)>,
     open: HashMap<SoundId, (Act, Option<Negotiated>)>,
 }
 
@@ -30,6 +31,10 @@ impl Stage for Rehearsal {
 
     fn configure(&mut self, _now: Instant, sound: SoundId, media: &Negotiated) {
         self.open.get_mut(&sound).expect("open").1 = Some(media.clone());
+    }
+
+    fn digit(&mut self, _now: Instant, sound: SoundId, digit: char) {
+        self.digits.push((sound, digit));
     }
 
     fn close(&mut self, _now: Instant, sound: SoundId) {
@@ -266,4 +271,48 @@ fn an_extension_that_is_transferred_calls_with_its_own_password() {
     let mut acts: Vec<Act> = house.stage.open.values().map(|(act, _)| *act).collect();
     acts.sort_by_key(|act| *act as u8);
     assert_eq!(acts, [Act::Echo, Act::Music], "the echo and the music talk to each other");
+}
+
+#[test]
+fn one_that_hangs_up_after_five_seconds() {
+    let mut house = open_house();
+    house.invite("sip:607@example.com", 1);
+    let ok = house.expect(200);
+    house.in_dialog("ACK", &ok, 1, 1, "");
+    house.advance(Duration::from_millis(4990));
+    let alice = house.alice.clone();
+    house.net.expect_nothing(&alice);
+    house.advance(Duration::from_millis(10));
+    let bye = house.expect_request("BYE");
+    let reply = house.alice.reply(&bye, 200, "");
+    house.send(&reply);
+    house.assert_quiescent();
+
+    // The caller may be faster.
+    house.invite("sip:607@example.com", 2);
+    let ok = house.expect(200);
+    house.in_dialog("ACK", &ok, 2, 1, "");
+    house.in_dialog("BYE", &ok, 2, 2, "");
+    house.expect(200);
+    house.assert_quiescent();
+}
+
+#[test]
+fn digits_by_info_reach_the_sound() {
+    let mut house = open_house();
+    house.invite("sip:609@example.com", 1);
+    let ok = house.expect(200);
+    house.in_dialog("ACK", &ok, 1, 1, "");
+    let target = text(&ok.headers, &HeaderName::Contact).trim_matches(['<', '>']).to_owned();
+    let body = "Signal=7\r\nDuration=160\r\n";
+    let rest =
+        format!("Route: {}\r\nContent-Type: application/dtmf-relay\r\n", text(&ok.headers, &HeaderName::RecordRoute));
+    let info = house.alice.request("INFO", &target, 1, 2, &rest);
+    let info = info.replace(&format!("To: <{target}>"), &format!("To: {}", text(&ok.headers, &HeaderName::To)));
+    house.send(&info.replace("Content-Length: 0\r\n\r\n", &format!("Content-Length: {}\r\n\r\n{body}", body.len())));
+    house.expect(200);
+    assert_eq!(house.stage.digits, [(SoundId(1), '7')]);
+    house.in_dialog("BYE", &ok, 1, 3, "");
+    house.expect(200);
+    house.assert_quiescent();
 }

@@ -62,6 +62,8 @@ impl Caller {
             hold: HoldStyle::Zero,
             max_calls: 8,
             ring_timeout: Duration::from_secs(60),
+            reliable_ringing: false,
+            session_expires: Duration::ZERO,
             auto_answer: AutoAnswer::Never,
             auto_answer_after: Duration::ZERO,
             transfers: TransferPolicy::Refuse,
@@ -75,7 +77,8 @@ impl Caller {
         let mut session = Session::new(now, [5; 32]);
         session.set_microphone_open(true);
         Caller {
-            ua: UserAgent::new(now, config, [6; 32]),
+            // Two callers must not have the same Call-IDs.
+            ua: UserAgent::new(now, config, [flow.local.port() as u8; 32]),
             socket,
             flow,
             rtp: bind(),
@@ -208,6 +211,33 @@ fn a_phone_registers_hears_the_echo_of_its_own_tone_and_then_the_exchange_s() {
     caller.until(|_, event| matches!(event, Event::Established { .. }));
     exchange.shutdown();
     caller.until(|_, event| matches!(event, Event::Ended { .. }));
+}
+
+#[test]
+fn in_the_conference_room_each_hears_the_other_and_not_himself() {
+    let (exchange, password) = demo::start().unwrap();
+    let mut callers = [Caller::new(&exchange, &password, 700.0), Caller::new(&exchange, &password, 1000.0)];
+    for caller in &mut callers {
+        caller.ua.command(Instant::now(), Command::Register { account: AccountId(0) }).unwrap();
+        caller.until(|_, event| matches!(event, Event::Registered { .. }));
+        caller.call(&exchange, "608");
+        caller.until(|_, event| matches!(event, Event::Established { .. }));
+    }
+    let end = Instant::now() + DEADLINE;
+    // Half a second for the buffers, then half a second of talk.
+    while callers.iter().any(|caller| caller.session.stats().received < 25) {
+        assert!(Instant::now() < end, "no sound came");
+        callers.iter_mut().for_each(|caller| drop(caller.turn()));
+    }
+    callers.iter_mut().for_each(|caller| caller.heard.clear());
+    while callers.iter().any(|caller| caller.heard.len() < 6000) {
+        callers.iter_mut().for_each(|caller| drop(caller.turn()));
+    }
+    for (caller, own, other) in [(&callers[0], 700.0, 1000.0), (&callers[1], 1000.0, 700.0)] {
+        let heard = &caller.heard[2000..];
+        let (own, other) = (goertzel::level(heard, own, 8000), goertzel::level(heard, other, 8000));
+        assert!(other > -25.0 && own < other - 20.0, "own voice {own} dBFS, the other {other} dBFS");
+    }
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct Call {
     pub open_at: Option<Instant>,
     opened: bool,
     playing: Option<Player>,
+    /// We hold it; with what it hears then, once that is there.
+    held: Option<Option<Player>>,
     pub tones: Option<Digits>,
     sent_digits: VecDeque<char>,
     pub recording: Option<Recording>,
@@ -43,6 +45,7 @@ impl Call {
             open_at: None,
             opened: false,
             playing: None,
+            held: None,
             tones: None,
             sent_digits: VecDeque::new(),
             recording: None,
@@ -70,6 +73,18 @@ impl Call {
         self.playing = Some(player);
     }
 
+    /// From now on the microphone is not for this call, or is again.
+    pub fn set_held(&mut self, held: bool) {
+        self.held = held.then_some(None);
+    }
+
+    /// What a held side hears; it may have been taken back meanwhile.
+    pub fn hold_music(&mut self, player: Player) {
+        if let Some(music) = &mut self.held {
+            *music = Some(player);
+        }
+    }
+
     /// Gives the session this tick's samples: the microphone's, or what is played or dialled in their place. True when
     /// a sound that was played has ended.
     pub fn speak(&mut self, now: Instant, microphone: &[i16], scratch: &mut Vec<i16>) -> bool {
@@ -82,7 +97,12 @@ impl Call {
         scratch.clear();
         scratch.extend_from_slice(microphone);
         let mut ended = false;
-        if open && let Some(player) = &mut self.playing {
+        if let Some(music) = &mut self.held {
+            match music {
+                Some(player) => player.read(rate, scratch),
+                None => scratch.fill(0),
+            }
+        } else if open && let Some(player) = &mut self.playing {
             player.read(rate, scratch);
             ended = player.is_over();
             if ended {

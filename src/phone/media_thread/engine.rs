@@ -24,7 +24,7 @@ use super::conference::Member;
 use super::devices::{Opened, Opener, Slot};
 use super::sockets::Sockets;
 use super::speaker::Speaker;
-use super::{DigitsBy, Message, Order, Report, SharedLevels};
+use super::{DigitsBy, Load, Message, Order, Report, SharedLevels};
 
 /// How long devices stay open for a call that is coming.
 const PREPARED: Duration = Duration::from_secs(15);
@@ -83,6 +83,14 @@ pub struct Engine {
 fn prefer_this_thread() {
     // SAFETY: a system call with plain numbers; 0 is the calling thread.
     let _ = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
+}
+
+/// What a held side hears for `hold_music = "tone"`: a quiet beep every five seconds.
+fn hold_tone() -> wav::Clip {
+    const RATE: u32 = 8000;
+    let mut samples = vec![0i16; 5 * RATE as usize];
+    tones::Generator::new(tones::HOLD, RATE).fill(&mut samples);
+    wav::Clip { rate: RATE, samples: samples.into() }
 }
 
 /// Whether the loop goes on.
@@ -190,8 +198,11 @@ impl Engine {
             Message::Call { call, sockets, seed } => self.begin(now, call, sockets, seed),
             Message::Move { call, sockets } => self.move_to(call, sockets),
             Message::Opened { role, generation, result } => self.opened(now, role, generation, result),
-            Message::Loaded { call, result } => match (self.calls.get_mut(&call), result) {
-                (Some(call), Ok(clip)) => call.play(Player::new(clip, false)),
+            Message::Loaded { call, why, result } => match (self.calls.get_mut(&call), result) {
+                (Some(call), Ok(clip)) => match why {
+                    Load::Play => call.play(Player::new(clip, false)),
+                    Load::Held => call.hold_music(Player::new(clip, true)),
+                },
                 (Some(_), Err(error)) => self.file_failed(call, error.to_string()),
                 (None, _) => (),
             },
@@ -247,7 +258,16 @@ impl Engine {
                 DeviceRole::Output => self.output.rename(name),
                 DeviceRole::Ring => self.ring.rename(name),
             },
-            Order::Play { call, path } => self.load(call, path),
+            Order::Play { call, path } => self.load(call, Load::Play, path),
+            Order::Held { call, music } => {
+                let Some(open) = self.calls.get_mut(&call) else { return };
+                open.set_held(music.is_some());
+                match music {
+                    None | Some(config::HoldMusic::None) => {}
+                    Some(config::HoldMusic::Tone) => open.hold_music(Player::new(hold_tone(), true)),
+                    Some(config::HoldMusic::File(path)) => self.load(call, Load::Held, path.into()),
+                }
+            }
             Order::Record { call, path } => {
                 let Some(call) = self.calls.get_mut(&call) else { return };
                 let before = call.recording.replace(Recording::begin(path));
@@ -423,11 +443,11 @@ impl Engine {
         }
     }
 
-    fn load(&mut self, call: CallNo, path: std::path::PathBuf) {
+    fn load(&mut self, call: CallNo, why: Load, path: std::path::PathBuf) {
         let (messages, poller) = (self.opener.messages.clone(), Arc::clone(&self.opener.poller));
         let run = move || {
             // The media thread may have ended meanwhile.
-            let _ = messages.send(Message::Loaded { call, result: wav::load(&path) });
+            let _ = messages.send(Message::Loaded { call, why, result: wav::load(&path) });
             let _ = poller.notify();
         };
         if let Err(error) = std::thread::Builder::new().name("wav-load".into()).spawn(run) {

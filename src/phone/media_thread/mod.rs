@@ -53,6 +53,8 @@ pub enum Order {
     Configure { call: CallNo, media: Negotiated },
     /// Microphone samples may leave in this call (from the 200 on).
     OpenMicrophone { call: CallNo },
+    /// We hold this call: in place of the microphone it hears this, if anything is sent at all; `None`: no more.
+    Held { call: CallNo, music: Option<config::HoldMusic> },
     /// Ends a call's sound; [`Report::Closed`] follows.
     Close { call: CallNo },
     /// A tone of the progress of a call, in the speaker; `Silence` ends it. Ringback stays silent while the call's RTP comes
@@ -149,7 +151,16 @@ enum Message {
     Call { call: CallNo, sockets: sockets::Sockets, seed: [u8; 32] },
     Move { call: CallNo, sockets: sockets::Sockets },
     Opened { role: DeviceRole, generation: u64, result: devices::OpenResult },
-    Loaded { call: CallNo, result: Result<wav::Clip, wav::WavError> },
+    Loaded { call: CallNo, why: Load, result: Result<wav::Clip, wav::WavError> },
+}
+
+/// Why a file is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Load {
+    /// [`Order::Play`].
+    Play,
+    /// [`Order::Held`].
+    Held,
 }
 
 /// [`Levels`], written by the media thread and read by others: floats as bits.

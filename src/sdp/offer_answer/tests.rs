@@ -48,6 +48,28 @@ fn socket(text: &str) -> SocketAddr {
 }
 
 #[test]
+fn what_stands_is_offered_again_to_the_letter() {
+    let mut session = phone();
+    let (answer, agreed) = session.answer(&audio(1, "sendrecv"), &LOCAL, Intent::Talk).unwrap();
+    assert_eq!(session.offer_again(&LOCAL, Intent::Talk), answer);
+    assert_eq!(session.handle_answer(&audio(1, "sendrecv")), Ok(agreed));
+    // Refused, it can be offered once more.
+    assert_eq!(session.offer_again(&LOCAL, Intent::Talk), answer);
+    session.rollback();
+    assert_eq!(session.offer_again(&LOCAL, Intent::Talk), answer);
+    session.rollback();
+    // What an answer could not say, another place or another wish is a new offer.
+    let (recvonly, _) = session.answer(&audio(2, "sendonly"), &LOCAL, Intent::Talk).unwrap();
+    let offer = session.offer_again(&LOCAL, Intent::Talk);
+    assert_eq!((direction(&offer), version(&offer)), ("a=sendrecv", version(&recvonly) + 1));
+    session.rollback();
+    let moved = session.offer_again(&LocalMedia { rtp_port: 6000, ..LOCAL }, Intent::Talk);
+    assert_eq!(line(&moved, "m="), "m=audio 6000 RTP/AVP 0 8 101");
+    session.rollback();
+    assert_eq!(direction(&session.offer_again(&LOCAL, ZERO)), "a=sendonly");
+}
+
+#[test]
 fn an_offer_in_full() {
     assert_eq!(
         phone().offer(&LOCAL, Intent::Talk),

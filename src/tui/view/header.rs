@@ -18,7 +18,8 @@ const ACCOUNTS: usize = 3;
 /// Rows that the header takes.
 pub fn rows(app: &App) -> u16 {
     let accounts = app.accounts.len().clamp(1, ACCOUNTS + 1);
-    1 + u16::try_from(accounts).unwrap_or(1)
+    let switched = u16::from(!text::switched_on(app).is_empty());
+    1 + switched + u16::try_from(accounts).unwrap_or(1)
 }
 
 /// Draws it.
@@ -35,6 +36,10 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     if app.accounts.len() > ACCOUNTS {
         let more = text::more_accounts(app.accounts.len() - ACCOUNTS);
         lines.push(Line::styled(format!("    {more}"), theme.dim()));
+    }
+    let switched = text::switched_on(app);
+    if !switched.is_empty() {
+        lines.push(Line::styled(format!("  {}", fit(&switched, columns.saturating_sub(4))), theme.warning()));
     }
     frame.render_widget(ratatui::text::Text::from(lines), area);
 }

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::sdp::{Intent, LocalMedia};
+use crate::sdp::{Intent, LocalMedia, Refusal};
+use crate::sip::body::Content;
 use crate::sip::transport::Flow;
-use crate::sip::{CSeq, HeaderName, Request, Response, push, set, text};
+use crate::sip::{CSeq, Expires, HeaderName, Request, Response, Uri, push, set, text};
 use crate::transaction::ServerId;
 
-use super::super::command::{CommandError, MediaPorts};
+use super::super::capabilities::ACCEPT;
+use super::super::command::{CommandError, DiversionReason, MediaPorts};
 use super::super::config::AutoAnswer;
 use super::super::core::Core;
 use super::super::dialog::Dialog;
@@ -17,7 +19,11 @@ use super::super::event::{EndedBy, Event};
 use super::super::identity;
 use super::super::timer::Timer;
 use super::super::{AccountId, CallNo};
+use super::reliable::Manner;
 use super::{Call, Phase};
+
+/// Diversions that a call may have behind it to be sent on once more.
+const MAX_DIVERSIONS: usize = 5;
 
 /// An INVITE that waits for a person.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +31,10 @@ pub struct Ringing {
     pub(super) invite: ServerId,
     /// The caller's offer; none: we make one in the 2xx (RFC 3261 section 13.2.1).
     pub(super) offer: Option<String>,
+    /// The INVITE itself ends before our patience does (RFC 3261 section 13.3.1).
+    expires: bool,
+    /// The caller has been told that it rings, or it is answered without.
+    pub(super) alerted: bool,
 }
 
 /// Our 2xx to an INVITE, until its ACK comes (RFC 3261 section 13.3.1.4).
@@ -43,6 +53,8 @@ pub struct Unacked {
 /// How a call announces itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alerting {
+    /// Nothing is sent before it is decided what becomes of the call.
+    Ask,
     /// 180, and a person decides.
     Ring,
     /// 180, and it is answered after a while.
@@ -67,6 +79,26 @@ impl Alerting {
     }
 }
 
+/// What an INVITE and its copies have in common, when proxies send it to us by several ways (RFC 3261 section 8.2.2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InviteKey {
+    call_id: Bytes,
+    from_tag: Vec<u8>,
+    sequence: Option<u32>,
+}
+
+impl InviteKey {
+    /// That of an INVITE outside any dialog.
+    pub fn of(request: &Request) -> InviteKey {
+        let from = request.headers.typed::<crate::sip::From>().and_then(Result::ok);
+        InviteKey {
+            call_id: Bytes::from(text(&request.headers, &HeaderName::CallId)),
+            from_tag: from.and_then(|from| from.tag().map(<[u8]>::to_vec)).unwrap_or_default(),
+            sequence: request.headers.typed::<CSeq>().and_then(Result::ok).map(|cseq| cseq.sequence),
+        }
+    }
+}
+
 /// An INVITE that may ring.
 pub struct Incoming<'a> {
     pub id: ServerId,
@@ -86,10 +118,15 @@ impl Call {
         let trusted = cx.is_own_server(account, flow.remote.ip());
         let peer = identity::caller(&request.headers, trusted);
         let call_id = Bytes::from(text(&request.headers, &HeaderName::CallId));
-        let ringing = Ringing { invite: id, offer };
+        let expires = request.headers.typed::<Expires>().and_then(Result::ok);
+        let expires = expires.map(|expires| Duration::from_secs(u64::from(expires.0)));
+        let patience = cx.config.ring_timeout;
+        let limit = expires.map_or(patience, |expires| expires.min(patience));
+        let ringing = Ringing { invite: id, offer, expires: limit < patience, alerted: false };
         let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
         call.dialog = Some(dialog);
         call.local = Some(flow.local);
+        call.invite_key = Some(InviteKey::of(request));
         cx.emit(Event::Incoming {
             call: no,
             account,
@@ -99,21 +136,58 @@ impl Call {
             referred_by: identity::first_address(&request.headers, &HeaderName::ReferredBy)
                 .map(|address| identity::uri_text(&address.uri)),
         });
-        cx.timers.set(Timer::Ring(no), now + cx.config.ring_timeout);
+        cx.timers.set(Timer::Ring(no), now + limit);
+        call.alert_as(cx, now, request, alerting);
+        Some(call)
+    }
+
+    /// Lets a call ring that waits for the decision, with `others` more calls up.
+    pub fn alert(&mut self, cx: &mut Core, now: Instant, others: usize) -> Result<(), CommandError> {
+        let Phase::Ringing(ringing) = &self.phase else {
+            return Err(self.wrong_state("only an incoming call can ring"));
+        };
+        if !ringing.alerted
+            && let Some(request) = cx.tx.server_request(ringing.invite).cloned()
+        {
+            let alerting = Alerting::choose(cx, others);
+            self.alert_as(cx, now, &request, alerting);
+        }
+        Ok(())
+    }
+
+    fn alert_as(&mut self, cx: &mut Core, now: Instant, request: &Request, alerting: Alerting) {
+        let Phase::Ringing(ringing) = &mut self.phase else { return };
+        let (invite, has_offer) = (ringing.invite, ringing.offer.is_some());
+        ringing.alerted = alerting != Alerting::Ask;
         match alerting {
-            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: no }),
+            Alerting::Ask => {}
+            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: self.no }),
             Alerting::Ring | Alerting::RingThenAnswer => {
-                if let Some(mut response) = cx.response(request, 180, "Ringing") {
-                    copy_record_route(request, &mut response);
-                    call.finish_response(cx, &mut response);
-                    cx.tx.respond(now, id, response);
+                match Manner::of(cx, request) {
+                    // The first reliable response must have the offer.
+                    Manner::Reliable if !has_offer => cx.emit(Event::OfferDue { call: self.no }),
+                    manner => self.tell_ringing(cx, now, (invite, request), manner),
                 }
                 if alerting == Alerting::RingThenAnswer {
-                    cx.timers.set(Timer::AutoAnswer(no), now + cx.config.auto_answer_after);
+                    cx.timers.set(Timer::AutoAnswer(self.no), now + cx.config.auto_answer_after);
                 }
             }
         }
-        Some(call)
+    }
+
+    fn tell_ringing(&mut self, cx: &mut Core, now: Instant, (id, request): (ServerId, &Request), manner: Manner) {
+        let Some(response) = self.ringing_response(cx, request, None) else { return };
+        match manner {
+            Manner::Plain => cx.tx.respond(now, id, response),
+            Manner::Reliable => self.send_reliably(cx, now, (id, request), response, None),
+        }
+    }
+
+    /// 180, which makes the early dialog.
+    pub(super) fn ringing_response(&self, cx: &Core, request: &Request, sdp: Option<String>) -> Option<Response> {
+        let mut response = cx.response(request, 180, "Ringing")?;
+        self.complete(cx, request, &mut response, sdp);
+        Some(response)
     }
 
     /// Our dialog's tag, for a response to its INVITE.
@@ -143,13 +217,27 @@ impl Call {
     }
 
     /// A 2xx to an INVITE of the peer's, with the routes that it recorded.
-    pub(super) fn success(&self, cx: &Core, request: &Request, sdp: String) -> Option<Response> {
+    pub(super) fn success(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        request: &Request,
+        sdp: Option<String>,
+    ) -> Option<Response> {
         let mut response = cx.response(request, 200, "OK")?;
-        copy_record_route(request, &mut response);
-        push(&mut response.headers, HeaderName::ContentType, "application/sdp");
-        response.set_body(sdp.into());
-        self.finish_response(cx, &mut response);
+        push(&mut response.headers, HeaderName::Accept, ACCEPT);
+        self.answer_refresh(cx, now, request, &mut response);
+        self.complete(cx, request, &mut response, sdp);
         Some(response)
+    }
+
+    fn complete(&self, cx: &Core, request: &Request, response: &mut Response, sdp: Option<String>) {
+        copy_record_route(request, response);
+        if let Some(sdp) = sdp {
+            push(&mut response.headers, HeaderName::ContentType, "application/sdp");
+            response.set_body(sdp.into());
+        }
+        self.finish_response(cx, response);
     }
 
     pub(super) fn auto_answer_due(&mut self, cx: &mut Core) {
@@ -166,23 +254,33 @@ impl Call {
         let Some(request) = cx.tx.server_request(ringing.invite).cloned() else {
             return Err(CommandError::NoSuchCall(self.no));
         };
-        self.media = Some(media);
+        let agreed_early = self.negotiated.is_some();
+        if !agreed_early {
+            self.media = self.media.filter(|_| self.reliable.is_some()).or(Some(media));
+        }
+        cx.timers.cancel(&Timer::Ring(self.no));
+        cx.timers.cancel(&Timer::AutoAnswer(self.no));
+        if self.awaits_prack() {
+            self.answer_waits = Some(media);
+            return Ok(());
+        }
+        cx.timers.cancel(&Timer::Reliable(self.no));
         let Some(local) = self.local_media() else { return Err(CommandError::NoSuchCall(self.no)) };
         let (body, heard) = match &ringing.offer {
+            // Offer and answer have gone in a reliable 180 and its PRACK.
+            _ if agreed_early => (None, None),
             Some(offer) => match self.sdp.answer(offer, &local, Intent::Talk) {
-                Ok((body, media)) => (body, Some(media)),
+                Ok((body, media)) => (Some(body), Some(media)),
                 Err(_) => {
                     // The offer was read when it came: this is not expected, and must not hang the caller.
                     self.refuse(cx, now, 488, EndedBy::Local);
                     return Ok(());
                 }
             },
-            None => (self.sdp.offer(&local, Intent::Talk), None),
+            None => (Some(self.sdp.offer(&local, Intent::Talk)), None),
         };
-        let Some(response) = self.success(cx, &request, body) else { return Ok(()) };
-        cx.timers.cancel(&Timer::Ring(self.no));
-        cx.timers.cancel(&Timer::AutoAnswer(self.no));
-        let offered = heard.is_none().then_some(Intent::Talk);
+        let Some(response) = self.success(cx, now, &request, body) else { return Ok(()) };
+        let offered = (heard.is_none() && !agreed_early).then_some(Intent::Talk);
         self.send_2xx(cx, now, ringing.invite, &request, response, offered);
         if let Some(media) = heard {
             self.set_media(cx, media);
@@ -253,11 +351,12 @@ impl Call {
             return self.end(cx, now, EndedBy::Local, None, "hung up");
         }
         if let Some(intent) = unacked.offered {
-            let body = String::from_utf8_lossy(request.body()).into_owned();
-            match self.sdp.handle_answer(&body) {
+            let answer = Content::of(&request.headers, request.body()).session();
+            let answer = answer.ok_or(Refusal::BadAnswer("the ACK has none"));
+            match answer.and_then(|answer| self.sdp.handle_answer(&answer)) {
                 Ok(media) => self.agreed(cx, intent, media),
                 Err(error) if self.negotiated.is_none() => {
-                    self.send_bye(cx, now);
+                    self.send_bye_because(cx, now, Some((488, "no usable answer in the ACK")));
                     self.end(cx, now, EndedBy::Local, Some(488), error.to_string());
                     return;
                 }
@@ -298,8 +397,51 @@ impl Call {
         Ok(())
     }
 
+    /// The call is sent elsewhere: 302 with the addresses as Contact, and with who diverts in front of whoever did before
+    /// (RFC 5806 section 4).
+    pub fn redirect(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        targets: &[Uri],
+        reason: DiversionReason,
+    ) -> Result<(), CommandError> {
+        let Phase::Ringing(ringing) = &self.phase else {
+            return Err(self.wrong_state("only an incoming call that rings can be sent elsewhere"));
+        };
+        let invite = ringing.invite;
+        let (Some(request), false) = (cx.tx.server_request(invite).cloned(), targets.is_empty()) else {
+            return Err(CommandError::NoSuchCall(self.no));
+        };
+        let ours =
+            self.account.and_then(|account| cx.config.accounts.get(account.0)).map(|account| account.uri.clone());
+        let ours = ours.map_or_else(|| identity::called(&request.headers), |uri| identity::uri_text(&uri));
+        let before = identity::diversions(&request.headers);
+        if before.len() >= MAX_DIVERSIONS || before.iter().any(|uri| uri.eq_ignore_ascii_case(&ours)) {
+            return Err(CommandError::DivertedBefore(self.no));
+        }
+        if let Some(mut response) = cx.response(&request, 302, "Moved Temporarily") {
+            self.set_tag(&mut response);
+            for (place, target) in targets.iter().enumerate() {
+                let q = 10usize.saturating_sub(place).max(1);
+                push(&mut response.headers, HeaderName::Contact, format!("<{target}>;q={}.{}", q / 10, q % 10));
+            }
+            let diversion = format!("<{ours}>;reason={};counter=1", reason.as_str());
+            push(&mut response.headers, crate::sip::other("Diversion"), diversion);
+            for earlier in request.headers.get_all(&crate::sip::other("Diversion")) {
+                response.headers.push(earlier.clone());
+            }
+            set(&mut response.headers, HeaderName::ContentLength, "0");
+            cx.tx.respond(now, invite, response);
+        }
+        self.end(cx, now, EndedBy::Local, Some(302), "sent elsewhere");
+        Ok(())
+    }
+
     pub(super) fn ring_timeout(&mut self, cx: &mut Core, now: Instant) {
-        self.refuse(cx, now, 480, EndedBy::Timeout);
+        // An INVITE that has expired counts as cancelled.
+        let expired = matches!(&self.phase, Phase::Ringing(ringing) if ringing.expires);
+        self.refuse(cx, now, if expired { 487 } else { 480 }, EndedBy::Timeout);
     }
 
     /// The caller gave up (RFC 3261 section 9.2).
@@ -314,16 +456,6 @@ impl Call {
         let reason =
             identity::reason(&cancel.headers).map_or_else(|| "the caller gave up".to_owned(), |(_, words)| words);
         self.end(cx, now, EndedBy::Remote, Some(487), reason);
-    }
-
-    /// Whether this call is the one that a copy of its INVITE, come by another way, belongs to (RFC 3261 section 8.2.2.2).
-    pub fn is_merged(&self, request: &Request) -> bool {
-        let dialog = self.dialog.as_ref();
-        let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map(|cseq| cseq.sequence);
-        let from_tag = request.headers.typed::<crate::sip::From>().and_then(Result::ok);
-        let from_tag = from_tag.and_then(|from| from.tag().map(<[u8]>::to_vec)).unwrap_or_default();
-        self.has_call_id(&request.headers)
-            && dialog.is_some_and(|dialog| dialog.remote_tag.as_ref() == from_tag && dialog.remote_seq == sequence)
     }
 
     /// Where our sound is received, for an answer inside the dialog.

@@ -1,13 +1,16 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
-//! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `moving` takes it to another address, `modify` changes a standing call (hold, resume, the far
-//! side's re-INVITE and UPDATE), `request` answers what comes inside the dialog, `transfer` hands it on.
+//! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `reliable` makes provisional
+//! responses reliable, `modify` changes a standing call (hold, resume, the far side's re-INVITE and UPDATE), `moving` takes it to
+//! another address, `refresh` shows that it still stands, `request` answers what comes inside the dialog, `transfer` hands it on.
 
 mod incoming;
 mod modify;
 mod moving;
 mod outgoing;
 mod redirect;
+mod refresh;
+mod reliable;
 mod request;
 mod transfer;
 
@@ -28,9 +31,10 @@ use super::event::{EndedBy, Event, Party};
 use super::timer::Timer;
 use super::{AccountId, CallNo, auth};
 
-pub use incoming::{Alerting, Incoming};
-pub use modify::{content_type, refuse_offer};
+pub use incoming::{Alerting, Incoming, InviteKey};
+pub use modify::refuse_offer;
 pub use outgoing::{Dial, Plan, end_branch};
+pub use refresh::too_short;
 
 /// How far a call is.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,14 +52,17 @@ enum Phase {
 }
 
 /// A re-INVITE of ours that is under way.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Modifying {
-    /// What it asks for.
+    /// What it asks for; what stands already, if it only refreshes the session.
     intent: Intent,
     /// Its CSeq number.
     sequence: u32,
     /// It says our new address.
     moving: bool,
+    /// Its reliable responses, and the answer in one of them.
+    reliable: reliable::Sequence,
+    answered: Option<Negotiated>,
 }
 
 /// One call.
@@ -82,11 +89,18 @@ pub struct Call {
     moving: bool,
     /// How often in a row our re-INVITE has met 491.
     glares: u32,
+    /// It came at a bad moment, and waits for [`Timer::Glare`].
+    pausing: bool,
     /// The last two ACKs for 2xxs of the peer, to be repeated: their CSeq numbers and they. The 2xx to the INVITE may come
     /// again when a re-INVITE has had its own.
     acks: [Option<(u32, Request)>; 2],
+    /// Our reliable provisional response to the INVITE.
+    reliable: Option<reliable::Provisional>,
+    /// The person has answered, with these ports, and the PRACK for our offer has not come yet.
+    answer_waits: Option<MediaPorts>,
     /// Our 2xx that waits for its ACK.
     unacked: Option<incoming::Unacked>,
+    refreshing: refresh::Refreshing,
     attempt: auth::Attempt,
     established_at: Option<Instant>,
     end_code: Option<u16>,
@@ -94,6 +108,8 @@ pub struct Call {
     leaving: bool,
     transfer: Option<transfer::Asking>,
     asked: Option<transfer::Asked>,
+    /// The INVITE that it came by.
+    pub invite_key: Option<InviteKey>,
     /// The call whose peer asked for this one, which is told how it goes.
     pub referrer: Option<CallNo>,
 }
@@ -119,14 +135,19 @@ impl Call {
             modifying: None,
             moving: false,
             glares: 0,
+            pausing: false,
             acks: [None, None],
+            reliable: None,
+            answer_waits: None,
             unacked: None,
+            refreshing: refresh::Refreshing::default(),
             attempt: auth::Attempt::default(),
             established_at: None,
             end_code: None,
             leaving: false,
             transfer: None,
             asked: None,
+            invite_key: None,
             referrer: None,
         }
     }
@@ -153,7 +174,7 @@ impl Call {
 
     /// Whether a request belongs to one of its early dialogs: we call, and it is not answered yet.
     pub fn has_early_dialog(&mut self, headers: &Headers) -> bool {
-        self.early_dialog(headers).is_some()
+        self.early_with(headers).is_some()
     }
 
     /// Takes the CSeq number of a request inside the dialog that is answered elsewhere; false: it is out of order.
@@ -263,9 +284,11 @@ impl Call {
         for timer in [
             Timer::Ring(self.no),
             Timer::AutoAnswer(self.no),
+            Timer::Reliable(self.no),
             Timer::Resend2xx(self.no),
             Timer::AckMissing(self.no),
             Timer::Glare(self.no),
+            Timer::Session(self.no),
             Timer::TransferSilent(self.no),
             Timer::TransferUnanswered(self.no),
         ] {
@@ -275,10 +298,27 @@ impl Call {
 
     /// Sends BYE; its answer changes nothing any more.
     fn send_bye(&mut self, cx: &mut Core, now: Instant) {
+        self.send_bye_because(cx, now, None);
+    }
+
+    /// Sends BYE with a reason (RFC 3326): a status code and words of ours.
+    fn send_bye_because(&mut self, cx: &mut Core, now: Instant, reason: Option<(u16, &'static str)>) {
         if let Some(dialog) = &mut self.dialog {
-            let bye = dialog.request(Method::Bye);
+            let mut bye = dialog.request(Method::Bye);
+            if let Some((code, words)) = reason {
+                push(&mut bye.headers, HeaderName::Reason, format!("SIP;cause={code};text=\"{words}\""));
+            }
             cx.send(now, Owner::Nobody, bye);
         }
+    }
+
+    /// The peer knows nothing of this call any more (RFC 3261 section 12.2.1.2).
+    fn lost(&mut self, cx: &mut Core, now: Instant, code: u16) {
+        if self.is_over() {
+            return;
+        }
+        self.send_bye(cx, now);
+        self.end(cx, now, EndedBy::Remote, Some(code), "the other side has lost the call");
     }
 
     /// The person, or the phone's end, hangs up: CANCEL, BYE or a refusal.
@@ -306,9 +346,14 @@ impl Call {
         match timer {
             Timer::Ring(_) => self.ring_timeout(cx, now),
             Timer::AutoAnswer(_) => self.auto_answer_due(cx),
+            Timer::Reliable(_) => self.resend_reliable(cx, now),
             Timer::Resend2xx(_) => self.resend_2xx(cx, now),
             Timer::AckMissing(_) => self.ack_missing(cx, now),
-            Timer::Glare(_) => self.reconcile(cx, now),
+            Timer::Glare(_) => {
+                self.pausing = false;
+                self.reconcile(cx, now);
+            }
+            Timer::Session(_) => self.session_due(cx, now),
             Timer::TransferSilent(_) => self.transfer_silent(cx, now),
             Timer::TransferUnanswered(_) => {
                 if self.refuse_transfer(cx, now) {
@@ -343,6 +388,20 @@ impl Call {
                 self.modify_response(cx, now, id, trusted, response);
                 Vec::new()
             }
+            Purpose::Prack => {
+                self.prack_response(cx, now, id, trusted, &response);
+                Vec::new()
+            }
+            Purpose::Update => {
+                self.note_identity(cx, &response.headers, trusted);
+                self.update_response(cx, now, id, trusted, &response);
+                Vec::new()
+            }
+            // RFC 3261 section 12.2.1.2: the peer has lost the dialog.
+            Purpose::Refer | Purpose::Info if matches!(response.status.code(), 408 | 481) => {
+                self.lost(cx, now, response.status.code());
+                Vec::new()
+            }
             Purpose::Refer => {
                 self.refer_response(cx, now, id, trusted, &response);
                 Vec::new()
@@ -368,7 +427,7 @@ impl Call {
                 self.end(cx, now, EndedBy::Local, Some(487), "hung up");
             }
             (Purpose::Invite, Phase::Inviting(_) | Phase::Resolving) => self.end(cx, now, by, Some(code), reason),
-            (Purpose::Modify, Phase::Established) => {
+            (Purpose::Modify | Purpose::Update, Phase::Established) => {
                 // RFC 3261 section 12.2.1.2: a request in the dialog that times out ends it.
                 self.send_bye(cx, now);
                 self.end(cx, now, by, Some(code), reason);
@@ -377,7 +436,8 @@ impl Call {
             (Purpose::Info, Phase::Established) => {
                 cx.emit(Event::CallError { call: self.no, message: format!("the digit was not sent: {reason}") });
             }
-            (Purpose::Invite | Purpose::Modify | Purpose::Refer | Purpose::Info, _) => {}
+            (Purpose::Prack, _) => tracing::debug!(call = %self.no, reason, "PRACK got no answer"),
+            (Purpose::Invite | Purpose::Modify | Purpose::Update | Purpose::Refer | Purpose::Info, _) => {}
         }
     }
 

@@ -4,16 +4,17 @@
 use std::time::{Duration, Instant};
 
 use crate::sdp::{HoldStyle, Intent, Negotiated, Refusal};
-use crate::sip::{HeaderName, Method, Request, Response, push, set, text};
+use crate::sip::body::Content;
+use crate::sip::{HeaderName, Method, Request, Response, push, set};
 use crate::transaction::{ClientId, ServerId};
 
 use super::super::command::CommandError;
 use super::super::core::{Core, Owner, Purpose};
 use super::super::dialog::Dialog;
-use super::super::event::{EndedBy, Event};
+use super::super::event::Event;
 use super::super::timer::Timer;
-use super::outgoing::{acknowledge, session_description};
-use super::{Call, Modifying, Phase, status_line};
+use super::outgoing::{acknowledge, retry_after, session_description};
+use super::{Call, Modifying, Phase, reliable, status_line};
 
 /// How often a re-INVITE of ours that meets another one is tried again.
 const MAX_GLARES: u32 = 8;
@@ -47,18 +48,33 @@ impl Call {
         if self.phase != Phase::Established || self.modifying.is_some() || self.awaits_ack() {
             return;
         }
-        if self.want == self.have && !self.moving {
+        if self.want == self.have && !self.refreshing.due && !self.moving {
             self.intent_reached(cx, now);
+            return;
+        }
+        if self.pausing {
             return;
         }
         let (Some(local), Some(dialog)) = (self.local_media(), &mut self.dialog) else { return };
         let mut request = dialog.request(Method::Invite);
         let sequence = dialog.local_seq;
-        let sdp = self.sdp.offer(&local, self.want);
+        // RFC 3264 section 8: what has not changed keeps its version; our address has.
+        let sdp = match self.want == self.have && !self.moving {
+            true => self.sdp.offer_again(&local, self.want),
+            false => self.sdp.offer(&local, self.want),
+        };
         self.add_contact(cx, &mut request.headers);
+        self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, sdp);
         let moving = std::mem::take(&mut self.moving);
-        self.modifying = Some(Modifying { intent: self.want, sequence, moving });
+        self.modifying = Some(Modifying {
+            intent: self.want,
+            sequence,
+            moving,
+            reliable: reliable::Sequence::default(),
+            answered: None,
+        });
+        self.refreshing.asked_at = Some(now);
         self.attempt = Default::default();
         cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
     }
@@ -79,37 +95,59 @@ impl Call {
     ) {
         let Some(request) = cx.tx.client_request(id).cloned() else { return };
         match (response.status.class(), response.status.code()) {
-            (1, _) => {}
+            (1, _) => self.modify_provisional(cx, now, &response),
             (2, _) => self.modified(cx, now, &request, &response),
             (_, 401 | 407) => match cx.authorize(id, self.account, trusted, &mut self.attempt, &response) {
                 Ok(mut request) => {
                     if let (Some(dialog), Some(modifying)) = (&mut self.dialog, &mut self.modifying) {
                         modifying.sequence = dialog.renumber(&mut request);
+                        modifying.reliable = reliable::Sequence::default();
                     }
                     cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
                 }
                 Err(why) => self.modify_refused(cx, now, &format!("{}: {why}", status_line(&response))),
             },
-            (_, 408 | 481) => {
-                // RFC 3261 section 12.2.1.2: the peer has lost the dialog.
-                self.send_bye(cx, now);
-                let code = response.status.code();
-                self.end(cx, now, EndedBy::Remote, Some(code), "the other side has lost the call");
+            (_, code @ (408 | 481)) => self.lost(cx, now, code),
+            (_, 491) if self.glares < MAX_GLARES => {
+                // RFC 3261 section 14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
+                let steps = if self.outgoing { 210 + cx.below(191) } else { cx.below(201) };
+                self.try_again(cx, now, Duration::from_millis(u64::from(steps) * 10));
             }
-            (_, 491) if self.glares < MAX_GLARES => self.glare(cx, now),
-            (_, 488) if self.want == Intent::Hold(HoldStyle::Zero) => {
-                self.sdp.rollback();
-                self.moving |= self.modifying.take().is_some_and(|modifying| modifying.moving);
-                self.want = Intent::Hold(HoldStyle::SendOnly);
+            // RFC 3261 section 14.2: an INVITE of the peer's, or an earlier one of ours, is not done with there.
+            (_, 500) if self.glares < MAX_GLARES && short_pause(&response).is_some() => {
+                self.try_again(cx, now, short_pause(&response).unwrap_or_default());
+            }
+            (_, 422) if self.raise(&response) => {
+                self.withdraw();
+                self.refreshing.due = true;
+                self.reconcile(cx, now);
+            }
+            (_, 488) if self.modifying.as_ref().is_some_and(|m| m.intent == Intent::Hold(HoldStyle::Zero)) => {
+                self.withdraw();
+                if self.want == Intent::Hold(HoldStyle::Zero) {
+                    self.want = Intent::Hold(HoldStyle::SendOnly);
+                }
                 self.reconcile(cx, now);
             }
             _ => self.modify_refused(cx, now, &status_line(&response)),
         }
     }
 
+    /// A provisional response may be reliable and bring the answer here, too (RFC 3262 section 5).
+    fn modify_provisional(&mut self, cx: &mut Core, now: Instant, response: &Response) {
+        let Some(modifying) = &mut self.modifying else { return };
+        let Some(dialog) = self.dialog.as_mut().filter(|_| reliable::number(response).is_some()) else { return };
+        if modifying.reliable.accept(cx, now, self.no, Some(dialog), response)
+            && modifying.answered.is_none()
+            && let Some(answer) = session_description(response)
+        {
+            modifying.answered = self.sdp.handle_answer(&answer).ok();
+        }
+    }
+
     fn modified(&mut self, cx: &mut Core, now: Instant, request: &Request, response: &Response) {
         let sequence = request.headers.typed::<crate::sip::CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
-        if self.modifying.is_none_or(|modifying| modifying.sequence != sequence) {
+        if self.modifying.as_ref().is_none_or(|modifying| modifying.sequence != sequence) {
             self.repeat_ack(cx, now, sequence);
             return;
         }
@@ -119,7 +157,14 @@ impl Call {
         let dialog: Dialog = dialog.clone();
         let ack = acknowledge(cx, now, request, &dialog, sequence);
         self.remember_ack(sequence, ack);
-        match session_description(response).ok_or(Refusal::NoAudio).and_then(|answer| self.sdp.handle_answer(answer)) {
+        self.refreshed(cx, now, response);
+        let answer = match modifying.answered {
+            Some(media) => Ok(media),
+            None => {
+                session_description(response).ok_or(Refusal::NoAudio).and_then(|text| self.sdp.handle_answer(&text))
+            }
+        };
+        match answer {
             Ok(media) => {
                 self.agreed(cx, modifying.intent, media);
                 if modifying.moving {
@@ -145,27 +190,41 @@ impl Call {
         }
     }
 
-    /// A refused re-INVITE changes nothing (RFC 3261 section 14.1).
+    /// A refused re-INVITE changes nothing (RFC 3261 section 14.1). What the person has asked for since is tried next.
     fn modify_refused(&mut self, cx: &mut Core, now: Instant, why: &str) {
-        if self.modifying.is_some_and(|modifying| modifying.moving) {
+        if self.modifying.as_ref().is_some_and(|modifying| modifying.moving) {
             return self.cannot_move(cx, now, why);
         }
-        let what = if self.is_on_hold() { "hold" } else { "resume" };
         self.sdp.rollback();
-        self.modifying = None;
+        let intent = self.modifying.take().map_or(self.want, |modifying| modifying.intent);
         self.glares = 0;
-        self.want = self.have;
-        cx.emit(Event::CallError { call: self.no, message: format!("{what} was refused: {why}") });
-        self.transfer_after_hold(cx, now);
+        if self.refreshing.due {
+            self.refresh_refused(cx, now);
+        }
+        if intent != self.have {
+            let what = if matches!(intent, Intent::Hold(_)) { "hold" } else { "resume" };
+            cx.emit(Event::CallError { call: self.no, message: format!("{what} was refused: {why}") });
+        }
+        if self.want == intent {
+            self.want = self.have;
+            self.transfer_after_hold(cx, now);
+        } else {
+            self.reconcile(cx, now);
+        }
     }
 
-    /// RFC 3261 section 14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
-    fn glare(&mut self, cx: &mut Core, now: Instant) {
+    /// A re-INVITE of ours has come to nothing; what it said of our address is still to be said.
+    fn withdraw(&mut self) {
         self.sdp.rollback();
         self.moving |= self.modifying.take().is_some_and(|modifying| modifying.moving);
+    }
+
+    /// The re-INVITE came at a bad moment: once more after a pause.
+    fn try_again(&mut self, cx: &mut Core, now: Instant, pause: Duration) {
+        self.withdraw();
         self.glares += 1;
-        let steps = if self.outgoing { 210 + cx.below(191) } else { cx.below(201) };
-        cx.timers.set(Timer::Glare(self.no), now + Duration::from_millis(u64::from(steps) * 10));
+        self.pausing = true;
+        cx.timers.set(Timer::Glare(self.no), now + pause);
     }
 
     /// The far side's re-INVITE.
@@ -174,25 +233,22 @@ impl Call {
             return cx.respond(now, id, 491, "Request Pending", &[]);
         }
         if self.phase != Phase::Established {
-            let pause = cx.below(11).to_string();
-            return cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
+            return later(cx, now, id);
         }
         let Some(local) = self.media_for_answer() else { return cx.respond(now, id, 488, "Not Acceptable Here", &[]) };
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let (sdp, media) = if body.trim().is_empty() {
+        let (sdp, media) = match Content::of(&request.headers, request.body()).session() {
             // RFC 6337 section 5.3: the offer states what we want (a hold that has met 491, too), not the last negotiated
             // direction.
-            (self.sdp.offer(&local, self.want), None)
-        } else {
-            match self.sdp.answer(&body, &local, self.have) {
+            None => (self.sdp.offer(&local, self.want), None),
+            Some(offer) => match self.sdp.answer(&offer, &local, self.have) {
                 Ok((answer, media)) => (answer, Some(media)),
                 Err(refusal) => return refuse_offer(cx, now, id, &refusal),
-            }
+            },
         };
         if let Some(dialog) = &mut self.dialog {
             dialog.refresh_target(&request.headers);
         }
-        if let Some(response) = self.success(cx, request, sdp) {
+        if let Some(response) = self.success(cx, now, request, Some(sdp)) {
             self.acknowledged_by_offer(cx);
             let offered = media.is_none().then_some(self.want);
             self.send_2xx(cx, now, id, request, response, offered);
@@ -204,21 +260,21 @@ impl Call {
 
     /// The far side's UPDATE (RFC 3311 section 5.2).
     pub(super) fn handle_update(&mut self, cx: &mut Core, now: Instant, id: ServerId, request: &Request) {
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let has_offer = !body.trim().is_empty();
-        if has_offer && (self.modifying.is_some() || self.awaits_answer()) {
+        let offer = Content::of(&request.headers, request.body()).session();
+        let ours_pending = self.modifying.is_some() || self.awaits_answer() || self.awaits_prack();
+        if offer.is_some() && ours_pending {
             return cx.respond(now, id, 491, "Request Pending", &[]);
         }
-        if has_offer && self.phase != Phase::Established {
-            let pause = cx.below(11).to_string();
-            return cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
+        if offer.is_some() && self.phase != Phase::Established && self.negotiated.is_none() {
+            // The offer in the INVITE waits for the person, who answers the call with it.
+            return later(cx, now, id);
         }
         let mut answer = None;
-        if has_offer {
+        if let Some(offer) = offer {
             let Some(local) = self.media_for_answer() else {
                 return cx.respond(now, id, 488, "Not Acceptable Here", &[]);
             };
-            match self.sdp.answer(&body, &local, self.have) {
+            match self.sdp.answer(&offer, &local, self.have) {
                 Ok(accepted) => answer = Some(accepted),
                 Err(refusal) => return refuse_offer(cx, now, id, &refusal),
             }
@@ -226,8 +282,20 @@ impl Call {
         if let Some(dialog) = &mut self.dialog {
             dialog.refresh_target(&request.headers);
         }
+        self.update_accepted(cx, now, (id, request), answer);
+    }
+
+    /// 200 to an UPDATE, with the answer to the offer in it and what that means.
+    pub(super) fn update_accepted(
+        &mut self,
+        cx: &mut Core,
+        now: Instant,
+        (id, request): (ServerId, &Request),
+        answer: Option<(String, Negotiated)>,
+    ) {
         let Some(mut response) = cx.response(request, 200, "OK") else { return };
         self.add_contact(cx, &mut response.headers);
+        self.answer_refresh(cx, now, request, &mut response);
         if let Some((sdp, media)) = answer {
             push(&mut response.headers, HeaderName::ContentType, "application/sdp");
             response.set_body(sdp.into());
@@ -237,6 +305,18 @@ impl Call {
         set(&mut response.headers, HeaderName::ContentLength, length);
         cx.tx.respond(now, id, response);
     }
+}
+
+/// How long a 500 asks to wait, if that is not longer than RFC 3261 section 14.2 has it.
+fn short_pause(response: &Response) -> Option<Duration> {
+    retry_after(response).filter(|seconds| *seconds <= 10).map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+/// Refuses a request that comes before an earlier one is done with: 500, to be sent again within 10 s (RFC 3261 section 14.2,
+/// RFC 3311 section 5.2).
+pub(super) fn later(cx: &mut Core, now: Instant, id: ServerId) {
+    let pause = cx.below(11).to_string();
+    cx.respond(now, id, 500, "Server Internal Error", &[(HeaderName::RetryAfter, pause.as_str())]);
 }
 
 /// Refuses an offer: 400 when it can't be read, 488 when it can't be taken; the session stays as it was.
@@ -249,10 +329,4 @@ pub fn refuse_offer(cx: &mut Core, now: Instant, id: ServerId, refusal: &Refusal
             cx.respond(now, id, 488, "Not Acceptable Here", &[(HeaderName::Warning, warning)]);
         }
     }
-}
-
-/// The Content-Type of a request, lower case, without parameters.
-pub fn content_type(request: &Request) -> String {
-    let value = text(&request.headers, &HeaderName::ContentType).to_ascii_lowercase();
-    value.split(';').next().unwrap_or_default().trim().to_owned()
 }

@@ -4,22 +4,29 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::sdp::{self, Intent, Negotiated};
+use crate::sdp::{self, Intent, Negotiated, Refusal};
+use crate::sip::body::Content;
 use crate::sip::transport::Flow;
-use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, push, text};
+use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, push, set, text};
 use crate::transaction::ClientId;
 
+use super::super::auth::Attempt;
 use super::super::command::MediaPorts;
 use super::super::core::{Core, Owner, Purpose, Resolve, Waiting};
 use super::super::dialog::{Dialog, to_tag};
 use super::super::event::{EndedBy, Event, Party};
 use super::super::{AccountId, CallNo, FollowUp};
-use super::{Call, Phase, name_addr, reason_phrase};
+use super::{Call, Phase, name_addr, reason_phrase, reliable};
 
 /// Early dialogs that one call may have.
 const MAX_EARLY: usize = 32;
 /// Challenges that are answered for one INVITE: several proxies may each have one.
 const MAX_CHALLENGES: u32 = 8;
+
+/// More than the PRACKs that a branch can have had.
+const BRANCH_GAP: u32 = 1_000;
+/// Characters of the other side's words that are shown.
+const MAX_WORDS: usize = 200;
 
 /// An INVITE under way.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +63,26 @@ pub struct Early {
     /// The dialog, where there is a tag: requests of the called side may come in it.
     pub(super) dialog: Option<Dialog>,
     /// The offer and answer as it stands with this one.
-    sdp: Option<(sdp::Session, Negotiated)>,
+    pub(super) sdp: Option<(sdp::Session, Negotiated)>,
+    /// The answer in it came reliably: it stands, and there may be other offers (RFC 3262 section 5).
+    pub(super) settled: bool,
+    /// Its reliable responses.
+    sequence: reliable::Sequence,
+    /// The challenges to its PRACKs.
+    pub(super) attempt: Attempt,
+}
+
+impl Early {
+    fn new(tag: Bytes, dialog: Option<Dialog>) -> Early {
+        Early {
+            tag,
+            dialog,
+            sdp: None,
+            settled: false,
+            sequence: reliable::Sequence::default(),
+            attempt: Attempt::default(),
+        }
+    }
 }
 
 impl PartialEq for Early {
@@ -143,6 +169,7 @@ impl Call {
             push(&mut request.headers, HeaderName::ReferredBy, referred_by.clone());
         }
         self.add_contact(cx, &mut request.headers);
+        self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, self.sdp.offer(&local, Intent::Talk));
         if let Some(AccountId(place)) = self.account
             && cx.is_own_server(self.account, flow.remote.ip())
@@ -183,32 +210,39 @@ impl Call {
             inviting.cancel = Cancel::Sent;
             cx.send_cancel(now, self.no);
         }
-        // 199 ends one branch (RFC 6228): it is no ringing.
-        if matches!(code, 100 | 199) || inviting.is_cancelled() {
+        if code == 100 || inviting.is_cancelled() {
             return Vec::new();
         }
         let tag = to_tag(&response.headers).unwrap_or_default();
+        if code == 199 {
+            self.branch_ended(cx, now, &tag, response);
+            return Vec::new();
+        }
         let place = match inviting.early.iter().position(|early| early.tag == tag) {
             Some(place) => place,
             None if inviting.early.len() < MAX_EARLY => {
                 let request = cx.tx.client_request(id).filter(|_| !tag.is_empty());
                 let dialog = request.and_then(|request| Dialog::from_response(request, response));
-                inviting.early.push(Early { tag, dialog, sdp: None });
+                inviting.early.push(Early::new(tag, dialog));
                 inviting.early.len() - 1
             }
             None => return Vec::new(),
         };
         let mut heard = None;
-        if let Some(answer) = session_description(response) {
-            let mut session = self.sdp.clone();
-            match session.handle_answer(answer) {
-                Ok(media) => {
-                    heard = Some(media.clone());
-                    if let Some(early) = inviting.early.get_mut(place) {
+        if let Some(early) = inviting.early.get_mut(place) {
+            if !early.sequence.accept(cx, now, self.no, early.dialog.as_mut(), response) {
+                return Vec::new();
+            }
+            if let Some(answer) = session_description(response).filter(|_| !early.settled) {
+                let mut session = self.sdp.clone();
+                match session.handle_answer(&answer) {
+                    Ok(media) => {
+                        heard = Some(media.clone());
+                        early.settled = early.dialog.is_some() && reliable::number(response).is_some();
                         early.sdp = Some((session, media));
                     }
+                    Err(error) => tracing::debug!(call = %self.no, %error, "an early answer is not used"),
                 }
-                Err(error) => tracing::debug!(call = %self.no, %error, "an early answer is not used"),
             }
         }
         let early_media = inviting.early.iter().any(|early| early.sdp.is_some());
@@ -220,6 +254,25 @@ impl Call {
             .map(|referrer| FollowUp::Notify { referrer, code, reason: reason_phrase(response) })
             .into_iter()
             .collect()
+    }
+
+    /// 199: one branch has ended before the others (RFC 6228).
+    fn branch_ended(&mut self, cx: &mut Core, now: Instant, tag: &Bytes, response: &Response) {
+        let Phase::Inviting(inviting) = &mut self.phase else { return };
+        let Some(place) = inviting.early.iter().position(|early| early.tag == *tag) else { return };
+        let mut ended = inviting.early.remove(place);
+        if !ended.sequence.accept(cx, now, self.no, ended.dialog.as_mut(), response) {
+            return inviting.early.insert(place, ended);
+        }
+        if ended.sdp.is_none() {
+            return;
+        }
+        let other = inviting.early.iter().rev().find_map(|early| early.sdp.as_ref().map(|(_, media)| media.clone()));
+        let early_media = other.is_some();
+        if let Some(media) = other {
+            self.set_media(cx, media);
+        }
+        cx.emit(Event::Ringing { call: self.no, code: 199, early_media });
     }
 
     fn accepted(&mut self, cx: &mut Core, now: Instant, id: ClientId, response: &Response) -> Vec<FollowUp> {
@@ -242,7 +295,10 @@ impl Call {
         let Phase::Inviting(inviting) = self.phase.clone() else { return Vec::new() };
         let tag = dialog.remote_tag.clone();
         let early = inviting.early.iter().find(|early| early.tag == tag);
-        dialog.remote_seq = early.and_then(|early| early.dialog.as_ref()?.remote_seq);
+        if let Some(known) = early.and_then(|early| early.dialog.as_ref()) {
+            dialog.remote_seq = known.remote_seq;
+            dialog.local_seq = dialog.local_seq.max(known.local_seq);
+        }
         self.dialog = Some(dialog);
         if inviting.is_cancelled() {
             // The 200 crossed our CANCEL: the call stands for a moment, and ends.
@@ -254,26 +310,35 @@ impl Call {
         let same = early.iter().find(|early| early.tag == tag);
         // Some send their 183 without a To tag.
         let early = same.or_else(|| early.iter().rfind(|early| early.tag.is_empty())).cloned();
-        let answer = match (session_description(response), early.and_then(|early| early.sdp)) {
-            (Some(answer), _) => self.sdp.handle_answer(answer).map_err(|error| error.to_string()),
+        // RFC 3261 section 13.2.1: what comes after a reliable answer is none.
+        let settled = early.as_ref().is_some_and(|early| early.settled);
+        let answer = match (session_description(response).filter(|_| !settled), early.and_then(|early| early.sdp)) {
+            (Some(answer), _) => self.sdp.handle_answer(&answer),
             (None, Some((session, media))) => {
                 self.sdp = session;
                 Ok(media)
             }
-            (None, None) => Err("the answer has no session description".to_owned()),
+            (None, None) => Err(Refusal::BadAnswer("the 200 has no session description")),
         };
         match answer {
             Ok(media) => {
                 self.set_media(cx, media);
                 self.establish(cx, now);
+                self.forget_least();
+                self.refreshed(cx, now, response);
                 if self.negotiated.as_ref().is_some_and(|media| media.held_by_peer) {
                     cx.emit(Event::RemoteHeld { call: self.no });
                 }
                 self.tell_referrer(200, "OK".to_owned())
             }
-            Err(reason) => {
-                self.send_bye(cx, now);
-                self.end(cx, now, EndedBy::Local, Some(488), reason);
+            Err(refusal) => {
+                // What can't be read is no matter of codecs.
+                let code = match refusal {
+                    Refusal::Malformed(_) | Refusal::BadAnswer(_) => 400,
+                    Refusal::NoAudio | Refusal::NoCommonCodec { .. } => 488,
+                };
+                self.send_bye_because(cx, now, Some((code, "no usable session description")));
+                self.end(cx, now, EndedBy::Local, Some(code), refusal.to_string());
                 self.tell_referrer(488, "Not Acceptable Here".to_owned())
             }
         }
@@ -301,18 +366,52 @@ impl Call {
                 Err(why) => reason = why,
             }
         }
+        if code == 422 && self.ask_for_longer(cx, now, id, response) {
+            return Vec::new();
+        }
         if response.status.class() == 3 && self.follow_redirect(cx, now, id, response) {
             return Vec::new();
         }
         if let (3, Some(contact)) = (response.status.class(), super::super::dialog::contact(&response.headers)) {
             reason = format!("{reason}: now at {}", super::super::identity::uri_text(&contact));
         }
-        if let Some((_, words)) = super::super::identity::reason(&response.headers) {
+        let why = super::super::identity::reason(&response.headers).map(|(_, words)| words);
+        if let Some(words) = why.or_else(|| warning(response)) {
             reason = format!("{reason}: {words}");
+        }
+        if let Some(seconds) = retry_after(response) {
+            reason = format!("{reason} (again in {seconds} s)");
         }
         let phrase = reason_phrase(response);
         self.end(cx, now, EndedBy::Remote, Some(code), reason);
         self.tell_referrer(code, phrase)
+    }
+
+    /// Sends the INVITE again with the session interval that a 422 asks for (RFC 4028 section 7.3); false: it asks for none.
+    fn ask_for_longer(&mut self, cx: &mut Core, now: Instant, id: ClientId, response: &Response) -> bool {
+        let (Some(mut request), Some(flow)) = (cx.tx.client_request(id).cloned(), cx.tx.client_flow(id)) else {
+            return false;
+        };
+        if !self.raise(response) {
+            return false;
+        }
+        for name in [HeaderName::Via, HeaderName::Authorization, HeaderName::ProxyAuthorization] {
+            request.headers.remove_all(&name);
+        }
+        let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(1, |cseq| cseq.sequence + 1);
+        set(&mut request.headers, HeaderName::CSeq, format!("{sequence} INVITE"));
+        self.ask_refresh(cx, &mut request.headers);
+        if let Some(AccountId(place)) = self.account
+            && cx.is_own_server(self.account, flow.remote.ip())
+        {
+            cx.preauthorize(place, &mut request);
+        }
+        if let Phase::Inviting(inviting) = &mut self.phase {
+            inviting.provisional = false;
+            inviting.early.clear();
+        }
+        cx.send_by(now, Owner::Call(self.no, Purpose::Invite), request, flow);
+        true
     }
 
     /// Tells who asked for this call what has become of it: once, for he may ask for another one.
@@ -340,9 +439,15 @@ impl Call {
     }
 
     /// The early dialog that a request of the called side belongs to.
-    pub(super) fn early_dialog(&mut self, headers: &Headers) -> Option<&mut Dialog> {
+    pub(super) fn early_with(&mut self, headers: &Headers) -> Option<&mut Early> {
         let Phase::Inviting(inviting) = &mut self.phase else { return None };
-        inviting.early.iter_mut().filter_map(|early| early.dialog.as_mut()).find(|dialog| dialog.matches(headers))
+        inviting.early.iter_mut().find(|early| early.dialog.as_ref().is_some_and(|dialog| dialog.matches(headers)))
+    }
+
+    /// The early dialog with this tag of the called side.
+    pub(super) fn early_tagged(&mut self, tag: &Bytes) -> Option<&mut Early> {
+        let Phase::Inviting(inviting) = &mut self.phase else { return None };
+        inviting.early.iter_mut().find(|early| early.tag == *tag)
     }
 
     /// Keeps an ACK, to be repeated when its 2xx comes again.
@@ -401,12 +506,27 @@ pub fn end_branch(cx: &mut Core, now: Instant, id: ClientId, invite: &Request, r
     let sequence = dialog.local_seq;
     acknowledge(cx, now, invite, &dialog, sequence);
     if cx.note_ended(id, &dialog.remote_tag) {
+        // The PRACKs in this branch have had the next numbers; a gap is allowed (RFC 3261 section 12.2.2).
+        dialog.local_seq += BRANCH_GAP;
         cx.send(now, Owner::Nobody, dialog.request(Method::Bye));
     }
 }
 
+/// The words of a Warning (RFC 3261 section 20.43), safe to show.
+fn warning(response: &Response) -> Option<String> {
+    let warning = text(&response.headers, &HeaderName::Warning);
+    let words = warning.split('"').nth(1)?.trim();
+    (!words.is_empty()).then(|| super::super::identity::printable(&words.chars().take(MAX_WORDS).collect::<String>()))
+}
+
+/// The seconds of a Retry-After, within reason (RFC 3261 section 20.33).
+pub fn retry_after(response: &Response) -> Option<u32> {
+    let text = text(&response.headers, &HeaderName::RetryAfter);
+    let seconds = text.split([';', '(', ' ']).next().and_then(|seconds| seconds.parse().ok())?;
+    (seconds <= 24 * 3600).then_some(seconds)
+}
+
 /// The session description in a response, if it has one.
-pub fn session_description(response: &Response) -> Option<&str> {
-    let is_sdp = text(&response.headers, &HeaderName::ContentType).to_ascii_lowercase().starts_with("application/sdp");
-    std::str::from_utf8(response.body()).ok().filter(|body| is_sdp && !body.trim().is_empty())
+pub fn session_description(response: &Response) -> Option<String> {
+    Content::of(&response.headers, response.body()).session()
 }

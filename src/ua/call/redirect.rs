@@ -27,6 +27,10 @@ impl Call {
             return false;
         };
         strip(&mut target);
+        if let Some(rule) = cx.forbids(self.account, &target) {
+            tracing::info!(call = %self.no, rule, "the redirection is not followed: outgoing screening");
+            return false;
+        }
         let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(1, |cseq| cseq.sequence + 1);
         if request.set_uri(target.clone()).is_err() {
             return false;

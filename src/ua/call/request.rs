@@ -2,15 +2,17 @@
 
 use std::time::Instant;
 
+use crate::sdp::Intent;
+use crate::sip::body::{Content, content_type};
 use crate::sip::transport::Flow;
-use crate::sip::{HeaderName, Method, Request, set};
+use crate::sip::{HeaderName, Method, Request};
 use crate::transaction::ServerId;
 
-use super::super::capabilities::ALLOW;
+use super::super::capabilities::{ACCEPT, ALLOW, supported};
 use super::super::core::Core;
 use super::super::event::{EndedBy, Event};
 use super::super::identity;
-use super::modify::content_type;
+use super::modify::refuse_offer;
 use super::{Call, Phase};
 
 impl Call {
@@ -30,34 +32,47 @@ impl Call {
                 self.note_identity(cx, &request.headers, trusted);
                 self.handle_update(cx, now, id, request);
             }
+            Method::Prack => self.handle_prack(cx, now, id, request),
             Method::Info => self.handle_info(cx, now, id, request),
             Method::Refer => self.handle_refer(cx, now, id, request),
             Method::Notify => self.handle_notify(cx, now, id, request),
-            Method::Options => cx.respond(now, id, 200, "OK", &[(HeaderName::Allow, ALLOW)]),
+            Method::Options => tell_capabilities(cx, now, id),
             _ => cx.respond(now, id, 405, "Method Not Allowed", &[(HeaderName::Allow, ALLOW)]),
         }
     }
 
     /// A request of the called side before its answer. PBXs tell by UPDATE who rings; a 481 would make them give up.
     pub fn handle_early_request(&mut self, cx: &mut Core, now: Instant, id: ServerId, flow: Flow, request: &Request) {
-        let Some(dialog) = self.early_dialog(&request.headers) else { return };
-        if !dialog.accept_seq(request) {
+        let local = self.media_for_answer();
+        let Some(early) = self.early_with(&request.headers) else { return };
+        if !early.dialog.as_mut().is_some_and(|dialog| dialog.accept_seq(request)) {
             return cx.respond(now, id, 500, "Out of Order", &[]);
         }
         match request.method {
-            // RFC 3311 section 5.2: our own offer, in the INVITE, still waits for its answer.
-            Method::Update if !request.body().is_empty() => cx.respond(now, id, 491, "Request Pending", &[]),
             Method::Update => {
-                dialog.refresh_target(&request.headers);
+                let offer = Content::of(&request.headers, request.body()).session();
+                let answer = match (offer, &mut early.sdp, local) {
+                    (None, _, _) => None,
+                    (Some(offer), Some((session, media)), Some(local)) if early.settled => {
+                        match session.answer(&offer, &local, Intent::Talk) {
+                            Ok((answer, negotiated)) => {
+                                media.clone_from(&negotiated);
+                                Some((answer, negotiated))
+                            }
+                            Err(refusal) => return refuse_offer(cx, now, id, &refusal),
+                        }
+                    }
+                    // RFC 3311 section 5.2: our own offer, in the INVITE, still waits for its answer.
+                    (Some(_), _, _) => return cx.respond(now, id, 491, "Request Pending", &[]),
+                };
+                if let Some(dialog) = &mut early.dialog {
+                    dialog.refresh_target(&request.headers);
+                }
                 let trusted = cx.is_own_server(self.account, flow.remote.ip());
                 self.note_identity(cx, &request.headers, trusted);
-                if let Some(mut response) = cx.response(request, 200, "OK") {
-                    self.add_contact(cx, &mut response.headers);
-                    set(&mut response.headers, HeaderName::ContentLength, "0");
-                    cx.tx.respond(now, id, response);
-                }
+                self.update_accepted(cx, now, (id, request), answer);
             }
-            Method::Options => cx.respond(now, id, 200, "OK", &[(HeaderName::Allow, ALLOW)]),
+            Method::Options => tell_capabilities(cx, now, id),
             Method::Info if request.body().is_empty() => cx.respond(now, id, 200, "OK", &[]),
             _ => cx.respond(now, id, 481, "Call/Transaction Does Not Exist", &[]),
         }
@@ -83,7 +98,7 @@ impl Call {
             return cx.respond(now, id, 469, "Bad Info Package", &[(crate::sip::other("Recv-Info"), "")]);
         }
         let body = String::from_utf8_lossy(request.body()).into_owned();
-        let digit = match content_type(request).as_str() {
+        let digit = match content_type(&request.headers).as_str() {
             "application/dtmf-relay" => relay_digit(&body),
             "application/dtmf" => body.trim().chars().next().map(|digit| (digit, 160)),
             "" if body.is_empty() => return cx.respond(now, id, 200, "OK", &[]),
@@ -100,6 +115,13 @@ impl Call {
             _ => cx.respond(now, id, 400, "Bad Digit", &[]),
         }
     }
+}
+
+/// 200 to an OPTIONS inside a dialog, with what we can (RFC 3261 section 11.2).
+fn tell_capabilities(cx: &mut Core, now: Instant, id: ServerId) {
+    let supported = supported().unwrap_or_default();
+    let extra = [(HeaderName::Allow, ALLOW), (HeaderName::Accept, ACCEPT), (HeaderName::Supported, supported.as_str())];
+    cx.respond(now, id, 200, "OK", &extra);
 }
 
 /// `Signal=5` and `Duration=160` of application/dtmf-relay; some write the event's number for those that are no decimal

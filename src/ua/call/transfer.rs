@@ -13,8 +13,8 @@ use super::super::dialog::refer_to;
 use super::super::event::{EndedBy, Event, TransferStage};
 use super::super::identity;
 use super::super::timer::Timer;
-use super::modify::content_type;
 use super::{Call, Phase, status_line};
+use crate::sip::body::content_type;
 
 /// How long we wait for a final NOTIFY.
 const NOTIFY_PATIENCE: Duration = Duration::from_secs(60);
@@ -143,7 +143,7 @@ impl Call {
             // A report of a transfer that is over for us, or never was.
             return cx.respond(now, id, 481, "Subscription Does Not Exist", &[]);
         }
-        if !content_type(request).starts_with("message/sipfrag") {
+        if !content_type(&request.headers).starts_with("message/sipfrag") {
             let accept = [(HeaderName::Accept, "message/sipfrag")];
             return cx.respond(now, id, 415, "Unsupported Media Type", &accept);
         }

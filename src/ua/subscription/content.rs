@@ -2,10 +2,10 @@
 
 use crate::sip::{HeaderName, Request, text};
 
-use super::super::call::content_type;
 use super::dialog_info::{self, Outcome};
 use super::mwi::Summary;
 use super::reg;
+use crate::sip::body::content_type;
 
 /// The event packages that this user agent subscribes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Content {
             Content::Dialogs(_) => Package::Dialog,
             Content::Contacts(_) => Package::Registration,
         };
-        if content_type(request) != package.accept() {
+        if content_type(&request.headers) != package.accept() {
             return Err(Refusal { code: 415, reason: "Unsupported Media Type" });
         }
         let bad = |error: super::xml::BadBody| {

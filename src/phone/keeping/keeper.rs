@@ -1,0 +1,103 @@
+//! The thread that writes. It begins with the first thing that is to be written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::services::history::Record;
+
+use super::{files, journal::Journal};
+
+/// How long the end waits for what is not written yet.
+const FINISH: Duration = Duration::from_millis(150);
+
+/// What is to be kept.
+pub(in crate::phone) enum Keep {
+    /// One more line of the history.
+    Record(Record),
+    /// The switches, as JSON.
+    Switches(String),
+}
+
+/// The files, and the thread once there is something to write.
+pub(in crate::phone) struct Keeper {
+    journal: Option<Journal>,
+    switches: Option<PathBuf>,
+    /// Nothing can be kept, or there is no place for it.
+    idle: bool,
+    thread: Option<Started>,
+}
+
+type Started = (Sender<Keep>, JoinHandle<()>, Receiver<()>);
+
+impl Keeper {
+    /// Keeps the history and the switches; what has no file is not kept.
+    pub(in crate::phone) fn new(journal: Option<Journal>, switches: Option<PathBuf>) -> Keeper {
+        let idle = journal.is_none() && switches.is_none();
+        Keeper { journal, switches, idle, thread: None }
+    }
+
+    /// Keeps something: it is written soon.
+    pub(in crate::phone) fn keep(&mut self, what: Keep) {
+        if self.thread.is_none() && !self.idle {
+            match start(self.journal.take(), self.switches.take()) {
+                Ok(thread) => self.thread = Some(thread),
+                Err(error) => {
+                    self.idle = true;
+                    tracing::warn!(%error, "nothing can be kept");
+                }
+            }
+        }
+        if let Some((sender, ..)) = &self.thread {
+            // It ends with this keeper only.
+            let _ = sender.send(what);
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let Some((sender, thread, done)) = self.thread.take() else { return };
+        drop(sender);
+        // The channel ends when all is written.
+        let _ = done.recv_timeout(FINISH);
+        if thread.is_finished() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn start(journal: Option<Journal>, switches: Option<PathBuf>) -> io::Result<Started> {
+    let (sender, things) = channel();
+    let (still_writing, done) = channel();
+    let thread = thread::Builder::new().name("keeper".into()).spawn(move || {
+        let _still_writing: Sender<()> = still_writing;
+        write_all(journal.as_ref(), switches.as_deref(), &things);
+    })?;
+    Ok((sender, thread, done))
+}
+
+/// Writes until nothing comes any more; what has come meanwhile is written at once.
+fn write_all(journal: Option<&Journal>, path: Option<&Path>, things: &Receiver<Keep>) {
+    while let Ok(first) = things.recv() {
+        let (mut records, mut switches) = (Vec::new(), None);
+        for thing in std::iter::once(first).chain(things.try_iter()) {
+            match thing {
+                Keep::Record(record) => records.push(record),
+                Keep::Switches(text) => switches = Some(text),
+            }
+        }
+        if let Some(journal) = journal.filter(|_| !records.is_empty())
+            && let Err(error) = journal.append(&records)
+        {
+            tracing::warn!(%error, calls = records.len(), "the history can't be written");
+        }
+        if let (Some(text), Some(path)) = (switches, path)
+            && let Err(error) = files::replace(path, &text)
+        {
+            tracing::warn!(%error, "the switches can't be written");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What the commands of the services do.
+
+use std::time::{Instant, SystemTime};
+
+use crate::services::forwarding::{Forward, NO_ANSWER, When};
+use crate::sip::Uri;
+use crate::ua::{self, AccountId, CallNo, CommandError};
+
+use super::actor::Actor;
+use super::command::{Command, ForwardChange};
+use super::event::{Kind, Snapshot};
+use super::perform::{Outcome, refused};
+use super::services::Redial;
+use super::{Refused, Reply, target};
+
+impl Actor {
+    // Whom a person means
+
+    /// The URI of what a person wrote: by contacts, speed dial, dial plan and the account's domain.
+    pub(super) fn target(&mut self, account: Option<AccountId>, text: &str) -> Result<Uri, Refused> {
+        let name = self.desk.account_name(account);
+        let dialled = self.services.dialled(name.as_deref(), text);
+        Ok(target::parse(&dialled, self.account_uri(account))?)
+    }
+
+    /// Fails if a rule forbids to call an address.
+    pub(super) fn may_call(&self, account: Option<AccountId>, target: &Uri) -> Result<(), Refused> {
+        let account = self.desk.account_name(account);
+        match self.services.screening.forbids(account.as_deref(), &target.to_string()) {
+            Some(rule) => Err(CommandError::Screened { target: target.to_string(), rule }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// To whom a call is to be transferred.
+    pub(super) fn transfer_target(&mut self, call: CallNo, text: &str) -> Result<Uri, Refused> {
+        let account = self.desk.lines.get(call).and_then(|line| line.account);
+        let target = self.target(account, text)?;
+        self.may_call(account, &target)?;
+        Ok(target)
+    }
+
+    /// Whom `redial` and `callback` mean.
+    pub(super) fn remembered(&mut self, command: &Command) -> Result<(Option<AccountId>, Uri), Refused> {
+        let (account, peer) = match command {
+            Command::CallBack => {
+                let caller = self.services.history.last_caller();
+                let caller = caller.ok_or_else(|| refused("nobody has called yet"))?;
+                if crate::services::address::Who::of(&caller.peer).is_anonymous() {
+                    return Err(refused("who called last did not say who he is"));
+                }
+                (caller.account.clone(), caller.peer.clone())
+            }
+            _ => self.services.last_dialled().ok_or_else(|| refused("nobody was called yet"))?,
+        };
+        // The account may be gone from the configuration.
+        let known = account.filter(|name| self.place_of(Some(name)).is_some());
+        self.plan(known.as_deref(), &peer)
+    }
+
+    // Forwarding and do not disturb
+
+    /// The accounts that are meant; `None` in it: calls without an account.
+    fn meant_accounts(&self, account: Option<&str>) -> Result<Vec<Option<AccountId>>, Refused> {
+        if let Some(name) = account {
+            return Ok(vec![Some(self.named_account(name)?)]);
+        }
+        let mut all: Vec<Option<AccountId>> =
+            (0..self.core_config.accounts.len()).map(|n| Some(AccountId(n))).collect();
+        if self.core_config.direct_calls || all.is_empty() {
+            all.push(None);
+        }
+        Ok(all)
+    }
+
+    pub(super) fn forward(&mut self, account: Option<&str>, change: ForwardChange) -> Outcome {
+        let accounts = self.meant_accounts(account)?;
+        let mut switches = self.services.switches.clone();
+        for account in &accounts {
+            let name = self.desk.account_name(*account);
+            match &change {
+                ForwardChange::Show => {}
+                ForwardChange::Off(when) => switches.stop(name.as_deref(), *when),
+                ForwardChange::To { when, target, seconds } => {
+                    let target = self.target(*account, target)?;
+                    self.may_call(*account, &target)?;
+                    let to = target.to_string();
+                    if self.services.screening.emergency.is(&to) {
+                        return Err(refused(crate::services::forwarding::ForwardError::Emergency.to_string()));
+                    }
+                    let seconds = (*when == When::NoAnswer).then_some(seconds.unwrap_or(NO_ANSWER));
+                    let own = self.account_uri(*account).map(ToString::to_string);
+                    let forward = Forward { account: name, when: *when, to, seconds };
+                    switches.forward(forward, own.as_deref()).map_err(|error| refused(error.to_string()))?;
+                }
+            }
+        }
+        if switches != self.services.switches {
+            self.services.switches = switches;
+            self.services.keep_switches();
+        }
+        for account in accounts {
+            let account = self.desk.account_name(account);
+            for when in When::ALL {
+                let is_meant = match &change {
+                    ForwardChange::To { when: changed, .. } | ForwardChange::Off(Some(changed)) => *changed == when,
+                    ForwardChange::Show | ForwardChange::Off(None) => true,
+                };
+                if is_meant {
+                    let forward = self.services.switches.forwarding(account.as_deref(), when).cloned();
+                    let (to, seconds) = forward.map_or((None, None), |forward| (Some(forward.to), forward.seconds));
+                    self.tell(Kind::Forwarding { account: account.clone(), when, to, seconds });
+                }
+            }
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn dnd(&mut self, account: Option<&str>, on: Option<bool>) -> Outcome {
+        let accounts = self.meant_accounts(account)?;
+        let names: Vec<Option<String>> = accounts.into_iter().map(|account| self.desk.account_name(account)).collect();
+        if let Some(on) = on {
+            names.iter().for_each(|name| self.services.switches.set_dnd(name.as_deref(), on));
+            self.services.keep_switches();
+        }
+        for account in names {
+            let on = self.services.switches.is_dnd(account.as_deref());
+            self.tell(Kind::Dnd { account, on });
+        }
+        Ok(Reply::Done)
+    }
+
+    // The history
+
+    pub(super) fn show_history(&mut self, count: usize) -> Outcome {
+        let calls = self.services.history.last(count).cloned().collect();
+        self.tell(Kind::History { calls });
+        if self.services.history.missed() > 0 {
+            self.services.saw(SystemTime::now());
+            self.tell(Kind::Missed { count: 0 });
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+        let switches = &self.services.switches;
+        Snapshot {
+            forwarding: switches.forwarding.clone(),
+            dnd: switches.dnd.clone(),
+            missed: self.services.history.missed(),
+            ..self.desk.snapshot(now)
+        }
+    }
+
+    // Calling again, parking
+
+    pub(super) fn redial_busy(&mut self, now: Instant, on: bool) -> Outcome {
+        let before = self.services.redial.take();
+        if !on {
+            self.tell_redial(before);
+            return Ok(Reply::Done);
+        }
+        let (account, target) = self.remembered(&Command::Redial)?;
+        let account = self.desk.account_name(account);
+        let left = self.calls_config.redial_times;
+        self.services.redial = Some(Redial { account, target: target.to_string(), left, due: Some(now), call: None });
+        self.tell_redial(before);
+        Ok(Reply::Done)
+    }
+
+    /// Places a call that nobody waits for the answer of.
+    pub(super) fn call_again(&mut self, now: Instant, account: Option<String>, target: String) {
+        let (answer, _nobody) = tokio::sync::oneshot::channel();
+        match self.plan(account.as_deref(), &target) {
+            Ok((account, target)) => self.call(now, account, target, answer),
+            Err(refused) => {
+                tracing::warn!(%refused, "not called again");
+                let before = self.services.redial.take();
+                self.tell_redial(before);
+            }
+        }
+    }
+
+    pub(super) fn park(&mut self, now: Instant, call: CallNo) -> Outcome {
+        let Some(code) = self.calls_config.park.clone() else {
+            return Err(refused("no code for parking is configured: calls.park = \"*68\""));
+        };
+        match code.strip_prefix("dtmf:") {
+            Some(digits) => self.dtmf(now, call, digits),
+            None => {
+                let target = self.transfer_target(call, &code)?;
+                self.tell_core(now, ua::Command::Transfer { call, target })
+            }
+        }
+    }
+}

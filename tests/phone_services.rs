@@ -1,0 +1,312 @@
+//! The services of whole phones on loopback: what is switched on, refused, sent elsewhere and remembered over a restart.
+
+use std::path::Path;
+use std::time::Duration;
+
+use offhook::config::{Audio, Calls, Config, Files, Sip};
+use offhook::phone::command::{Command, ForwardChange};
+use offhook::phone::event::{Event, Snapshot};
+use offhook::phone::keeping::journal::Journal;
+use offhook::phone::{PhoneHandle, Reply};
+use offhook::services::forwarding::When;
+use offhook::services::history::Outcome;
+use offhook::services::screening::{Action, Rule};
+use offhook::ua::config::{AutoAnswer, TransferPolicy};
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Whatever is waited for takes milliseconds; a machine that is busy may take longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Phone {
+    handle: PhoneHandle,
+    events: UnboundedReceiver<Event>,
+}
+
+fn config(calls: Calls) -> Config {
+    Config {
+        sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, ..Sip::default() },
+        audio: Audio { input: "tone:440".into(), output: "null".into(), ring: "null".into(), ..Audio::default() },
+        calls,
+        ..Config::default()
+    }
+}
+
+fn kept_in(folder: &Path, config: Config) -> Config {
+    let files = Files {
+        history: Some(folder.join("history.jsonl")),
+        switches: Some(folder.join("switches.json")),
+        contacts: Some(folder.join("contacts.toml")),
+    };
+    Config { files, ..config }
+}
+
+impl Phone {
+    fn start(config: Config) -> Phone {
+        let mut handle = PhoneHandle::start(config).unwrap();
+        let events = handle.events();
+        Phone { handle, events }
+    }
+
+    fn address(&self) -> String {
+        format!("sip:phone@{}", self.handle.listen())
+    }
+
+    async fn does(&self, line: &str) -> Reply {
+        let command: Command = line.parse().unwrap();
+        self.handle.command(command).await.unwrap_or_else(|refused| panic!("{line}: {refused}"))
+    }
+
+    async fn is_refused(&self, line: &str) -> String {
+        self.handle.command(line.parse().unwrap()).await.expect_err("it was not refused").message
+    }
+
+    /// The first event of this name; those before it are passed over.
+    async fn sees(&mut self, name: &str) -> Value {
+        let mut passed = Vec::new();
+        let wait = async {
+            while let Some(event) = self.events.recv().await {
+                let value = serde_json::to_value(&event).unwrap();
+                if value["event"] == name {
+                    return value;
+                }
+                passed.push(value["event"].to_string());
+            }
+            panic!("the phone ended before: {name}");
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(value) => value,
+            Err(_) => panic!("not seen: {name}; but: {passed:?}"),
+        }
+    }
+
+    /// The names of what was told until now.
+    fn told(&mut self) -> Vec<String> {
+        let mut names = Vec::new();
+        while let Ok(event) = self.events.try_recv() {
+            names.push(serde_json::to_value(&event).unwrap()["event"].as_str().unwrap().to_owned());
+        }
+        names
+    }
+
+    async fn state(&self) -> Snapshot {
+        match self.does("state").await {
+            Reply::State(state) => *state,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn quits(mut self) {
+        self.does("quit").await;
+        while self.events.recv().await.is_some() {}
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+fn following() -> Config {
+    config(Calls { redirects: TransferPolicy::Follow, ..Calls::default() })
+}
+
+fn answering() -> Config {
+    config(Calls { auto_answer: AutoAnswer::Always, ..Calls::default() })
+}
+
+#[test]
+fn s2_5_all_calls_are_forwarded_over_a_restart_until_it_is_switched_off() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut alice, mut carol) = (Phone::start(following()), Phone::start(answering()));
+        let bob = Phone::start(kept_in(folder.path(), config(Calls::default())));
+        bob.does(&format!("forward always {}", carol.address())).await;
+        bob.quits().await;
+
+        let mut bob = Phone::start(kept_in(folder.path(), config(Calls::default())));
+        let state = bob.state().await;
+        assert_eq!((state.forwarding.len(), state.forwarding[0].when), (1, When::Always));
+        alice.does(&format!("call {}", bob.address())).await;
+        let diverted = bob.sees("diverted").await;
+        assert_eq!((&diverted["to"], &diverted["when"]), (&carol.address().into(), &"always".into()));
+        carol.sees("established").await;
+        alice.sees("established").await;
+        assert!(!bob.told().contains(&"incoming".to_owned()), "nothing rings");
+        alice.does("hangup").await;
+
+        bob.does("forward off").await;
+        let off = bob.sees("forwarding").await;
+        assert_eq!((&off["when"], &off["to"]), (&"always".into(), &Value::Null));
+        alice.does(&format!("call {}", bob.address())).await;
+        bob.sees("incoming").await;
+        bob.quits().await;
+        let history = Journal::peek(&folder.path().join("history.jsonl")).unwrap();
+        let results: Vec<Outcome> = history.entries().map(|entry| entry.result).collect();
+        assert_eq!(results, [Outcome::Diverted, Outcome::Refused]);
+        let first = history.entries().next().unwrap();
+        assert_eq!(first.to.as_deref(), Some(carol.address().as_str()));
+    });
+}
+
+#[test]
+fn s2_6_a_second_call_is_forwarded_while_the_first_is_up() {
+    run(async {
+        let (mut alice, mut dave) = (Phone::start(following()), Phone::start(following()));
+        let mut bob = Phone::start(answering());
+        let mut carol = Phone::start(answering());
+        bob.does(&format!("forward busy {}", carol.address())).await;
+        alice.does(&format!("call {}", bob.address())).await;
+        bob.sees("established").await;
+        dave.does(&format!("call {}", bob.address())).await;
+        assert_eq!(bob.sees("diverted").await["when"], "busy");
+        carol.sees("established").await;
+        dave.sees("established").await;
+        alice.sees("established").await;
+    });
+}
+
+#[test]
+fn s2_7_a_call_that_nobody_answers_is_forwarded() {
+    run(async {
+        let (mut alice, mut bob) = (Phone::start(following()), Phone::start(config(Calls::default())));
+        let mut carol = Phone::start(answering());
+        bob.does(&format!("forward no-answer {} 1", carol.address())).await;
+        alice.does(&format!("call {}", bob.address())).await;
+        bob.sees("incoming").await;
+        alice.sees("ringing").await;
+        assert_eq!(bob.sees("diverted").await["when"], "no_answer");
+        assert_eq!(bob.sees("ended").await["code"], 302);
+        carol.sees("established").await;
+        alice.sees("established").await;
+    });
+}
+
+#[test]
+fn forwarding_to_nobody_or_to_forbidden_numbers_is_refused_and_changes_nothing() {
+    run(async {
+        let rule = Rule::new(
+            "premium",
+            offhook::services::screening::Calls::Outgoing,
+            None,
+            Action::Refuse(403),
+            &["0900*".to_owned()],
+        );
+        let phone = Phone::start(Config { screening: vec![rule.unwrap()], ..config(Calls::default()) });
+        for (target, expected) in [
+            ("600", "has no domain"),
+            ("sip:112@pbx", "emergency"),
+            ("sip:0900-1@pbx", "rule 'premium'"),
+            ("mailto:x@y", "only sip:"),
+        ] {
+            let message = phone.is_refused(&format!("forward always {target}")).await;
+            assert!(message.contains(expected), "{target}: {message}");
+        }
+        assert!(phone.state().await.forwarding.is_empty());
+        assert!(phone.is_refused("call sip:0900-1@127.0.0.1").await.contains("rule 'premium'"));
+        assert!(phone.is_refused("forward @work off").await.contains("no account"));
+    });
+}
+
+#[test]
+fn nobody_disturbs_and_what_was_refused_is_in_the_history() {
+    run(async {
+        let (mut alice, mut bob) =
+            (Phone::start(config(Calls::default())), Phone::start(config(Calls { dnd: 486, ..Calls::default() })));
+        bob.does("dnd on").await;
+        assert_eq!(bob.state().await.dnd, [None]);
+        alice.does(&format!("call {}", bob.address())).await;
+        assert_eq!(alice.sees("ended").await["code"], 486);
+        let screened = bob.sees("screened").await;
+        assert_eq!((&screened["rule"], &screened["code"]), (&"do not disturb".into(), &486.into()));
+        bob.does("history").await;
+        let history = bob.sees("history").await;
+        assert_eq!(history["calls"][0]["result"], "screened");
+        bob.does("dnd off").await;
+        alice.does("redial").await;
+        bob.sees("incoming").await;
+    });
+}
+
+#[test]
+fn s2_11_a_caller_in_silence_hears_it_ring_and_nobody_here_does() {
+    run(async {
+        let incoming = offhook::services::screening::Calls::Incoming;
+        let rule = Rule::new("bores", incoming, None, Action::Silence, &["anonymous".to_owned()]).unwrap();
+        let calls = Calls { ring_timeout: 1, ..Calls::default() };
+        let mut bob = Phone::start(Config { screening: vec![rule], ..config(calls) });
+        let mut alice = Phone::start(config(Calls::default()));
+        alice.does(&format!("call {}", bob.address())).await;
+        // A phone without an account does not say who it is.
+        assert_eq!(alice.sees("ringing").await["code"], 180);
+        let screened = bob.sees("screened").await;
+        assert_eq!((&screened["rule"], &screened["code"]), (&"bores".into(), &Value::Null));
+        assert!(bob.state().await.calls.is_empty());
+        assert_eq!(alice.sees("ended").await["code"], 480);
+        assert!(!bob.told().contains(&"incoming".to_owned()), "nothing rings");
+    });
+}
+
+#[test]
+fn missed_calls_are_counted_over_a_restart_until_they_are_seen_and_can_be_called_back() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let mut alice = Phone::start(config(Calls::default()));
+        let mut bob = Phone::start(kept_in(folder.path(), config(Calls::default())));
+        alice.does(&format!("call {}", bob.address())).await;
+        bob.sees("incoming").await;
+        alice.sees("ringing").await;
+        alice.does("hangup").await;
+        assert_eq!(bob.sees("missed").await["count"], 1);
+        bob.quits().await;
+
+        let mut bob = Phone::start(kept_in(folder.path(), config(Calls::default())));
+        assert_eq!(bob.state().await.missed, 1);
+        bob.does("history 5").await;
+        assert_eq!(bob.sees("history").await["calls"][0]["result"], "missed");
+        assert_eq!(bob.sees("missed").await["count"], 0);
+        bob.quits().await;
+        assert_eq!(Journal::peek(&folder.path().join("history.jsonl")).unwrap().missed(), 0);
+    });
+}
+
+#[test]
+fn a_busy_number_is_called_again_until_it_is_free() {
+    run(async {
+        let calls = Calls { redial_every: 1, redial_busy: true, redial_times: 5, ..Calls::default() };
+        let mut alice = Phone::start(config(calls));
+        let mut bob = Phone::start(config(Calls { dnd: 486, ..Calls::default() }));
+        bob.does("dnd on").await;
+        alice.does(&format!("call {}", bob.address())).await;
+        let redial = alice.sees("redial").await;
+        assert_eq!((&redial["left"], &redial["seconds"]), (&5.into(), &1.into()));
+        assert_eq!(alice.sees("redial").await["left"], 4);
+        bob.does("dnd off").await;
+        bob.sees("incoming").await;
+        let done = alice.sees("redial").await;
+        assert_eq!(done["seconds"], Value::Null, "{done}");
+        alice.does("hangup").await;
+        bob.sees("ended").await;
+        assert!(alice.is_refused("callback").await.contains("nobody has called"));
+        assert!(alice.is_refused("park").await.contains("no call"));
+    });
+}
+
+#[test]
+fn people_are_called_by_name_and_known_when_they_call() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bob = Phone::start(config(Calls::default()));
+        let text = format!("[[contact]]\nname = \"Bob Miller\"\nnick = \"bob\"\naddresses = [\"{}\"]\n", bob.address());
+        std::fs::write(folder.path().join("contacts.toml"), text).unwrap();
+        let mut alice = Phone::start(kept_in(folder.path(), config(Calls::default())));
+        alice.does("call BOB").await;
+        bob.sees("incoming").await;
+        bob.does("reject").await;
+        alice.sees("ended").await;
+        alice.does("history").await;
+        assert_eq!(alice.sees("history").await["calls"][0]["name"], "Bob Miller");
+        let change = ForwardChange::To { when: When::Always, target: "bob".into(), seconds: None };
+        alice.handle.command(Command::Forward { account: None, change }).await.unwrap();
+        assert_eq!(alice.state().await.forwarding[0].to, bob.address());
+    });
+}
