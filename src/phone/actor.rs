@@ -16,6 +16,7 @@ use crate::ua::{self, AccountId, CallNo, Resolve, UserAgent};
 use super::desk::{Desk, Effect};
 use super::event::{Event, Kind};
 use super::info_digits::InfoDigits;
+use super::memory::AfterBurst;
 use super::network::Whereabouts;
 use super::perform::WaitingCall;
 use super::services::Services;
@@ -53,6 +54,7 @@ pub(super) struct Parts {
 /// The owner of everything but the sound.
 pub(super) struct Actor {
     pub(super) core: UserAgent,
+    after_burst: AfterBurst,
     pub(super) core_config: ua::Config,
     pub(super) calls_config: config::Calls,
     pub(super) sockets: Sockets,
@@ -104,6 +106,7 @@ impl Actor {
             desk: Desk::new(&parts.config),
             calls_config: parts.config.calls,
             core: parts.core,
+            after_burst: AfterBurst::default(),
             core_config: parts.core_config,
             sockets: parts.sockets,
             resolver: Resolver::default(),
@@ -212,6 +215,8 @@ impl Actor {
     fn timeout(&mut self, now: Instant) {
         if self.core.poll_timeout().is_some_and(|(due, _)| due <= now) {
             self.core.handle_timeout(now);
+            let (clients, servers) = self.core.transactions();
+            self.after_burst.note(clients + servers);
         }
         self.desk.handle_timeout(now);
         self.service_timeout(now);

@@ -350,6 +350,8 @@ pub struct Snapshot {
     pub dnd: Vec<Option<String>>,
     /// Missed calls that the person has not seen.
     pub missed: usize,
+    /// SIP transactions that are open, of either side: some live for 32 s after their last message.
+    pub transactions: usize,
 }
 
 /// An account at one moment.
@@ -572,7 +574,7 @@ mod tests {
             (
                 Kind::State(Box::default()),
                 json!({"event": "state", "accounts": [], "calls": [], "watched": [], "muted": false, "forwarding": [], "dnd": [],
-                       "missed": 0,
+                       "missed": 0, "transactions": 0,
                        "devices": {"input": "", "output": "", "ring": ""}}),
             ),
         ] {

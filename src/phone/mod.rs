@@ -20,6 +20,7 @@ mod info_digits;
 pub mod keeping;
 mod lines;
 pub mod media_thread;
+mod memory;
 mod network;
 mod perform;
 mod perform_services;

@@ -11,7 +11,7 @@ use crate::ua::command::{MediaPorts, Reply as CoreReply};
 use crate::ua::{self, AccountId, CallNo, CommandError, Resolve};
 
 use super::actor::{Actor, Answer};
-use super::event::CallStage;
+use super::event::{CallStage, Snapshot};
 use super::info_digits;
 use super::lines::{Hold, NoLine};
 use super::media_thread::{DigitsBy, Order};
@@ -208,7 +208,10 @@ impl Actor {
                 let call = self.meant(call)?;
                 self.park(now, call)
             }
-            Command::State => Ok(Reply::State(Box::new(self.snapshot(now)))),
+            Command::State => {
+                let (clients, servers) = self.core.transactions();
+                Ok(Reply::State(Box::new(Snapshot { transactions: clients + servers, ..self.snapshot(now) })))
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::sip::{
     ServerTransaction, Timer, Timers, TransactionKey, TuEvent, via,
 };
 
-use queue::TimerQueue;
+use queue::{TimerQueue, shrink, shrink_queue};
 
 /// A client transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,9 +144,9 @@ impl Transactions {
         self.transmits.push_back(Transmit { flow, bytes: message.to_bytes() });
     }
 
-    /// Sends bytes that are no message: a keep-alive.
-    pub fn send_bytes(&mut self, bytes: &'static [u8], flow: Flow) {
-        self.transmits.push_back(Transmit { flow, bytes: bytes::Bytes::from_static(bytes) });
+    /// Sends what is written already: the answer to a request that can't be read, a keep-alive.
+    pub fn send_bytes(&mut self, flow: Flow, bytes: bytes::Bytes) {
+        self.transmits.push_back(Transmit { flow, bytes });
     }
 
     /// Answers a request. A transaction that has ended already, or has its final response, sends nothing.
@@ -158,9 +158,6 @@ impl Transactions {
         let answered = matches!(server.machine.state(), ServerState::Completed);
         self.apply(now, Id::Server(id), flow, outputs);
         if answered && self.servers.contains_key(&id) {
-            while self.answered.front().is_some_and(|oldest| !self.servers.contains_key(oldest)) {
-                self.answered.pop_front();
-            }
             self.answered.push_back(id);
         }
     }
@@ -238,6 +235,11 @@ impl Transactions {
             return;
         };
         let way = client.flow;
+        // RFC 3261 figure 5: in Completed only a final refusal is acknowledged again. The library acknowledges a late 180 too.
+        let late = !response.status.is_final() || response.status.is_success();
+        if late && client.machine.state() == ClientState::Completed {
+            return;
+        }
         let outputs = client.machine.on_response(response);
         self.apply(now, Id::Client(id), way, outputs);
     }
@@ -344,12 +346,16 @@ impl Transactions {
 
     /// The next message to put on the wire.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
+        let next = self.transmits.pop_front();
+        shrink_queue(&mut self.transmits);
+        next
     }
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let next = self.events.pop_front();
+        shrink_queue(&mut self.events);
+        next
     }
 
     /// When [`Transactions::handle_timeout`] is due, and which of RFC 3261's timers that is.
@@ -402,10 +408,14 @@ impl Transactions {
         for timer in Timer::ALL {
             self.queue.cancel(&(id, timer));
         }
-        queue::give_back(&mut self.clients);
-        queue::give_back(&mut self.servers);
-        queue::give_back(&mut self.client_keys);
-        queue::give_back(&mut self.server_keys);
+        while self.answered.front().is_some_and(|oldest| !self.servers.contains_key(oldest)) {
+            self.answered.pop_front();
+        }
+        shrink(&mut self.clients);
+        shrink(&mut self.client_keys);
+        shrink(&mut self.servers);
+        shrink(&mut self.server_keys);
+        shrink_queue(&mut self.answered);
     }
 }
 

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
+use sha2::{Digest as _, Sha256};
 
 use crate::sdp::{Intent, LocalMedia, Refusal, Session};
+use crate::sip::salvage::Salvaged;
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{
     CSeq, Header, HeaderName, Host, Message, Request, Response, ResponseBuilder, Route, Scheme, StatusCode, Timers,
     Uri, push, via,
 };
-use crate::transaction::queue::TimerQueue;
+use crate::transaction::queue::{TimerQueue, shrink};
 use crate::transaction::{ClientId, Failure, ServerId, Transactions};
 
 use super::auth::{Attempt, Authenticator, Challenger};
@@ -25,7 +27,7 @@ use super::timer::Timer;
 use super::{AccountId, CallNo, SubscriptionId};
 
 /// Transactions of either side at a time.
-const MAX_TRANSACTIONS: usize = 20_000;
+const MAX_TRANSACTIONS: usize = 10_000;
 /// Hosts whose addresses are remembered.
 const MAX_HOPS: usize = 1_000;
 /// How long a host's addresses are used before they are asked for again.
@@ -78,7 +80,7 @@ impl Resolve {
 }
 
 /// Whose a client transaction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// An account's REGISTER.
     Registration(AccountId),
@@ -93,7 +95,7 @@ pub enum Owner {
 }
 
 /// What a call's request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// The first INVITE.
     Invite,
@@ -134,8 +136,12 @@ pub struct Core {
     pub auth: Vec<Authenticator>,
     /// Our random Contact user for each account, and one more for direct calls.
     contact_users: Vec<String>,
+    /// What makes the tags of stateless answers ours.
+    tag_key: [u8; 16],
     rng: ChaCha20Rng,
     pub(super) owners: HashMap<ClientId, Owner>,
+    /// The open transactions of those whom somebody asks for, oldest first.
+    owned: HashMap<Owner, Vec<ClientId>>,
     /// The To tags of the branches of an INVITE that have had their BYE: their 2xx may come again.
     ended: HashMap<ClientId, Vec<bytes::Bytes>>,
     pub(super) hops: HashMap<Resolve, (Instant, Vec<Flow>)>,
@@ -146,6 +152,8 @@ pub struct Core {
     pub(super) waiting: Vec<(Resolve, Waiting)>,
     pub(super) resolves: VecDeque<Resolve>,
     pub events: VecDeque<Event>,
+    /// Calls that have ended and are to be cleared away.
+    pub over: VecDeque<CallNo>,
     /// Requests that failed before they left.
     pub failures: VecDeque<(Owner, Failure)>,
     pub next_call: u32,
@@ -164,6 +172,8 @@ impl Core {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let contact_users = (0..=config.accounts.len()).map(|_| token(&mut rng, 6)).collect();
         let accounts = config.accounts.len();
+        let mut tag_key = [0; 16];
+        rng.fill_bytes(&mut tag_key);
         let auth = config.accounts.iter().map(Authenticator::new).collect();
         Core {
             auth,
@@ -171,8 +181,10 @@ impl Core {
             tx: Transactions::new(Timers::default(), MAX_TRANSACTIONS),
             timers: TimerQueue::default(),
             contact_users,
+            tag_key,
             rng,
             owners: HashMap::new(),
+            owned: HashMap::new(),
             ended: HashMap::new(),
             hops: HashMap::new(),
             stale: HashSet::new(),
@@ -180,6 +192,7 @@ impl Core {
             waiting: Vec::new(),
             resolves: VecDeque::new(),
             events: VecDeque::new(),
+            over: VecDeque::new(),
             failures: VecDeque::new(),
             next_call: 0,
             shutting_down: false,
@@ -196,6 +209,13 @@ impl Core {
     /// An unpredictable token of `bytes` random bytes, in hex.
     pub fn token(&mut self, bytes: usize) -> String {
         token(&mut self.rng, bytes)
+    }
+
+    /// A To tag for a request that no state is kept for: the same when it comes again, and unpredictable for others (RFC 3261
+    /// section 8.2.7).
+    pub fn stateless_tag(&self, request: &[u8]) -> String {
+        let hash = Sha256::new().chain_update(self.tag_key).chain_update(request).finalize();
+        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// A random number below `limit`.
@@ -418,6 +438,9 @@ impl Core {
         match self.tx.send_request(now, request, flow) {
             Ok(id) => {
                 self.owners.insert(id, owner);
+                if owner != Owner::Nobody {
+                    self.owned.entry(owner).or_default().push(id);
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "a request is not sent");
@@ -491,7 +514,7 @@ impl Core {
 
     /// The newest open client transaction of an owner.
     pub fn client_of(&self, owner: Owner) -> Option<ClientId> {
-        self.owners.iter().filter(|(_, other)| **other == owner).map(|(id, _)| *id).max()
+        self.owned.get(&owner).and_then(|ids| ids.last().copied())
     }
 
     /// Whose a client transaction is.
@@ -501,8 +524,17 @@ impl Core {
 
     /// A client transaction is over.
     pub fn forget_client(&mut self, id: ClientId) {
-        self.owners.remove(&id);
+        if let Some(owner) = self.owners.remove(&id)
+            && let Some(ids) = self.owned.get_mut(&owner)
+        {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.owned.remove(&owner);
+            }
+        }
         self.ended.remove(&id);
+        shrink(&mut self.owners);
+        shrink(&mut self.owned);
     }
 
     /// Whether a request without an owner still waits for its answer: a BYE, a CANCEL.
@@ -532,6 +564,30 @@ impl Core {
         set_to_tag(&mut response, &tag);
         crate::sip::set(&mut response.headers, HeaderName::ContentLength, "0");
         self.tx.respond(now, id, response);
+    }
+
+    /// Answers a request and keeps nothing for it (RFC 3261 section 8.2.7): when it comes again it is answered again.
+    pub fn answer_statelessly(
+        &mut self,
+        flow: Flow,
+        request: Salvaged,
+        (code, reason): (u16, &str),
+        extra: &[(HeaderName, &str)],
+    ) {
+        let tag = self.stateless_tag(&request.identity());
+        let server = [(HeaderName::Server, self.config.user_agent.as_str())];
+        let (to, bytes) = request.answer(flow.remote, (code, reason), &tag, &[&server, extra].concat());
+        self.tx.send_bytes(Flow { remote: to, ..flow }, bytes);
+    }
+
+    /// Answers a request whose transaction is to be forgotten at once: a flood of such requests leaves nothing behind. Only
+    /// for answers that are the same whenever it comes again.
+    pub fn refuse(&mut self, id: ServerId, code: u16, reason: &str, extra: &[(HeaderName, &str)]) {
+        let Some((request, flow)) = self.tx.server_request(id).map(Salvaged::of).zip(self.tx.server_flow(id)) else {
+            return;
+        };
+        self.tx.abandon_server(id);
+        self.answer_statelessly(flow, request, (code, reason), extra);
     }
 
     /// Emits an event.

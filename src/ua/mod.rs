@@ -15,12 +15,14 @@
 mod accounts;
 pub mod auth;
 pub mod call;
+mod calls;
 mod capabilities;
 mod cause;
 pub mod command;
 pub mod config;
 mod core;
 pub mod dialog;
+mod doorbell;
 pub mod event;
 pub mod identity;
 mod merged;
@@ -37,12 +39,18 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::sip::salvage::{self, Salvaged};
 use crate::sip::transport::{Flow, Transmit};
-use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, has_nul, is_answerable, parse_datagram};
+use crate::sip::{
+    CSeq, FramingError, Limits, Message, Method, ParseError, Request, Response, Scheme, TransactionKey, Uri,
+    is_answerable, parse_datagram, via,
+};
 use crate::transaction::{self, ClientId, Failure};
 
 use call::{Call, Dial, Plan};
+use calls::Calls;
 use command::{MediaPorts, Reply};
+use doorbell::Doorbell;
 use registration::{NoAnswer, Registration};
 
 pub use self::core::{Resolve, Screen, Unreachable};
@@ -92,7 +100,7 @@ pub enum FollowUp {
 /// A SIP user agent: see the module's page.
 pub struct UserAgent {
     core: Core,
-    calls: BTreeMap<CallNo, Call>,
+    calls: Calls,
     plans: BTreeMap<CallNo, Plan>,
     registrations: Vec<Registration>,
     subscriptions: subscription::Subscriptions,
@@ -100,6 +108,7 @@ pub struct UserAgent {
     /// Calls that came in and are over: a copy of their INVITE may still come by another way.
     merged: Merged,
     counters: Counters,
+    doorbell: Doorbell,
     quiet_told: bool,
 }
 
@@ -117,13 +126,14 @@ impl UserAgent {
             .collect();
         UserAgent {
             core,
-            calls: BTreeMap::new(),
+            calls: Calls::default(),
             plans: BTreeMap::new(),
             registrations,
             subscriptions: subscription::Subscriptions::default(),
             messages: message::Messages::default(),
             merged: Merged::default(),
             counters: Counters::default(),
+            doorbell: Doorbell::default(),
             quiet_told: false,
         }
     }
@@ -148,22 +158,36 @@ impl UserAgent {
         if bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             return;
         }
-        match parse_datagram(Bytes::copy_from_slice(bytes), &Limits::datagram()) {
-            Ok(_) if has_nul(bytes) => {
-                self.counters.malformed += 1;
-                tracing::debug!(from = %flow.remote, "a datagram with a NUL in its header fields is dropped");
-            }
+        match read(bytes) {
+            Ok(_) if has_nul(bytes) => self.refuse_unread(flow, bytes, "NUL In Header Field"),
             Ok(Message::Request(request)) if !is_answerable(&request) => {
+                self.refuse_unread(flow, bytes, "Missing Header Field");
+            }
+            Ok(Message::Request(request)) if !names_a_transaction(&request) => {
+                self.refuse_unread(flow, bytes, "Bad Via");
+            }
+            // RFC 4475 section 3.2.1: the cookie alone; all such requests would be one transaction.
+            Ok(Message::Request(request)) if via::has_empty_branch(&request) => {
+                self.refuse_unread(flow, bytes, "Bad Branch");
+            }
+            Ok(Message::Response(response)) if !is_for_a_user_agent(&response) => {
                 self.counters.malformed += 1;
-                tracing::debug!(from = %flow.remote, "a request that can't be answered is dropped");
+                tracing::debug!(from = %flow.remote, "a response that no user agent may take is dropped");
             }
             Ok(message) => self.core.tx.handle_message(now, flow, message),
-            Err(error) => {
-                self.counters.malformed += 1;
-                tracing::debug!(from = %flow.remote, %error, "a datagram is dropped");
-            }
+            Err(error) => self.refuse_unread(flow, bytes, salvage::reason(&error)),
         }
         self.settle(now);
+    }
+
+    /// A datagram that can't be read. If it is a request that can be answered at all it gets 400, without a transaction:
+    /// the next that comes from there will be no better (RFC 4475 section 3.2.1).
+    fn refuse_unread(&mut self, flow: Flow, bytes: &[u8], reason: &str) {
+        self.counters.malformed += 1;
+        tracing::debug!(from = %flow.remote, reason, "a datagram can't be read");
+        if let Some(salvaged) = Salvaged::read(bytes) {
+            self.core.answer_statelessly(flow, salvaged, (400, reason), &[]);
+        }
     }
 
     /// The deadline has come that [`UserAgent::poll_timeout`] named.
@@ -400,8 +424,7 @@ impl UserAgent {
                 }
             }
         }
-        let over: Vec<CallNo> = self.calls.values().filter(|call| call.is_over()).map(|call| call.no).collect();
-        for no in over {
+        while let Some(no) = self.core.over.pop_front() {
             let call = self.calls.remove(&no);
             self.plans.remove(&no);
             if let Some(key) = call.as_ref().and_then(|call| call.invite_key.clone()) {
@@ -429,7 +452,7 @@ impl UserAgent {
         match event {
             transaction::Event::Request { id, flow, request } => self.handle_request(now, id, flow, &request),
             transaction::Event::Ack { request, .. } => {
-                if let Some(call) = self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
+                if let Some(call) = self.calls.find_mut(&request.headers, |call| call.has_dialog(&request.headers)) {
                     call.handle_ack(&mut self.core, now, &request);
                 }
             }
@@ -437,8 +460,10 @@ impl UserAgent {
             transaction::Event::Response { id, flow, response } => self.handle_response(now, id, flow, *response),
             transaction::Event::StrayResponse { response, .. } => {
                 if response.status.is_success() {
-                    for call in self.calls.values_mut().filter(|call| call.has_call_id(&response.headers)) {
-                        call.stray_2xx(&mut self.core, now, &response);
+                    for no in self.calls.with_call_id(&response.headers) {
+                        if let Some(call) = self.calls.get_mut(&no) {
+                            call.stray_2xx(&mut self.core, now, &response);
+                        }
                     }
                 }
             }
@@ -595,4 +620,36 @@ fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, Com
     let host = account.and_then(|account| account.uri.host().map(ToString::to_string));
     host.and_then(|host| Uri::parse(format!("sip:{number}@{host};user=phone").into()).ok())
         .ok_or_else(|| CommandError::BadTarget(target.to_string()))
+}
+
+/// A datagram ends where it ends: the empty line after the last header field may be missing (RFC 5118 section 4.10's are so).
+fn read(datagram: &[u8]) -> Result<Message, ParseError> {
+    let limits = Limits::datagram();
+    match parse_datagram(Bytes::copy_from_slice(datagram), &limits) {
+        Err(ParseError::Framing(FramingError::NoHeaderTerminator)) if datagram.ends_with(b"\r\n") => {
+            parse_datagram([datagram, b"\r\n"].concat().into(), &limits)
+        }
+        result => result,
+    }
+}
+
+/// Whether there is a NUL before the body other than as a quoted pair, where alone it may stand (RFC 3261 section 25.1).
+fn has_nul(message: &[u8]) -> bool {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
+    let mut escaped = false;
+    message.iter().take(end).any(|byte| {
+        let bare = *byte == 0 && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        bare
+    })
+}
+
+/// Whether a request's transaction can be told from others, and its answer find its way (RFC 3261 section 17.2.3).
+fn names_a_transaction(request: &Request) -> bool {
+    TransactionKey::from_request(request).is_some()
+}
+
+/// Whether a response may be for us: one hop, whose Via is ours (RFC 3261 section 8.1.3.3), and a CSeq that can be read.
+fn is_for_a_user_agent(response: &Response) -> bool {
+    via::hops(&response.headers) <= 1 && matches!(response.headers.typed::<CSeq>(), Some(Ok(_)))
 }

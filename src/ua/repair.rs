@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::sip::transport::{Flow, Transport};
 
 use super::core::{Core, Owner, Resolve, Waiting};
@@ -65,7 +67,7 @@ impl UserAgent {
         let way = self.core.server(account).and_then(|server| self.core.known_way(&server));
         // Streams have keep-alives, and answers to them, of their own.
         if let Some(way) = way.filter(|way| way.transport == Transport::Udp) {
-            self.core.tx.send_bytes(KEEP_ALIVE, way);
+            self.core.tx.send_bytes(way, Bytes::from_static(KEEP_ALIVE));
         }
         self.core.set_keep_alive(now, account, registration.state());
     }

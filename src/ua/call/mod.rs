@@ -162,6 +162,11 @@ impl Call {
         self.end_code.filter(|code| *code >= 300).unwrap_or(487)
     }
 
+    /// Its Call-ID: the same from its first message to its last.
+    pub fn call_id(&self) -> &Bytes {
+        &self.call_id
+    }
+
     /// Whether a message's Call-ID is this call's.
     pub fn has_call_id(&self, headers: &Headers) -> bool {
         headers.value(&HeaderName::CallId).is_some_and(|call_id| call_id.as_ref() == self.call_id.as_ref())
@@ -269,6 +274,7 @@ impl Call {
         self.transfer_ends_with_call(cx, by);
         let answered_for = self.established_at.map(|since| now.saturating_duration_since(since));
         self.phase = Phase::Over;
+        cx.over.push_back(self.no);
         self.end_code = code;
         cx.emit(Event::Ended { call: self.no, by, code, reason: reason.into(), answered_for });
         cx.forget_waiting(self.no);

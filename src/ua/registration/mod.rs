@@ -40,8 +40,6 @@ use write::text;
 const DEFAULT_EXPIRES: u32 = 3600;
 /// The shortest pause while a binding is about to end.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
-/// 423s that one command follows.
-const MAX_TOO_BRIEF: u8 = 2;
 /// Commands that wait.
 const MAX_JOBS: usize = 16;
 /// Further contacts that are refreshed along.
@@ -569,21 +567,6 @@ impl Registration {
         match self.bound {
             Bound::Until(end) if end > now => pause.min(end.duration_since(now) / 2).max(MIN_PAUSE),
             Bound::Until(_) | Bound::Perhaps | Bound::No => pause,
-        }
-    }
-
-    /// RFC 3261 section 10.2.8: 423 names the shortest lifetime, which is asked for at once.
-    fn lengthen(&mut self, outstanding: &Outstanding, response: &Response) -> bool {
-        let asks = match outstanding.job {
-            Job::Register | Job::Add { keep: true, .. } => outstanding.too_brief < MAX_TOO_BRIEF,
-            Job::Add { keep: false, .. } | Job::Unregister | Job::Query | Job::Clear => false,
-        };
-        match number(&response.headers, &HeaderName::MinExpires) {
-            Some(least) if asks && least > self.expires => {
-                self.expires = least;
-                true
-            }
-            Some(_) | None => false,
         }
     }
 

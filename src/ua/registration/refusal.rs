@@ -1,11 +1,30 @@
 //! Refusals in words, with what a person can try.
 
-use crate::sip::Response;
+use crate::sip::{HeaderName, Response};
 
 use super::super::auth::AuthError;
-use super::Registration;
+use super::bindings::number;
+use super::{Job, Outstanding, Registration};
+
+/// 423s that one command follows.
+const MAX_TOO_BRIEF: u8 = 2;
 
 impl Registration {
+    /// RFC 3261 section 10.2.8: 423 names the shortest lifetime, which is asked for at once.
+    pub(super) fn lengthen(&mut self, outstanding: &Outstanding, response: &Response) -> bool {
+        let asks = match outstanding.job {
+            Job::Register | Job::Add { keep: true, .. } => outstanding.too_brief < MAX_TOO_BRIEF,
+            Job::Add { keep: false, .. } | Job::Unregister | Job::Query | Job::Clear => false,
+        };
+        match number(&response.headers, &HeaderName::MinExpires) {
+            Some(least) if asks && least > self.expires => {
+                self.expires = least;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     /// What a person can try.
     pub(super) fn advice(&self, code: u16) -> String {
         match code {
