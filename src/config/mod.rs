@@ -167,6 +167,8 @@ pub struct Sip {
     pub keep_alive: u32,
     /// The urn of this phone (see [`instance`]); no key of the file.
     pub instance: Option<String>,
+    /// TLS: whom to believe, who we are.
+    pub tls: crate::net::TlsOptions,
 }
 
 /// `[audio]`.
@@ -257,9 +259,10 @@ pub enum Dtmf {
 impl Default for Sip {
     fn default() -> Self {
         Sip {
-            keep_alive: 30,
             listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)),
             listen_is_configured: false,
+            tls: crate::net::TlsOptions::default(),
+            keep_alive: 30,
             instance: None,
         }
     }

@@ -313,6 +313,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         display_name: None,
         registrar: route.clone(),
         route: vec![route],
+        fallbacks: Vec::new(),
         expires: Duration::from_secs(3600),
         register: false,
         credentials: Some(credentials.clone()),

@@ -85,7 +85,7 @@ pub(super) struct Quitting {
 enum Wake {
     Network,
     Request(Option<Request>),
-    Resolved(Resolve, Vec<std::net::SocketAddr>),
+    Resolved(Resolve, crate::net::resolve::Places),
     Report(super::media_thread::Report),
     Noticed(Notice),
     Deadline,
@@ -197,7 +197,7 @@ impl Actor {
             let now = Instant::now();
             let arrived_at = match self.sockets.receive(now) {
                 None => return,
-                Some(Received::Datagram { flow, bytes }) => {
+                Some(Received::Message { flow, bytes }) => {
                     trace(&mut self.traces, false, flow, bytes);
                     self.core.handle_datagram(now, flow, bytes);
                     Some(flow.local.ip())
@@ -205,6 +205,11 @@ impl Actor {
                 Some(Received::Unreachable(flow)) => {
                     tracing::debug!(remote = %flow.remote, "nobody listens there");
                     self.core.handle_transport_error(now, flow);
+                    None
+                }
+                Some(Received::Failed { flow, reason }) => {
+                    tracing::info!(remote = %flow.remote, reason, "a connection has ended");
+                    self.core.handle_connection_failure(now, flow, &reason);
                     None
                 }
             };
@@ -225,7 +230,7 @@ impl Actor {
         }
     }
 
-    fn resolved(&mut self, now: Instant, query: Resolve, addresses: Vec<std::net::SocketAddr>) {
+    fn resolved(&mut self, now: Instant, query: Resolve, addresses: crate::net::resolve::Places) {
         let flows = self.resolver.learn(now, &query, addresses, &mut self.sockets);
         let (asked, others) = std::mem::take(&mut self.waiting).into_iter().partition(|call| call.hop == query);
         self.waiting = others;
@@ -234,7 +239,7 @@ impl Actor {
             self.core.handle_resolved(now, &query, flows);
             return;
         }
-        let local = flows.first().map(|flow| flow.local.ip());
+        let local = self.core.prefer(now, &flows).map(|flow| flow.local.ip());
         for call in asked {
             let result = self.dial(now, call.account, call.target, local);
             self.answers.push((call.answer, result));

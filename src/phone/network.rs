@@ -64,8 +64,8 @@ impl Actor {
         if self.quitting.is_some() {
             return;
         }
-        self.sockets.forget_ways();
-        let ways = self.core.ways();
+        self.sockets.forget_ways(now, notice);
+        let ways = self.core.ways(now);
         let ways: Vec<_> = ways
             .into_iter()
             .map(|way| {

@@ -6,7 +6,6 @@ use std::time::Instant;
 use crate::config::Dtmf;
 use crate::net::Resolver;
 use crate::sip::Uri;
-use crate::sip::transport::Transport;
 use crate::ua::command::{MediaPorts, Reply as CoreReply};
 use crate::ua::{self, AccountId, CallNo, CommandError, Resolve};
 
@@ -281,8 +280,7 @@ impl Actor {
 
     /// Calls, as soon as it is known from which of our addresses.
     pub(super) fn call(&mut self, now: Instant, account: Option<AccountId>, target: Uri, answer: Answer) {
-        let route = self.core.route(account);
-        let hop = host_of(route.first().unwrap_or(&target));
+        let hop = self.core.first_hop(now, account, &target);
         let known = hop.as_ref().map(|hop| self.resolver.known(now, hop, &mut self.sockets));
         match (hop, known) {
             (Some(hop), Some(None)) if self.quitting.is_none() => {
@@ -294,7 +292,8 @@ impl Actor {
                 }
             }
             (_, known) => {
-                let local = known.flatten().and_then(|flows| flows.first().map(|flow| flow.local.ip()));
+                let way = known.flatten().and_then(|flows| self.core.prefer(now, &flows));
+                let local = way.map(|flow| flow.local.ip());
                 let outcome = self.dial(now, account, target, local);
                 self.answers.push((answer, outcome));
             }
@@ -567,15 +566,6 @@ impl Actor {
             }
         }
     }
-}
-
-/// The host to which a request for this URI goes.
-fn host_of(uri: &Uri) -> Option<Resolve> {
-    let host = match uri.host()? {
-        crate::sip::Host::Ip(ip) => ip.to_string(),
-        name @ crate::sip::Host::Name(_) => name.to_string(),
-    };
-    Some(Resolve { host: host.to_ascii_lowercase(), port: uri.port(), transport: Transport::Udp })
 }
 
 /// Asks for a host's address, unless another call asks for the same.

@@ -91,6 +91,8 @@ pub struct Transactions {
     next_id: u64,
     clients: HashMap<ClientId, Client>,
     servers: HashMap<ServerId, Server>,
+    /// Client transactions that are over, until [`Event::ClientEnded`] has been taken: their request may go elsewhere.
+    over: HashMap<ClientId, Client>,
     /// Those that are answered and only wait for retransmissions, oldest first; some have ended already.
     answered: VecDeque<ServerId>,
     client_keys: HashMap<TransactionKey, ClientId>,
@@ -110,6 +112,7 @@ impl Transactions {
             next_id: 0,
             clients: HashMap::new(),
             servers: HashMap::new(),
+            over: HashMap::new(),
             answered: VecDeque::new(),
             client_keys: HashMap::new(),
             server_keys: HashMap::new(),
@@ -171,9 +174,9 @@ impl Transactions {
         true
     }
 
-    /// The request of an open client transaction.
+    /// The request of a client transaction that is open, or whose end has not been told yet.
     pub fn client_request(&self, id: ClientId) -> Option<&Request> {
-        self.clients.get(&id).map(|client| client.machine.request())
+        self.clients.get(&id).or_else(|| self.over.get(&id)).map(|client| client.machine.request())
     }
 
     /// Gives an INVITE that was cancelled, or whose call is over, 64*T1 for its final response; then it fails as if it had
@@ -184,9 +187,9 @@ impl Transactions {
         }
     }
 
-    /// The way of an open client transaction.
+    /// The way of a client transaction that is open, or whose end has not been told yet.
     pub fn client_flow(&self, id: ClientId) -> Option<Flow> {
-        self.clients.get(&id).map(|client| client.flow)
+        self.clients.get(&id).or_else(|| self.over.get(&id)).map(|client| client.flow)
     }
 
     /// Whether a client transaction still waits for its final response.
@@ -267,7 +270,9 @@ impl Transactions {
             tracing::warn!("too many transactions are open: a request is dropped");
             return;
         }
-        let way = Flow { remote: via::reply_to(&request, flow.remote), ..flow };
+        // RFC 3261 section 18.2.2: by the same connection, where there is one.
+        let remote = if flow.transport.is_reliable() { flow.remote } else { via::reply_to(&request, flow.remote) };
+        let way = Flow { remote, ..flow };
         let invite = TransactionKey::for_cancelled_invite(&request).and_then(|key| self.server_keys.get(&key).copied());
         let cancel = request.method == Method::Cancel;
         let (machine, outputs) = ServerTransaction::new(request, reliability(&flow), self.timers);
@@ -312,8 +317,8 @@ impl Transactions {
     }
 
     /// The network refused what went to `remote` (an ICMP error): the requests on that way that still wait for their final
-    /// response fail at once. An answered one has nothing to lose, least of all the call that its 2xx began.
-    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+    /// response fail at once; true if there was any. An answered one has nothing to lose, least of all the call that its 2xx began.
+    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) -> bool {
         let failed: Vec<ClientId> = self
             .clients
             .iter()
@@ -321,6 +326,7 @@ impl Transactions {
             .map(|(id, _)| *id)
             .filter(|id| self.client_awaits(*id))
             .collect();
+        let any = !failed.is_empty();
         for id in failed {
             if let Some(client) = self.clients.get_mut(&id) {
                 let way = client.flow;
@@ -328,6 +334,7 @@ impl Transactions {
                 self.apply(now, Id::Client(id), way, outputs);
             }
         }
+        any
     }
 
     /// Drops a client transaction that nobody waits for any more: an INVITE that was answered by 180 and then never again.
@@ -353,9 +360,12 @@ impl Transactions {
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let next = self.events.pop_front();
+        let event = self.events.pop_front();
         shrink_queue(&mut self.events);
-        next
+        if let Some(Event::ClientEnded { id }) = &event {
+            self.over.remove(id);
+        }
+        event
     }
 
     /// When [`Transactions::handle_timeout`] is due, and which of RFC 3261's timers that is.
@@ -395,6 +405,7 @@ impl Transactions {
             Id::Client(client) => {
                 if let Some(entry) = self.clients.remove(&client) {
                     self.client_keys.remove(&entry.key);
+                    self.over.insert(client, entry);
                 }
                 self.events.push_back(Event::ClientEnded { id: client });
             }
@@ -420,9 +431,7 @@ impl Transactions {
 }
 
 fn reliability(flow: &Flow) -> Reliability {
-    match flow.transport {
-        crate::sip::transport::Transport::Udp => Reliability::Unreliable,
-    }
+    if flow.transport.is_reliable() { Reliability::Reliable } else { Reliability::Unreliable }
 }
 
 #[cfg(test)]

@@ -4,22 +4,23 @@ use std::time::Instant;
 
 use crate::sip::Uri;
 
-use super::core::{Resolve, Unreachable, Waiting};
+use super::core::Waiting;
 use super::registration::{Registration, Step};
 use super::timer::Timer;
+use super::ways::{Resolve, Unreachable};
 use super::{AccountId, Event, UserAgent};
 
 impl UserAgent {
     /// Sends REGISTER as soon as the way to the registrar is known, for our Contact depends on it.
     pub(super) fn register(&mut self, account: AccountId, now: Instant) {
-        let Some(server) = self.core.server(account) else {
+        let Some(server) = self.core.server(now, account) else {
             let reason = format!("the registrar can't be reached: {}", Unreachable::Transport);
             return self.no_way(account, now, reason);
         };
         self.look_up_registrar(account);
         match self.core.flow_to(now, &server) {
             Some(flow) => {
-                let contact = Uri::parse(self.core.contact(Some(account), flow.local).into());
+                let contact = Uri::parse(self.core.contact(Some(account), &flow).into());
                 if let Ok(contact) = contact {
                     self.with_registration(account, |registration| registration.renew(&contact));
                 }
@@ -73,7 +74,12 @@ impl UserAgent {
             let account = AccountId(place);
             while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
                 match step {
-                    Step::Event(event) => {
+                    Step::Event(mut event) => {
+                        if let Event::RegistrationFailed { code: 408 | 503, reason, .. } = &mut event
+                            && let Some(words) = self.core.reasons.remove(&account)
+                        {
+                            *reason = words;
+                        }
                         told.push(event.clone());
                         self.core.emit(event);
                     }

@@ -50,8 +50,10 @@ pub struct Account {
     pub display_name: Option<String>,
     /// Where REGISTER goes (its Request-URI).
     pub registrar: Uri,
-    /// The outbound chain, each with `;lr`: sent as Route. (Alternatives come with RFC 3263's.)
+    /// The outbound chain, each with `;lr`: sent as Route.
     pub route: Vec<Uri>,
+    /// Further chains, in the order in which they are tried when those before fail.
+    pub fallbacks: Vec<Vec<Uri>>,
     /// Requested lifetime of the binding.
     pub expires: Duration,
     /// Whether the account registers by itself.

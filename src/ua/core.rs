@@ -1,6 +1,6 @@
 //! What all parts of the core share: transactions, the ways to the servers, credentials, timers, randomness, events.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::sdp::{Intent, LocalMedia, Refusal, Session};
 use crate::sip::salvage::Salvaged;
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{
-    CSeq, Header, HeaderName, Host, Message, Request, Response, ResponseBuilder, Route, Scheme, StatusCode, Timers,
-    Uri, push, via,
+    CSeq, Header, HeaderName, Headers, Host, Message, Request, Response, ResponseBuilder, StatusCode, Timers, Uri,
+    push, via,
 };
 use crate::transaction::queue::{TimerQueue, shrink};
 use crate::transaction::{ClientId, Failure, ServerId, Transactions};
@@ -24,60 +24,21 @@ use super::config::Config;
 use super::event::Event;
 use super::registration::Granted;
 use super::timer::Timer;
+use super::ways::{Resolve, Ways, is_unroutable, next_hop};
 use super::{AccountId, CallNo, SubscriptionId};
 
 /// Transactions of either side at a time.
 const MAX_TRANSACTIONS: usize = 10_000;
-/// Hosts whose addresses are remembered.
-const MAX_HOPS: usize = 1_000;
-/// How long a host's addresses are used before they are asked for again.
-const HOP_LIFETIME: Duration = Duration::from_secs(60);
 /// Requests that wait for their host's address.
 const MAX_WAITING: usize = 1_000;
+/// Calls whose far side was seen elsewhere than where its Contact says.
+const MAX_SEEN: usize = 4_096;
+/// Targets whose failure is remembered in words.
+const MAX_WORDS: usize = 256;
+/// RFC 3261 section 18.1.1: a longer request leaves by a transport with congestion control.
+const MAX_DATAGRAM_REQUEST: usize = 1_300;
 /// Branches of one INVITE that are remembered as ended.
 const MAX_BRANCHES: usize = 64;
-
-/// A host whose ways must be found: see [`super::UserAgent::poll_resolve`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Resolve {
-    /// A name, or an IP address without brackets.
-    pub host: String,
-    /// The port, where the URI has one.
-    pub port: Option<u16>,
-    /// The transport protocol.
-    pub transport: Transport,
-}
-
-/// Why a URI can't be reached by this build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreachable {
-    /// `sips:` or `transport=` other than UDP.
-    #[error("it asks for a transport that this version does not speak: only UDP works")]
-    Transport,
-    /// No host.
-    #[error("it names no host")]
-    NoHost,
-}
-
-impl Resolve {
-    /// The host of a URI, with the transport that it asks for.
-    pub fn of(uri: &Uri) -> Result<Resolve, Unreachable> {
-        let udp = uri.transport().is_none_or(|transport| transport.eq_ignore_ascii_case(b"udp"));
-        if !udp || matches!(uri.scheme(), Scheme::Sips) {
-            return Err(Unreachable::Transport);
-        }
-        Resolve::by_udp(uri)
-    }
-
-    /// The host of a URI, by UDP whatever it asks for.
-    fn by_udp(uri: &Uri) -> Result<Resolve, Unreachable> {
-        let host = match uri.host().ok_or(Unreachable::NoHost)? {
-            Host::Ip(ip) => ip.to_string(),
-            Host::Name(name) => String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase(),
-        };
-        Ok(Resolve { host, port: uri.port(), transport: Transport::Udp })
-    }
-}
 
 /// Whose a client transaction is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -144,16 +105,20 @@ pub struct Core {
     owned: HashMap<Owner, Vec<ClientId>>,
     /// The To tags of the branches of an INVITE that have had their BYE: their 2xx may come again.
     ended: HashMap<ClientId, Vec<bytes::Bytes>>,
-    pub(super) hops: HashMap<Resolve, (Instant, Vec<Flow>)>,
-    /// Ways from before the network changed: asked for again before they are used.
-    pub(super) stale: HashSet<Resolve>,
     /// What each account's registration gives its requests.
     pub granted: Vec<Granted>,
+    pub ways: Ways,
+    /// By Call-ID: the way by which a far side is reached that can't be reached where its Contact says.
+    seen: HashMap<bytes::Bytes, Flow>,
+    /// Why a target can't be reached, in a person's words.
+    words: HashMap<(Transport, SocketAddr), String>,
     pub(super) waiting: Vec<(Resolve, Waiting)>,
     pub(super) resolves: VecDeque<Resolve>,
     pub events: VecDeque<Event>,
     /// Calls that have ended and are to be cleared away.
     pub over: VecDeque<CallNo>,
+    /// Why an account's last REGISTER could not be delivered, in the network's words.
+    pub reasons: HashMap<AccountId, String>,
     /// Requests that failed before they left.
     pub failures: VecDeque<(Owner, Failure)>,
     pub next_call: u32,
@@ -186,13 +151,15 @@ impl Core {
             owners: HashMap::new(),
             owned: HashMap::new(),
             ended: HashMap::new(),
-            hops: HashMap::new(),
-            stale: HashSet::new(),
             granted: vec![Granted::default(); accounts],
+            ways: Ways::default(),
+            seen: HashMap::new(),
+            words: HashMap::new(),
             waiting: Vec::new(),
             resolves: VecDeque::new(),
             events: VecDeque::new(),
             over: VecDeque::new(),
+            reasons: HashMap::new(),
             failures: VecDeque::new(),
             next_call: 0,
             shutting_down: false,
@@ -234,32 +201,34 @@ impl Core {
         CallNo(self.next_call)
     }
 
-    /// Our Contact for an account (or for direct calls) as seen from `local`.
-    pub fn contact(&self, account: Option<AccountId>, local: SocketAddr) -> String {
+    /// Our Contact for an account (or for direct calls) as seen from our side of `flow`.
+    pub fn contact(&self, account: Option<AccountId>, flow: &Flow) -> String {
         let place = account.map_or(self.config.accounts.len(), |account| account.0);
-        format!("sip:{}@{local}", self.contact_users.get(place).map_or("offhook", String::as_str))
+        let user = self.contact_users.get(place).map_or("offhook", String::as_str);
+        format!("sip:{user}@{}{}", flow.local, flow.transport.uri_parameter())
     }
 
-    /// Our Contact in a call: the registrar's GRUU (RFC 5627 section 4.3), else the address at which it sees `local`.
-    pub fn call_contact(&self, account: Option<AccountId>, local: SocketAddr) -> String {
+    /// Our Contact in a call: the registrar's GRUU (RFC 5627 section 4.3), else the address at which it sees our side of
+    /// `flow`.
+    pub fn call_contact(&self, account: Option<AccountId>, flow: &Flow) -> String {
         let Some(granted) = account.and_then(|account| self.granted.get(account.0)) else {
-            return self.contact(account, local);
+            return self.contact(account, flow);
         };
         if let Some(gruu) = &granted.gruu {
             return gruu.to_string();
         }
-        let seen = granted.seen.filter(|(own, _)| *own == local).map_or(local, |(_, seen)| seen);
+        let local = granted.seen.filter(|(own, _)| *own == flow.local).map_or(flow.local, |(_, seen)| seen);
         // RFC 5626 section 4.3: what comes in the dialog takes our flow.
         let ob = if granted.outbound { ";ob" } else { "" };
-        format!("{}{ob}", self.contact(account, seen))
+        format!("{}{ob}", self.contact(account, &Flow { local, ..*flow }))
     }
 
     /// The Route of an account's requests outside dialogs: our outbound proxies, then the registrar's Service-Route
     /// (RFC 3608 section 6.1).
-    pub fn routes(&self, account: Option<AccountId>) -> Vec<Uri> {
-        let Some(place) = account.map(|account| account.0) else { return Vec::new() };
-        let own = self.config.accounts.get(place).map(|account| account.route.clone()).unwrap_or_default();
-        let service = self.granted.get(place).map(|granted| granted.service_route.as_slice()).unwrap_or_default();
+    pub fn routes(&self, now: Instant, account: Option<AccountId>) -> Vec<Uri> {
+        let own = self.route(now, account);
+        let granted = account.and_then(|account| self.granted.get(account.0));
+        let service = granted.map(|granted| granted.service_route.as_slice()).unwrap_or_default();
         // Some registrars repeat the proxy that we came through.
         let repeated = own.last().zip(service.first()).is_some_and(|(ours, theirs)| ours.equivalent(theirs));
         own.iter().chain(service.iter().skip(usize::from(repeated))).cloned().collect()
@@ -272,9 +241,27 @@ impl Core {
     }
 
     /// Where an account's requests go first: its outbound proxy, else its registrar.
-    pub fn server(&self, account: AccountId) -> Option<Resolve> {
-        let account = self.config.accounts.get(account.0)?;
-        Resolve::of(account.route.first().unwrap_or(&account.registrar)).ok()
+    pub fn server(&self, now: Instant, account: AccountId) -> Option<Resolve> {
+        let registrar = &self.config.accounts.get(account.0)?.registrar;
+        Resolve::of(self.route(now, Some(account)).first().unwrap_or(registrar)).ok()
+    }
+
+    /// The outbound chain of an account: the first alternative that is not down, else the first.
+    pub fn route(&self, now: Instant, account: Option<AccountId>) -> &[Uri] {
+        let Some(account) = account.and_then(|account| self.config.accounts.get(account.0)) else { return &[] };
+        let mut chains = std::iter::once(&account.route).chain(&account.fallbacks);
+        chains.find(|chain| !self.is_down(now, chain)).unwrap_or(&account.route)
+    }
+
+    /// Whether an account's requests have another way to begin with than this host.
+    pub fn has_alternative(&self, now: Instant, account: Option<AccountId>, hop: &Resolve) -> bool {
+        let first = self.route(now, account).first().map(Resolve::of);
+        first.is_some_and(|other| other.is_ok_and(|other| other.host != hop.host || other.port != hop.port))
+    }
+
+    fn is_down(&self, now: Instant, chain: &[Uri]) -> bool {
+        let hop = chain.first().map(Resolve::of);
+        hop.is_some_and(|hop| hop.map_or(true, |hop| self.ways.is_down(now, &hop)))
     }
 
     /// Whether `ip` is the address of this account's proxy or registrar (of any account's for `None`).
@@ -287,9 +274,9 @@ impl Core {
             let Some(account) = self.config.accounts.get(place) else { return false };
             // Behind a proxy the registrar may never be looked up, but an address needs no looking up.
             let granted = self.granted.get(place).and_then(|granted| granted.service_route.first());
-            account.route.first().into_iter().chain([&account.registrar]).chain(granted).any(|server| {
-                let flows = Resolve::of(server).ok().and_then(|server| self.hops.get(&server));
-                let known = flows.is_some_and(|(_, flows)| flows.iter().any(|flow| flow.remote.ip() == ip));
+            let proxies = std::iter::once(&account.route).chain(&account.fallbacks).filter_map(|chain| chain.first());
+            proxies.chain([&account.registrar]).chain(granted).any(|server| {
+                let known = Resolve::of(server).is_ok_and(|server| self.ways.leads_to(&server, ip));
                 known || matches!(server.host(), Some(Host::Ip(server)) if *server == ip)
             })
         })
@@ -306,7 +293,7 @@ impl Core {
 
     /// Sends a REGISTER, by way of the account's outbound proxies.
     pub fn send_register(&mut self, now: Instant, account: AccountId, mut request: Request) {
-        for route in self.config.accounts.get(account.0).map(|account| account.route.as_slice()).unwrap_or_default() {
+        for route in self.route(now, Some(account)) {
             push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
         }
         push(&mut request.headers, HeaderName::MaxForwards, "70");
@@ -356,9 +343,7 @@ impl Core {
 
     /// The way to a host, if it is known now.
     pub fn flow_to(&self, now: Instant, hop: &Resolve) -> Option<Flow> {
-        let (since, flows) = self.hops.get(hop).filter(|_| !self.stale.contains(hop))?;
-        let fresh = hop.host.parse::<IpAddr>().is_ok() || now.saturating_duration_since(*since) < HOP_LIFETIME;
-        flows.first().copied().filter(|_| fresh)
+        self.ways.flow_to(now, hop)
     }
 
     /// Asks for the way to a host; `what` goes on when it is known. False: too much waits already.
@@ -381,19 +366,7 @@ impl Core {
     /// Takes the ways to a host, and gives back whether there are any, and what has waited for them. A look-up that fails
     /// leaves the ways that were known: a call that stands must be able to end while the name server is away.
     pub fn resolved(&mut self, now: Instant, hop: &Resolve, flows: Vec<Flow>) -> (bool, Vec<Waiting>) {
-        if self.hops.len() >= MAX_HOPS {
-            let oldest = self.hops.iter().min_by_key(|(_, (since, _))| *since).map(|(hop, _)| hop.clone());
-            if let Some(oldest) = oldest {
-                self.hops.remove(&oldest);
-                self.stale.remove(&oldest);
-            }
-        }
-        self.stale.remove(hop);
-        let known = self.hops.get_mut(hop).map(|(since, _)| *since = now).is_some();
-        let found = known || !flows.is_empty();
-        if !flows.is_empty() {
-            self.hops.insert(hop.clone(), (now, flows));
-        }
+        let found = self.ways.learn(now, hop, flows);
         let (ready, still) = std::mem::take(&mut self.waiting).into_iter().partition(|(other, _)| other == hop);
         self.waiting = still;
         let ready: Vec<(Resolve, Waiting)> = ready;
@@ -418,6 +391,9 @@ impl Core {
     /// Sends a request in a transaction of its own: Via, User-Agent and Content-Length are added here. What can't be sent
     /// comes back through [`Core::failures`].
     pub fn send(&mut self, now: Instant, owner: Owner, request: Request) {
+        if let Some(flow) = self.seen_way(&request) {
+            return self.send_by(now, owner, request, flow);
+        }
         match next_hop(&request).map(|hop| (self.flow_to(now, &hop), hop)) {
             Ok((Some(flow), _)) => self.send_by(now, owner, request, flow),
             Ok((None, hop)) => {
@@ -435,6 +411,7 @@ impl Core {
     /// Sends a request by a way that is known.
     pub fn send_by(&mut self, now: Instant, owner: Owner, mut request: Request, flow: Flow) {
         self.finish(&mut request, &flow);
+        let flow = self.fit(now, &mut request, flow);
         match self.tx.send_request(now, request, flow) {
             Ok(id) => {
                 self.owners.insert(id, owner);
@@ -452,7 +429,7 @@ impl Core {
     /// Sends an ACK for a 2xx.
     pub fn send_ack(&mut self, now: Instant, mut ack: Request) {
         let Ok(hop) = next_hop(&ack) else { return };
-        match self.flow_to(now, &hop) {
+        match self.seen_way(&ack).or_else(|| self.flow_to(now, &hop)) {
             Some(flow) => {
                 self.finish(&mut ack, &flow);
                 self.tx.send_stateless(&Message::Request(ack), flow);
@@ -500,6 +477,126 @@ impl Core {
             tags.push(tag.clone());
         }
         new
+    }
+
+    /// RFC 3261 section 18.1.1: a request that is too long for a datagram leaves by TCP, unless its URI fixes UDP or TCP has
+    /// just failed there.
+    fn fit(&mut self, now: Instant, request: &mut Request, flow: Flow) -> Flow {
+        let fixed = || !matches!(next_hop(request), Ok(Resolve { transport: None, .. }));
+        if flow.transport != Transport::Udp || length(request) <= MAX_DATAGRAM_REQUEST || fixed() {
+            return flow;
+        }
+        let tcp = Flow { transport: Transport::Tcp, ..flow };
+        if self.ways.rests(now, &tcp) {
+            return flow;
+        }
+        if let Some(via) = request.headers.remove_first(&HeaderName::Via) {
+            let value = String::from_utf8_lossy(&via.value()).replacen("SIP/2.0/UDP", "SIP/2.0/TCP", 1);
+            request.headers.push_front(Header::build(HeaderName::Via, value).unwrap_or(via));
+        }
+        tcp
+    }
+
+    // ---- when a way fails ----
+
+    /// Sends a request that had no luck by the next way, as a new transaction (RFC 3263 section 4.3): to the next target of
+    /// its host, else by the account's next alternative. The target that failed rests. False: there is no other way.
+    pub fn send_elsewhere(
+        &mut self,
+        now: Instant,
+        id: ClientId,
+        account: Option<AccountId>,
+        pause: Option<Duration>,
+    ) -> bool {
+        let (Some(request), Some(failed)) = (self.tx.client_request(id), self.tx.client_flow(id)) else { return false };
+        let mut request = request.clone();
+        self.ways.rest(now, &failed, pause);
+        request.headers.remove_first(&HeaderName::Via);
+        let owner = self.owner(id);
+        let Ok(hop) = next_hop(&request) else { return false };
+        // RFC 3261 section 18.1.1: what was too long for UDP goes by UDP all the same where TCP fails.
+        let was_long = failed.transport == Transport::Tcp && hop.transport.is_none() && !hop.secure;
+        let udp = was_long.then_some(Flow { transport: Transport::Udp, ..failed });
+        let udp = udp.filter(|flow| !self.ways.rests(now, flow));
+        let same_side = |flow: &Flow| flow.local.ip() == failed.local.ip();
+        if let Some(flow) = udp.or_else(|| self.ways.another(now, &hop)).filter(same_side) {
+            tracing::debug!(failed = %failed.remote, next = %flow.remote, "a request goes to the next target");
+            self.owners.remove(&id);
+            self.send_by(now, owner, request, flow);
+            return true;
+        }
+        let in_dialog = super::dialog::to_tag(&request.headers).is_some();
+        let chain = match owner {
+            Owner::Registration(_) => self.route(now, account).to_vec(),
+            Owner::Call(..) | Owner::Subscription(_) | Owner::Message(_) | Owner::Nobody => self.routes(now, account),
+        };
+        if in_dialog || self.route(now, account).is_empty() || self.is_down(now, &chain) {
+            return false;
+        }
+        request.headers.remove_all(&HeaderName::Route);
+        // Route comes before Max-Forwards in what we write; its place means nothing.
+        for route in &chain {
+            push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
+        }
+        self.owners.remove(&id);
+        self.send(now, owner, request);
+        true
+    }
+
+    /// Keeps in mind why a target can't be reached.
+    pub fn note_failure(&mut self, flow: &Flow, reason: &str) {
+        if self.words.len() >= MAX_WORDS {
+            self.words.clear();
+        }
+        self.words.insert((flow.transport, flow.remote), super::identity::printable(reason));
+    }
+
+    /// Why a target could not be reached, if that is known.
+    pub fn failure_words(&mut self, flow: &Flow) -> Option<String> {
+        self.words.remove(&(flow.transport, flow.remote))
+    }
+
+    /// Notes by which way a far side is reached whose Contact nobody can send to, or who came by a connection that only it
+    /// could open.
+    pub fn note_seen(&mut self, headers: &Headers, flow: &Flow) {
+        let Some(contact) = super::dialog::contact(headers) else { return };
+        let Some(host) = contact.host() else { return };
+        let elsewhere = !matches!(host, Host::Ip(ip) if *ip == flow.remote.ip());
+        let Some(call_id) = headers.value(&HeaderName::CallId).map(|value| bytes::Bytes::from(value.into_owned()))
+        else {
+            return;
+        };
+        if elsewhere && is_unroutable(host) {
+            if self.seen.len() >= MAX_SEEN {
+                self.seen.clear();
+            }
+            self.seen.insert(call_id, *flow);
+        } else if !self.seen.is_empty() {
+            self.seen.remove(&call_id);
+        }
+    }
+
+    /// A far side that was seen elsewhere is reached from another address of ours now.
+    pub fn move_seen(&mut self, call_id: &[u8], flow: Flow) {
+        if let Some(seen) = self.seen.get_mut(call_id) {
+            *seen = flow;
+        }
+    }
+
+    /// A call is over.
+    pub fn forget_seen(&mut self, call_id: &[u8]) {
+        self.seen.remove(call_id);
+    }
+
+    /// The way by which the far side of a request's dialog was seen, if its own address leads nowhere.
+    pub fn seen_way(&self, request: &Request) -> Option<Flow> {
+        if self.seen.is_empty() || request.headers.get(&HeaderName::Route).is_some() {
+            return None;
+        }
+        super::dialog::to_tag(&request.headers)?;
+        let unroutable = request.uri.host().is_some_and(is_unroutable);
+        let call_id = request.headers.value(&HeaderName::CallId)?;
+        self.seen.get(call_id.as_ref()).copied().filter(|_| unroutable)
     }
 
     fn finish(&mut self, request: &mut Request, flow: &Flow) {
@@ -596,27 +693,18 @@ impl Core {
     }
 }
 
+/// How long a request is on the wire, to be exact only where it matters.
+fn length(request: &Request) -> usize {
+    let fields: usize = request.headers.iter().map(|header| header.value().len() + 24).sum();
+    let estimate = 120 + fields + request.body().len();
+    if estimate <= MAX_DATAGRAM_REQUEST { estimate } else { Message::Request(request.clone()).to_bytes().len() }
+}
+
 fn token(rng: &mut ChaCha20Rng, bytes: usize) -> String {
     let mut buffer = [0; 32];
     let buffer = buffer.get_mut(..bytes.min(32)).unwrap_or_default();
     rng.fill_bytes(buffer);
     buffer.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Where a request goes next: its topmost Route, else its Request-URI (RFC 3261 section 8.1.2).
-///
-/// A peer that came by UDP and names `transport=tcp` in its Contact is answered by UDP: an ACK or BYE that is not sent for
-/// lack of TCP would leave it with a dead call.
-pub fn next_hop(request: &Request) -> Result<Resolve, Unreachable> {
-    let uri = match request.headers.typed::<Route>() {
-        Some(Ok(route)) => route.0.uri,
-        _ => request.uri.clone(),
-    };
-    let in_dialog = super::dialog::to_tag(&request.headers).is_some();
-    match Resolve::of(&uri) {
-        Err(Unreachable::Transport) if in_dialog && matches!(uri.scheme(), Scheme::Sip) => Resolve::by_udp(&uri),
-        found => found,
-    }
 }
 
 /// Puts a tag on the To of a response that has none.

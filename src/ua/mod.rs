@@ -33,17 +33,18 @@ mod repair;
 pub mod request;
 pub mod subscription;
 pub mod timer;
+mod ways;
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::sip::salvage::{self, Salvaged};
 use crate::sip::transport::{Flow, Transmit};
 use crate::sip::{
-    CSeq, FramingError, Limits, Message, Method, ParseError, Request, Response, Scheme, TransactionKey, Uri,
-    is_answerable, parse_datagram, via,
+    CSeq, FramingError, HeaderName, Limits, Message, Method, ParseError, Request, Response, Scheme, TransactionKey,
+    Uri, is_answerable, parse_datagram, via,
 };
 use crate::transaction::{self, ClientId, Failure};
 
@@ -53,7 +54,8 @@ use command::{MediaPorts, Reply};
 use doorbell::Doorbell;
 use registration::{NoAnswer, Registration};
 
-pub use self::core::{Resolve, Screen, Unreachable};
+pub use self::core::Screen;
+pub use self::ways::{Resolve, Unreachable};
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
@@ -61,7 +63,7 @@ pub use outside::Counters;
 pub use repair::NetworkChange;
 pub use timer::Timer;
 
-use self::core::{Core, Owner, Waiting};
+use self::core::{Core, Owner, Purpose, Waiting};
 use self::merged::Merged;
 
 /// A call's number: from 1, never reused. A person writes it `#1`.
@@ -225,13 +227,18 @@ impl UserAgent {
             match waiting {
                 Waiting::Dial(no) => {
                     let Some(call) = self.calls.get_mut(&no) else { continue };
-                    match self.plans.get(&no).filter(|_| found) {
-                        Some(plan) => call.start(&mut self.core, now, plan),
-                        None => call.unresolved(&mut self.core, now, &query.host),
+                    match self.plans.get(&no) {
+                        // The account may have another proxy.
+                        Some(plan) if found || self.core.has_alternative(now, call.account, query) => {
+                            call.start(&mut self.core, now, plan);
+                        }
+                        Some(_) | None => call.unresolved(&mut self.core, now, &query.host),
                     }
                 }
                 Waiting::Register(_) if self.core.shutting_down => {}
-                Waiting::Register(account) if found => self.register(account, now),
+                Waiting::Register(account) if found || self.core.has_alternative(now, Some(account), query) => {
+                    self.register(account, now);
+                }
                 Waiting::Register(account) => {
                     self.no_way(account, now, format!("no address was found for {}", identity::printable(&query.host)));
                 }
@@ -255,6 +262,25 @@ impl UserAgent {
         self.flow_failed(now, flow);
         self.core.tx.handle_transport_error(now, flow);
         self.settle(now);
+    }
+
+    /// A connection could not be made, or has ended, for a reason that a person understands.
+    pub fn handle_connection_failure(&mut self, now: Instant, flow: Flow, reason: &str) {
+        if self.core.tx.handle_transport_error(now, flow) {
+            self.core.note_failure(&flow, reason);
+        }
+        self.settle(now);
+    }
+
+    /// Where a call of an account's to `target` goes first; `None`: nowhere that this build can reach.
+    pub fn first_hop(&self, now: Instant, account: Option<AccountId>, target: &Uri) -> Option<Resolve> {
+        let hop = Resolve::of(self.core.routes(now, account).first().unwrap_or(target)).ok()?;
+        ways::secured(hop, target).ok()
+    }
+
+    /// The way that is taken of several to one host: the first that has not failed a moment ago.
+    pub fn prefer(&self, now: Instant, flows: &[Flow]) -> Option<Flow> {
+        self.core.ways.prefer(now, flows)
     }
 
     // ---- what the person asks ----
@@ -426,6 +452,9 @@ impl UserAgent {
         }
         while let Some(no) = self.core.over.pop_front() {
             let call = self.calls.remove(&no);
+            if let Some(call) = &call {
+                self.core.forget_seen(call.call_id());
+            }
             self.plans.remove(&no);
             if let Some(key) = call.as_ref().and_then(|call| call.invite_key.clone()) {
                 self.merged.remember(now, key);
@@ -449,6 +478,15 @@ impl UserAgent {
     }
 
     fn handle_transaction(&mut self, now: Instant, event: transaction::Event) {
+        match &event {
+            transaction::Event::Request { flow, request, .. } if request.method != Method::Register => {
+                self.core.note_seen(&request.headers, flow);
+            }
+            transaction::Event::Response { flow, response, .. } if response.status.is_success() => {
+                self.core.note_seen(&response.headers, flow);
+            }
+            _ => {}
+        }
         match event {
             transaction::Event::Request { id, flow, request } => self.handle_request(now, id, flow, &request),
             transaction::Event::Ack { request, .. } => {
@@ -468,8 +506,11 @@ impl UserAgent {
                 }
             }
             transaction::Event::Failed { id, failure } => {
-                let owner = self.core.owner(id);
-                self.handle_failure(now, owner, failure);
+                if !self.send_elsewhere(now, id, None) {
+                    let owner = self.core.owner(id);
+                    self.note_why(id, owner);
+                    self.handle_failure(now, owner, failure);
+                }
             }
             transaction::Event::Unacknowledged { .. } | transaction::Event::ServerEnded { .. } => {}
             transaction::Event::ClientEnded { id } => self.core.forget_client(id),
@@ -477,6 +518,13 @@ impl UserAgent {
     }
 
     fn handle_response(&mut self, now: Instant, id: ClientId, flow: Flow, response: Response) {
+        if let Some(way) = self.core.tx.client_flow(id) {
+            if response.status.code() != 503 {
+                self.core.ways.wake(&way);
+            } else if self.send_elsewhere(now, id, retry_after(&response)) {
+                return;
+            }
+        }
         match self.core.owner(id) {
             Owner::Registration(account) => {
                 if let Some(registration) = self.registrations.get_mut(account.0) {
@@ -495,6 +543,41 @@ impl UserAgent {
             Owner::Subscription(subscription) => self.subscription_response(now, subscription, id, flow, &response),
             Owner::Message(message) => self.message_response(now, message, id, flow, &response),
             Owner::Nobody => {}
+        }
+    }
+
+    /// Sends a request that failed to the next target (RFC 3263 section 4.3); false: there is none, or nobody wants it.
+    fn send_elsewhere(&mut self, now: Instant, id: ClientId, pause: Option<Duration>) -> bool {
+        let account = match self.core.owner(id) {
+            Owner::Registration(account) => Some(account),
+            Owner::Call(no, purpose) => {
+                let Some(call) = self.calls.get_mut(&no) else { return false };
+                if purpose == Purpose::Invite && !call.may_go_elsewhere() {
+                    return false;
+                }
+                call.account
+            }
+            Owner::Subscription(subscription) => self.subscriptions.account_of(subscription),
+            Owner::Message(message) => self.message_account(message),
+            Owner::Nobody => None,
+        };
+        self.core.send_elsewhere(now, id, account, pause)
+    }
+
+    /// Gives the call or the registration whose request failed the reason that the network told.
+    fn note_why(&mut self, id: ClientId, owner: Owner) {
+        let words = self.core.tx.client_flow(id).and_then(|flow| self.core.failure_words(&flow));
+        match owner {
+            Owner::Registration(account) => {
+                self.core.reasons.remove(&account);
+                self.core.reasons.extend(words.map(|words| (account, words)));
+            }
+            Owner::Call(no, _) => {
+                if let Some(call) = self.calls.get_mut(&no) {
+                    call.network_words = words;
+                }
+            }
+            Owner::Subscription(_) | Owner::Message(_) | Owner::Nobody => {}
         }
     }
 
@@ -631,6 +714,13 @@ fn read(datagram: &[u8]) -> Result<Message, ParseError> {
         }
         result => result,
     }
+}
+
+/// How long a 503 asks to be left alone.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = crate::sip::text(&response.headers, &HeaderName::RetryAfter);
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().map(Duration::from_secs)
 }
 
 /// Whether there is a NUL before the body other than as a quoted pair, where alone it may stand (RFC 3261 section 25.1).

@@ -7,9 +7,10 @@ use bytes::Bytes;
 
 use crate::sip::transport::{Flow, Transport};
 
-use super::core::{Core, Owner, Resolve, Waiting};
+use super::core::{Core, Owner, Waiting};
 use super::registration::{self, Registration};
 use super::timer::Timer;
+use super::ways::Resolve;
 use super::{AccountId, UserAgent};
 
 /// Why everything is to be looked at anew.
@@ -29,7 +30,7 @@ impl UserAgent {
             return;
         }
         tracing::debug!(?change, "the network has changed");
-        self.core.forget_ways();
+        self.core.ways.forget();
         let wanted = |(_, registration): &(usize, &Registration)| registration.is_wanted();
         let accounts: Vec<usize> =
             self.registrations.iter().enumerate().filter(wanted).map(|(place, _)| place).collect();
@@ -49,7 +50,7 @@ impl UserAgent {
     /// the pauses of the registration begin.
     pub(super) fn flow_failed(&mut self, now: Instant, flow: Flow) {
         let on_it = |core: &Core, place: usize| {
-            let way = core.server(AccountId(place)).and_then(|server| core.known_way(&server));
+            let way = core.server(now, AccountId(place)).and_then(|server| core.ways.known(&server));
             way.is_some_and(|way| (way.remote, way.transport) == (flow.remote, flow.transport))
         };
         for place in 0..self.registrations.len() {
@@ -64,7 +65,7 @@ impl UserAgent {
     /// Reminds the translators on the way to an account's server of our flow.
     pub(super) fn keep_alive(&mut self, account: AccountId, now: Instant) {
         let Some(registration) = self.registrations.get(account.0).filter(|_| !self.core.shutting_down) else { return };
-        let way = self.core.server(account).and_then(|server| self.core.known_way(&server));
+        let way = self.core.server(now, account).and_then(|server| self.core.ways.known(&server));
         // Streams have keep-alives, and answers to them, of their own.
         if let Some(way) = way.filter(|way| way.transport == Transport::Udp) {
             self.core.tx.send_bytes(way, Bytes::from_static(KEEP_ALIVE));
@@ -74,19 +75,14 @@ impl UserAgent {
 
     /// The ways in use: to the servers of the accounts that register, and of each call. Those that are being asked for
     /// again are not among them.
-    pub fn ways(&self) -> Vec<Flow> {
+    pub fn ways(&self, now: Instant) -> Vec<Flow> {
         let accounts = self.registrations.iter().enumerate().filter(|(_, registration)| registration.is_wanted());
-        let servers = accounts.filter_map(|(place, _)| self.core.server(AccountId(place)));
+        let servers = accounts.filter_map(|(place, _)| self.core.server(now, AccountId(place)));
         let hops = servers.chain(self.calls.values().filter_map(|call| call.next_hop(&self.core)));
-        let mut ways: Vec<Flow> = hops.filter_map(|hop| self.core.known_way(&hop)).collect();
+        let mut ways: Vec<Flow> = hops.filter_map(|hop| self.core.ways.known(&hop)).collect();
         ways.sort();
         ways.dedup();
         ways
-    }
-
-    /// The Route that an account's requests outside dialogs take.
-    pub fn route(&self, account: Option<AccountId>) -> Vec<crate::sip::Uri> {
-        self.core.routes(account)
     }
 }
 
@@ -108,17 +104,6 @@ impl Core {
         }
     }
 
-    /// All ways are to be asked for again before they are used; which servers are ours stays known.
-    fn forget_ways(&mut self) {
-        self.stale = self.hops.keys().cloned().collect();
-    }
-
-    /// The way to a host as it was last, whatever its age, unless the network has changed since.
-    fn known_way(&self, hop: &Resolve) -> Option<Flow> {
-        let (_, flows) = self.hops.get(hop).filter(|_| !self.stale.contains(hop))?;
-        flows.first().copied()
-    }
-
     /// Nobody waits for the answer to an account's REGISTER any more.
     pub(super) fn abandon_register(&mut self, account: AccountId) {
         let ours = |owner: &Owner| *owner == Owner::Registration(account);
@@ -133,7 +118,7 @@ impl Core {
 
     /// Asks for a host's addresses; nothing waits for them. They say who our servers are.
     pub(super) fn look_up(&mut self, hop: Resolve) {
-        if !self.hops.contains_key(&hop) && !self.resolves.contains(&hop) {
+        if !self.ways.knows(&hop) && !self.resolves.contains(&hop) {
             self.resolves.push_back(hop);
         }
     }

@@ -46,6 +46,7 @@ pub fn with_account(address: &str, registrar: &str) -> Config {
         display_name: Some(user[..1].to_uppercase() + &user[1..]),
         registrar: uri(registrar),
         route: Vec::new(),
+        fallbacks: Vec::new(),
         expires: Duration::from_secs(3600),
         register: true,
         credentials: Some(Credentials { user, password: "secret".to_owned() }),

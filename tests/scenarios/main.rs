@@ -14,6 +14,7 @@ mod draft_2_forwarding;
 mod draft_2_services;
 mod exchange_proxies;
 mod exchange_services;
+mod failing_over;
 mod far_side;
 mod flood;
 mod holding;

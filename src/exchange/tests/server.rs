@@ -46,6 +46,7 @@ impl Caller {
             display_name: None,
             registrar: Uri::parse(format!("sip:{}", exchange.address()).into()).unwrap(),
             route: Vec::new(),
+            fallbacks: Vec::new(),
             expires: Duration::from_secs(600),
             register: true,
             credentials: Some(Credentials { user: "you".into(), password: password.into() }),

@@ -125,7 +125,7 @@ impl Call {
         let ringing = Ringing { invite: id, offer, expires: limit < patience, alerted: false };
         let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
         call.dialog = Some(dialog);
-        call.local = Some(flow.local);
+        call.local = Some(flow);
         call.invite_key = Some(InviteKey::of(request));
         cx.emit(Event::Incoming {
             call: no,

@@ -14,12 +14,12 @@ mod reliable;
 mod request;
 mod transfer;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::sdp::{self, Intent, LocalMedia, Negotiated};
+use crate::sip::transport::Flow;
 use crate::sip::{HeaderName, Headers, Method, Request, Uri, push, set};
 use crate::transaction::{ClientId, Failure};
 
@@ -72,8 +72,8 @@ pub struct Call {
     /// We called: the Call-ID is ours.
     outgoing: bool,
     phase: Phase,
-    /// Our address towards the peer, and the ports of the sound.
-    local: Option<SocketAddr>,
+    /// The way to the peer, with our address, and the ports of the sound.
+    local: Option<Flow>,
     media: Option<MediaPorts>,
     peer: Party,
     call_id: Bytes,
@@ -112,6 +112,8 @@ pub struct Call {
     pub invite_key: Option<InviteKey>,
     /// The call whose peer asked for this one, which is told how it goes.
     pub referrer: Option<CallNo>,
+    /// Why the network did not deliver its last request.
+    pub network_words: Option<String>,
 }
 
 impl Call {
@@ -149,6 +151,7 @@ impl Call {
             asked: None,
             invite_key: None,
             referrer: None,
+            network_words: None,
         }
     }
 
@@ -214,13 +217,13 @@ impl Call {
     /// Where our sound is received, once both are known.
     fn local_media(&self) -> Option<LocalMedia> {
         let (local, media) = (self.local?, self.media?);
-        Some(LocalMedia { address: local.ip(), rtp_port: media.rtp, rtcp_port: media.rtcp })
+        Some(LocalMedia { address: local.local.ip(), rtp_port: media.rtp, rtcp_port: media.rtcp })
     }
 
     /// Adds Contact, Allow and Supported, as every INVITE and its 2xx have them.
     fn add_contact(&self, cx: &Core, headers: &mut Headers) {
         if let Some(local) = self.local {
-            set(headers, HeaderName::Contact, format!("<{}>", cx.call_contact(self.account, local)));
+            set(headers, HeaderName::Contact, format!("<{}>", cx.call_contact(self.account, &local)));
         }
         set(headers, HeaderName::Allow, ALLOW);
         if let Some(supported) = supported() {
@@ -428,6 +431,8 @@ impl Call {
             Failure::Timeout => (EndedBy::Timeout, 408, "no answer came from the network"),
             Failure::Transport => (EndedBy::Transport, 503, "the network can't reach the address"),
         };
+        let words = self.network_words.take();
+        let reason = words.as_deref().unwrap_or(reason);
         match (purpose, &self.phase) {
             (Purpose::Invite, Phase::Inviting(inviting)) if inviting.is_cancelled() => {
                 self.end(cx, now, EndedBy::Local, Some(487), "hung up");

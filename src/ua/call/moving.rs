@@ -5,10 +5,13 @@
 
 use std::time::Instant;
 
+use crate::sip::transport::{Flow, Transport};
+
 use super::super::command::{CommandError, MediaPorts};
-use super::super::core::{Core, Owner, Purpose, Resolve, Waiting, next_hop};
+use super::super::core::{Core, Owner, Purpose, Waiting};
 use super::super::event::{EndedBy, Event};
 use super::super::repair::NetworkChange;
+use super::super::ways::{Resolve, next_hop};
 use super::{Call, Phase};
 
 impl Call {
@@ -16,11 +19,23 @@ impl Call {
     pub fn next_hop(&self, cx: &Core) -> Option<Resolve> {
         match self.phase {
             Phase::Inviting(_) => {
-                let flow = cx.tx.client_flow(cx.client_of(Owner::Call(self.no, Purpose::Invite))?)?;
-                let host = flow.remote.ip().to_string();
-                Some(Resolve { host, port: Some(flow.remote.port()), transport: flow.transport })
+                let invite = cx.client_of(Owner::Call(self.no, Purpose::Invite))?;
+                next_hop(cx.tx.client_request(invite)?).ok()
             }
-            Phase::Ringing(_) | Phase::Established => next_hop(&self.dialog.as_ref()?.ack(0)).ok(),
+            Phase::Ringing(_) | Phase::Established => {
+                let request = self.dialog.as_ref()?.ack(0);
+                match cx.seen_way(&request) {
+                    Some(Flow { transport: Transport::Udp, remote, .. }) => Some(Resolve {
+                        host: remote.ip().to_string(),
+                        port: Some(remote.port()),
+                        transport: Some(Transport::Udp),
+                        secure: false,
+                    }),
+                    // Only the far side could open that connection.
+                    Some(_) => None,
+                    None => next_hop(&request).ok(),
+                }
+            }
             Phase::Resolving | Phase::Over => None,
         }
     }
@@ -40,7 +55,7 @@ impl Call {
     /// The way has been asked for; without one the next change of the network is waited for.
     pub fn way_found(&mut self, cx: &mut Core, now: Instant) {
         let Some(flow) = self.next_hop(cx).and_then(|hop| cx.flow_to(now, &hop)) else { return };
-        let moved = self.local.is_none_or(|local| local.ip() != flow.local.ip());
+        let moved = self.local.is_none_or(|local| local.local.ip() != flow.local.ip());
         match &self.phase {
             Phase::Inviting(_) if moved => {
                 self.cancel(cx, now);
@@ -48,8 +63,9 @@ impl Call {
                 self.end(cx, now, EndedBy::Transport, Some(503), reason);
             }
             Phase::Ringing(_) | Phase::Established if moved => {
-                tracing::debug!(call = %self.no, from = ?self.local, to = %flow.local, "moves");
-                self.local = Some(flow.local);
+                tracing::debug!(call = %self.no, from = ?self.local, to = %flow.local.ip(), "moves");
+                self.local = Some(flow);
+                cx.move_seen(&self.call_id, flow);
                 cx.emit(Event::AddressChanged { call: self.no, address: flow.local.ip(), media: self.media });
             }
             Phase::Established => self.reconcile(cx, now),
@@ -69,7 +85,7 @@ impl Call {
     /// The other side has accepted where we are now.
     pub(super) fn moved(&mut self, cx: &mut Core) {
         if let Some(local) = self.local {
-            cx.emit(Event::Moved { call: self.no, address: local.ip() });
+            cx.emit(Event::Moved { call: self.no, address: local.local.ip() });
         }
     }
 

@@ -12,9 +12,10 @@ use crate::transaction::ClientId;
 
 use super::super::auth::Attempt;
 use super::super::command::MediaPorts;
-use super::super::core::{Core, Owner, Purpose, Resolve, Waiting};
+use super::super::core::{Core, Owner, Purpose, Waiting};
 use super::super::dialog::{Dialog, to_tag};
 use super::super::event::{EndedBy, Event, Party};
+use super::super::ways::{Resolve, secured};
 use super::super::{AccountId, CallNo, FollowUp};
 use super::{Call, Phase, name_addr, reason_phrase, reliable};
 
@@ -127,7 +128,8 @@ impl Call {
         if self.phase != Phase::Resolving {
             return;
         }
-        let hop = match Resolve::of(cx.routes(self.account).first().unwrap_or(&plan.target)) {
+        let routes = cx.routes(now, self.account);
+        let hop = match Resolve::of(routes.first().unwrap_or(&plan.target)).and_then(|hop| secured(hop, &plan.target)) {
             Ok(hop) => hop,
             Err(error) => return self.end(cx, now, EndedBy::Local, Some(503), format!("can't be called: {error}")),
         };
@@ -148,7 +150,7 @@ impl Call {
     }
 
     fn invite(&mut self, cx: &mut Core, now: Instant, plan: &Plan, flow: Flow) {
-        self.local = Some(flow.local);
+        self.local = Some(flow);
         let Some(local) = self.local_media() else { return };
         let mut request = Request::new(Method::Invite, plan.target.clone());
         let tag = cx.token(8);
@@ -157,7 +159,7 @@ impl Call {
             Some(account) => name_addr(account.display_name.as_deref(), &account.uri),
             None => format!("<sip:anonymous@{}>", flow.local),
         };
-        for route in cx.routes(self.account) {
+        for route in cx.routes(now, self.account) {
             push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
         }
         push(&mut request.headers, HeaderName::MaxForwards, "70");
@@ -436,6 +438,17 @@ impl Call {
         }
         cx.send_by(now, Owner::Call(self.no, Purpose::Invite), request, flow);
         Ok(())
+    }
+
+    /// The INVITE failed and goes to another target, unless the person has hung up: it begins anew there.
+    pub fn may_go_elsewhere(&mut self) -> bool {
+        let Phase::Inviting(inviting) = &mut self.phase else { return false };
+        if inviting.is_cancelled() {
+            return false;
+        }
+        inviting.provisional = false;
+        inviting.early.clear();
+        true
     }
 
     /// The early dialog that a request of the called side belongs to.

@@ -77,7 +77,7 @@ impl Call {
         let account = self.account.and_then(|account| cx.config.accounts.get(account.0));
         let by = match (account, self.local) {
             (Some(account), _) => account.uri.to_string(),
-            (None, Some(local)) => cx.contact(None, local),
+            (None, Some(local)) => cx.contact(None, &local),
             (None, None) => return,
         };
         push(&mut refer.headers, HeaderName::ReferredBy, format!("<{by}>"));

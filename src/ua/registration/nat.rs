@@ -75,7 +75,11 @@ fn addresses(response: &Response) -> Option<(SocketAddr, SocketAddr)> {
     if received.is_none() && rport.is_none() {
         return None;
     }
-    let seen = SocketAddr::new(received.unwrap_or(own).to_canonical(), rport.unwrap_or(local.port()));
+    let ip = received.unwrap_or(own).to_canonical();
+    // A connection leaves from a port of its own: without a translator the one at which we listen is the better one.
+    let untranslated = ip == own && !via.transport.eq_ignore_ascii_case(b"UDP");
+    let port = rport.filter(|_| !untranslated).unwrap_or(local.port());
+    let seen = SocketAddr::new(ip, port);
     let usable = seen.port() != 0 && !seen.ip().is_unspecified() && !seen.ip().is_multicast();
     usable.then_some((local, seen))
 }
@@ -114,6 +118,13 @@ mod tests {
             assert_eq!(contact(&nat, BASE), expected, "{via}");
             assert_eq!(changed, expected != BASE, "{via}");
         }
+    }
+
+    #[test]
+    fn the_port_of_a_connection_is_no_translation() {
+        let mut nat = Nat::new(true);
+        assert!(!nat.learn(&response("SIP/2.0/TCP 192.168.1.5:5060;rport=40000;branch=z9hG4bK1")));
+        assert!(!nat.learn(&response("SIP/2.0/TLS 192.168.1.5:5061;received=192.168.1.5;rport=40000")));
     }
 
     #[test]

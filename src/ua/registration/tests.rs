@@ -40,6 +40,7 @@ impl Bob {
             display_name: Some("Bob".to_owned()),
             registrar: uri("sip:ss2.biloxi.example.com"),
             route: Vec::new(),
+            fallbacks: Vec::new(),
             expires: secs(3600),
             register: true,
             credentials: Some(Credentials { user: "bob".to_owned(), password: "zanzibar".to_owned() }),
