@@ -97,6 +97,7 @@ fn config() -> Config {
         bye_also: false,
         auto_answer_from: Vec::new(),
         direct_calls: true,
+        keep_alive: None,
         reliable_ringing: false,
         session_expires: Duration::ZERO,
     }

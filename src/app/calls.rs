@@ -383,7 +383,9 @@ impl App {
             }
             Kind::Missed { count } => self.missed = count,
             Kind::Screened { .. } | Kind::Diverted { .. } | Kind::History { .. } | Kind::Redial { .. } => {}
-            Kind::Lamp(_)
+            Kind::NetworkChanged { .. }
+            | Kind::Moved { .. }
+            | Kind::Lamp(_)
             | Kind::SubscriptionFailed { .. }
             | Kind::Message { .. }
             | Kind::MessageSent { .. }

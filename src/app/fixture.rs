@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use crate::media::session::Stats;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{
-    AccountState, CallRef, DeviceState, Devices, Direction, Kind, LampState, Registration, RtpCount, Snapshot,
+    AccountState, CallRef, DeviceState, Devices, Direction, Kind, LampState, NetworkCause, Registration, RtpCount,
+    Snapshot,
 };
 use crate::phone::media_thread::Levels;
 use crate::phone::{Event, Reply, TraceEntry};
@@ -202,7 +203,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 41] = [
+    let kinds: [fn(CallRef) -> Kind; 43] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -250,6 +251,8 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
             retry_in: Some(u64::MAX),
         },
         |_| Kind::MessageWaiting { account: None, new: 1, old: 0, urgent: 0, mailbox: None },
+        |call| Kind::Moved { call, address: "192.0.2.7".into() },
+        |_| Kind::NetworkChanged { cause: NetworkCause::Address, from: Some("192.0.2.1".into()), to: None },
         |_| {
             Kind::Lamp(LampState {
                 account: "work".into(),

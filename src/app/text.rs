@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{CallRef, CallStage, DeviceState, Direction, Kind, LampState, Registration};
+use crate::phone::event::{CallRef, CallStage, DeviceState, Direction, Kind, LampState, NetworkCause, Registration};
 use crate::services::forwarding::When;
 use crate::services::history::{self, Entry, Outcome};
 use crate::ua::CallNo;
@@ -558,6 +558,14 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
             let is_failure = !answered && *by != EndedBy::Local || *by == EndedBy::Transport;
             (if is_failure { Level::Error } else { Level::Info }, line)
         }
+        Kind::NetworkChanged { cause, from, to } => {
+            let level = match cause {
+                NetworkCause::Lost => Level::Error,
+                NetworkCause::Address | NetworkCause::Back | NetworkCause::Sleep => Level::Warning,
+            };
+            (level, network(*cause, from.as_deref(), to.as_deref()))
+        }
+        Kind::Moved { call, address } => (Level::Good, format!("{} goes on from {address}", who(call))),
         Kind::MessageWaiting { new, old, .. } => (Level::Info, format!("voice messages: {new} new, {old} old")),
         Kind::Lamp(lamp) => (Level::Info, format!("{} {}", lamp_name(lamp), lamp_state(lamp.state))),
         Kind::SubscriptionFailed { account, package, uri, reason, .. } => {
@@ -610,6 +618,17 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::Device { role, name, state, detail } => return device(*role, name, *state, detail.as_deref()),
         Kind::Error { message, .. } => (Level::Error, message.clone()),
     })
+}
+
+/// What has become of the network.
+fn network(cause: NetworkCause, from: Option<&str>, to: Option<&str>) -> String {
+    let to = to.unwrap_or("no address");
+    match cause {
+        NetworkCause::Address => format!("network changed: {} is now {to}, registering again", from.unwrap_or("it")),
+        NetworkCause::Lost => "no network: calls and accounts wait for it".into(),
+        NetworkCause::Back => format!("network is back ({to}), registering again"),
+        NetworkCause::Sleep => format!("awake again ({to}), registering again"),
+    }
 }
 
 fn lamp_name(lamp: &LampState) -> &str {

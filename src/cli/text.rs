@@ -4,7 +4,7 @@ use crate::media::session::Stats;
 use crate::phone::advice::words;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{
-    CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, Registration, Snapshot,
+    CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, Snapshot,
 };
 use crate::services::forwarding::When;
 use crate::services::history::{self, Entry, Outcome};
@@ -88,6 +88,8 @@ pub fn line(kind: &Kind) -> String {
             let advice = advice.as_deref().map(|advice| format!("; {advice}")).unwrap_or_default();
             about(call, &format!("ended{talked}: {}{advice}", ending(*by, *code, reason)))
         }
+        Kind::NetworkChanged { cause, from, to } => network(*cause, from.as_deref(), to.as_deref()),
+        Kind::Moved { call, address } => about(call, &format!("goes on from {address}")),
         Kind::MessageWaiting { account, new, old, urgent, mailbox } => {
             let new = counted(*new as usize, "new voice message");
             let urgent = if *urgent > 0 { format!(" ({urgent} urgent)") } else { String::new() };
@@ -144,6 +146,19 @@ pub fn line(kind: &Kind) -> String {
         Kind::Error { command: Some(command), message } => format!("error: {command}: {message}"),
         Kind::Error { command: None, message } => format!("error: {message}"),
         Kind::State(snapshot) => state(snapshot),
+    }
+}
+
+/// What has become of the network.
+pub fn network(cause: NetworkCause, from: Option<&str>, to: Option<&str>) -> String {
+    let to = to.unwrap_or("no address");
+    match cause {
+        NetworkCause::Address => {
+            format!("the network changed: {} is now {to}; registering again", from.unwrap_or("it"))
+        }
+        NetworkCause::Lost => "the network is gone; calls and accounts wait for it".into(),
+        NetworkCause::Back => format!("the network is back ({to}); registering again"),
+        NetworkCause::Sleep => format!("awake again ({to}); registering again"),
     }
 }
 

@@ -105,6 +105,8 @@ pub const ACCOUNT: &[Key<Account>] = &[
     Key { name: "proxies", kind: Kind::Chains { set: set_proxies } },
     Key { name: "expires", kind: Kind::Number { min: 1, max: 604_800, set: |account, n| account.expires = n } },
     Key { name: "register", kind: Kind::Flag { set: |account, on| account.register = on } },
+    Key { name: "rewrite_contact", kind: Kind::Flag { set: |account, on| account.rewrite_contact = on } },
+    Key { name: "gruu", kind: Kind::Flag { set: |account, on| account.gruu = on } },
     Key { name: "credentials", kind: Kind::Realms { set: |account, realms| account.credentials = realms } },
     Key {
         name: "voicemail",
@@ -165,6 +167,7 @@ pub const SIP: &[Key<Sip>] = &[
         name: "listen",
         kind: Kind::Text { expected: "an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\"", set: set_listen },
     },
+    Key { name: "keep_alive", kind: Kind::Number { min: 0, max: 3_600, set: |sip, n| sip.keep_alive = n } },
     Key { name: "ca_file", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.ca_file, text) } },
     Key { name: "tls_cert", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.certificate, text) } },
     Key { name: "tls_key", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.key, text) } },

@@ -318,6 +318,9 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         register: false,
         credentials: Some(credentials.clone()),
         realms: vec![(home.domain.clone(), credentials)],
+        rewrite_contact: false,
+        gruu: true,
+        instance: None,
         events: Default::default(),
     };
     Some(Config {
@@ -350,5 +353,6 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         auto_answer_from: Vec::new(),
         // The driver lets the exchange's datagrams in and no others.
         direct_calls: true,
+        keep_alive: None,
     })
 }

@@ -38,6 +38,8 @@ pub(super) enum Effect {
     OfferEarly(CallNo),
     /// Answer a call that answers by itself.
     Answer(CallNo),
+    /// A call's sound moves to this address.
+    MoveSound(CallNo, IpAddr, Option<MediaPorts>),
     /// Hold a call, for another one is in the ear.
     Hold(CallNo),
     /// Follow a transfer that is to be followed without asking.
@@ -332,6 +334,14 @@ impl Desk {
             Core::RemoteResumed { call } => {
                 self.with_line(call, |line| line.remote_held = false);
                 self.tell_call(call, |call| Kind::RemoteResumed { call });
+            }
+            Core::AddressChanged { call, address, media } => {
+                self.with_line(call, |line| line.arrived_at = Some(address));
+                self.effects.push_back(Effect::MoveSound(call, address, media));
+            }
+            Core::Moved { call, address } => {
+                let address = address.to_string();
+                self.tell_call(call, |call| Kind::Moved { call, address });
             }
             Core::CallError { call, message } => {
                 let was_asked = self.lines.get(call).is_some_and(|line| line.hold == Hold::Asked);
@@ -843,6 +853,7 @@ mod tests {
                 Effect::Order(order) => format!("{order:?}").split([' ', '{']).next().unwrap_or_default().to_string(),
                 Effect::OfferEarly(call) => format!("OfferEarly {call}"),
                 Effect::Answer(call) => format!("Answer {call}"),
+                Effect::MoveSound(call, address, _) => format!("Move {call} {address}"),
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
                 Effect::Hold(call) => format!("Hold {call}"),
             })

@@ -207,6 +207,18 @@ pub enum Kind {
         rtp: RtpCount,
         advice: Option<String>,
     },
+    /// The machine's address is another one (`from`, `to`), the network went or came, or the machine has slept.
+    NetworkChanged {
+        cause: NetworkCause,
+        from: Option<String>,
+        to: Option<String>,
+    },
+    /// The call goes on from this address of ours.
+    Moved {
+        #[serde(flatten)]
+        call: CallRef,
+        address: String,
+    },
     /// `urgent`: how many of the new ones are. `mailbox`: what to call to hear them.
     MessageWaiting {
         account: Option<String>,
@@ -305,6 +317,20 @@ pub enum Kind {
         message: String,
     },
     State(Box<Snapshot>),
+}
+
+/// Why the network counts as another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkCause {
+    /// We have another address now.
+    Address,
+    /// No way leads to the servers any more.
+    Lost,
+    /// The ways are back.
+    Back,
+    /// The machine has slept.
+    Sleep,
 }
 
 /// Which way a digit went.
@@ -488,6 +514,14 @@ mod tests {
                 json!({"event": "registration_failed", "account": "work", "code": 403, "reason": "Forbidden", "retry_in": null}),
             ),
             (Kind::Unregistered { account: account() }, json!({"event": "unregistered", "account": "work"})),
+            (
+                Kind::NetworkChanged {
+                    cause: NetworkCause::Address,
+                    from: Some("192.0.2.1".into()),
+                    to: Some("192.0.2.2".into()),
+                },
+                json!({"event": "network_changed", "cause": "address", "from": "192.0.2.1", "to": "192.0.2.2"}),
+            ),
             (Kind::Muted, json!({"event": "muted"})),
             (Kind::Unmuted, json!({"event": "unmuted"})),
             (
@@ -644,6 +678,10 @@ mod tests {
                        "jitter_ms": 0.0, "loss": 0.0, "buffer_ms": 0.0, "mos": null}),
             ),
             (Kind::MediaLost { call: call(), seconds: 5 }, json!({"event": "media_lost", "seconds": 5})),
+            (
+                Kind::Moved { call: call(), address: "192.0.2.2".into() },
+                json!({"event": "moved", "address": "192.0.2.2"}),
+            ),
             (Kind::MediaBack { call: call() }, json!({"event": "media_back"})),
             (
                 Kind::Ended {

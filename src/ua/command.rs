@@ -138,6 +138,13 @@ pub enum Command {
         /// The call in which it was asked.
         call: CallNo,
     },
+    /// After [`super::Event::AddressChanged`]: the call's sound is received at its new address, at these ports.
+    Move {
+        /// Which.
+        call: CallNo,
+        /// Its ports there.
+        media: MediaPorts,
+    },
     /// One digit by INFO (`application/dtmf-relay`).
     InfoDigit {
         /// Which.

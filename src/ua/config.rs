@@ -41,6 +41,9 @@ pub struct Config {
     pub auto_answer_from: Vec<String>,
     /// Calls from addresses that are neither a registrar nor a proxy of ours are taken.
     pub direct_calls: bool,
+    /// The longest pause between the datagrams that keep a way through a translator open; none: never sent, unless the
+    /// registrar asks for them.
+    pub keep_alive: Option<Duration>,
 }
 
 /// One account.
@@ -66,6 +69,12 @@ pub struct Account {
     pub credentials: Option<Credentials>,
     /// Credentials of further realms.
     pub realms: Vec<(String, Credentials)>,
+    /// Whether the address at which the registrar sees us comes into our Contact.
+    pub rewrite_contact: bool,
+    /// Whether the registrar is asked for GRUUs. Some give them and do not route to them in dialogs.
+    pub gruu: bool,
+    /// The urn of this phone, `urn:uuid:...` (RFC 5626 section 4.1); with it the registrar is asked for outbound and GRUUs.
+    pub instance: Option<String>,
     /// What it subscribes to.
     pub events: Events,
 }

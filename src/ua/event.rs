@@ -1,9 +1,11 @@
 //! What the core tells the phone.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::sdp::Negotiated;
 
+use super::command::MediaPorts;
 use super::subscription::content::Package;
 use super::{AccountId, CallNo};
 
@@ -124,6 +126,11 @@ pub enum Event {
     RemoteHeld { call: CallNo },
     /// The other side took us back.
     RemoteResumed { call: CallNo },
+    /// The call's packets leave from another of our addresses now. Open its sound there, if it has any (`media`: its ports
+    /// so far, to be kept where they are free), and give [`super::Command::Move`].
+    AddressChanged { call: CallNo, address: IpAddr, media: Option<MediaPorts> },
+    /// The other side has accepted our new address, or has said that the call still stands.
+    Moved { call: CallNo, address: IpAddr },
     /// Something in the call was refused or failed; the call goes on as it was.
     CallError { call: CallNo, message: String },
     /// How our transfer goes. `code` is the target's status code, where one came.

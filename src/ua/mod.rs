@@ -4,16 +4,16 @@
 //! mutation, then drain all `poll_*` to empty:
 //!
 //! ```text
-//! handle_datagram | handle_timeout | handle_resolved | handle_transport_error | command
+//! handle_datagram | handle_timeout | handle_resolved | handle_transport_error | handle_network_change | command
 //!     -> poll_transmit*, poll_resolve*, poll_event*, then sleep until poll_timeout
 //! ```
 //!
-//! The parts: [`call`] (one call's life), [`registration`], [`subscription`] (event packages), [`message`] (texts), [`auth`]
-//! (credentials), [`dialog`], [`request`] (what every
+//! The parts: [`call`] (one call's life), [`registration`], `accounts` (which way it goes), `repair` (another network),
+//! [`subscription`] (event packages), [`message`] (texts), [`auth`] (credentials), [`dialog`], [`request`] (what every
 //! request must stand), and `core`, which they share.
 
+mod accounts;
 pub mod auth;
-mod bindings;
 pub mod call;
 mod calls;
 mod capabilities;
@@ -31,6 +31,7 @@ mod outside;
 mod refer;
 mod referral;
 pub mod registration;
+mod repair;
 mod replaces;
 mod replacing;
 pub mod request;
@@ -56,7 +57,7 @@ use calls::Calls;
 use command::{MediaPorts, Reply};
 use doorbell::Doorbell;
 use referral::{OpenReferral, Referral};
-use registration::{NoAnswer, Registration, Step};
+use registration::{NoAnswer, Registration};
 
 pub use self::core::Screen;
 pub use self::ways::{Resolve, Unreachable};
@@ -64,13 +65,11 @@ pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
 pub use outside::Counters;
+pub use repair::NetworkChange;
 pub use timer::Timer;
 
 use self::core::{Core, Owner, Purpose, Waiting};
 use self::merged::Merged;
-
-/// The shortest pause before a registrar's address is asked for again; a random time of the same length is added.
-const RESOLVE_PAUSE: Duration = Duration::from_secs(15);
 
 /// A call's number: from 1, never reused. A person writes it `#1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -168,6 +167,10 @@ impl UserAgent {
 
     /// A datagram came. What is no SIP message is dropped and counted.
     pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        // Such is what others keep their way through a translator open with.
+        if bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
         match read(bytes) {
             Ok(_) if has_nul(bytes) => self.refuse_unread(flow, bytes, "NUL In Header Field"),
             Ok(Message::Request(request)) if !is_answerable(&request) => {
@@ -208,6 +211,7 @@ impl UserAgent {
             match timer {
                 Timer::Transaction(_) => {}
                 Timer::Registration(account) => self.registration_due(account, now),
+                Timer::KeepAlive(account) => self.keep_alive(account, now),
                 Timer::Subscription(id) => self.subscription_due(now, id),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
@@ -251,7 +255,14 @@ impl UserAgent {
                 Waiting::Register(account) if found || self.core.has_alternative(now, Some(account), query) => {
                     self.register(account, now);
                 }
-                Waiting::Register(account) => self.registrar_unknown(account, now, &query.host),
+                Waiting::Register(account) => {
+                    self.no_way(account, now, format!("no address was found for {}", identity::printable(&query.host)));
+                }
+                Waiting::Repair(no) => {
+                    if let Some(call) = self.calls.get_mut(&no) {
+                        call.way_found(&mut self.core, now);
+                    }
+                }
                 Waiting::Subscribe(id) => self.subscription_resolved(now, id, found, &query.host),
                 Waiting::Request(owner, request) if found => self.core.send(now, owner, request),
                 Waiting::Request(owner, _) => self.core.failures.push_back((owner, Failure::Transport)),
@@ -264,6 +275,7 @@ impl UserAgent {
 
     /// The network refused what went by this way (an ICMP error).
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        self.flow_failed(now, flow);
         self.core.tx.handle_transport_error(now, flow);
         self.settle(now);
     }
@@ -278,7 +290,7 @@ impl UserAgent {
 
     /// Where a call of an account's to `target` goes first; `None`: nowhere that this build can reach.
     pub fn first_hop(&self, now: Instant, account: Option<AccountId>, target: &Uri) -> Option<Resolve> {
-        let hop = Resolve::of(self.core.route(now, account).first().unwrap_or(target)).ok()?;
+        let hop = Resolve::of(self.core.routes(now, account).first().unwrap_or(target)).ok()?;
         ways::secured(hop, target).ok()
     }
 
@@ -335,11 +347,13 @@ impl UserAgent {
             Command::TransferWith { call, with } => self.transfer_with(now, call, with)?,
             Command::AcceptRedirect { call } => self.with_call(call, |call, core| call.accept_redirect(core, now))?,
             Command::RefuseRedirect { call } => self.with_call(call, |call, core| call.refuse_redirect(core, now))?,
+            Command::Move { call, media } => self.with_call(call, |call, core| call.move_to(core, now, media))?,
             Command::InfoDigit { call, digit, duration_ms } => {
                 self.with_call(call, |call, core| call.info_digit(core, now, digit, duration_ms))?;
             }
             Command::Register { account } => {
                 self.known(account)?;
+                self.with_registration(account, Registration::want);
                 self.register(account, now);
             }
             Command::Unregister { account } => {
@@ -384,8 +398,11 @@ impl UserAgent {
         for place in 0..self.registrations.len() {
             self.core.forget_registering(AccountId(place));
         }
-        for registration in self.registrations.iter_mut().filter(|registration| registration.contact().is_some()) {
-            registration.unregister();
+        for registration in &mut self.registrations {
+            match registration.contact() {
+                Some(_) => registration.unregister(),
+                None => registration.give_up(),
+            }
         }
     }
 
@@ -649,91 +666,6 @@ impl UserAgent {
 
     fn known(&self, account: AccountId) -> Result<(), CommandError> {
         self.registrations.get(account.0).map(|_| ()).ok_or(CommandError::NoSuchAccount)
-    }
-
-    // ---- registration ----
-
-    /// Registers as soon as the way to the registrar is known, for our Contact depends on it.
-    fn register(&mut self, account: AccountId, now: Instant) {
-        let Some(server) = self.core.server(now, account) else {
-            let reason = format!("the registrar can't be reached: {}", Unreachable::Transport);
-            return self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: None });
-        };
-        match self.core.flow_to(now, &server) {
-            Some(flow) => {
-                let contact = Uri::parse(self.core.contact(Some(account), &flow).into());
-                if let Ok(contact) = contact {
-                    self.with_registration(account, |registration| registration.start(&contact));
-                }
-            }
-            None => {
-                self.core.wait_for(server, Waiting::Register(account));
-            }
-        }
-    }
-
-    fn unregister(&mut self, account: AccountId) {
-        // While the registrar's name is being looked up the registration itself knows of nothing yet.
-        self.core.forget_registering(account);
-        self.with_registration(account, Registration::unregister);
-    }
-
-    fn registration_due(&mut self, account: AccountId, now: Instant) {
-        let Some(registration) = self.registrations.get_mut(account.0) else { return };
-        if registration.contact().is_some() {
-            registration.handle_deadline(now);
-        } else if !self.core.shutting_down {
-            self.register(account, now);
-        }
-    }
-
-    /// The registrar's address can't be found: it is asked for again after a while.
-    fn registrar_unknown(&mut self, account: AccountId, now: Instant, host: &str) {
-        let pause = RESOLVE_PAUSE + Duration::from_millis(u64::from(self.core.below(RESOLVE_PAUSE.as_millis() as u32)));
-        self.core.timers.set(Timer::Registration(account), now + pause);
-        let reason = format!("no address was found for {}", identity::printable(host));
-        self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: Some(pause) });
-    }
-
-    fn with_registration(&mut self, account: AccountId, act: impl FnOnce(&mut Registration)) {
-        if let Some(registration) = self.registrations.get_mut(account.0) {
-            act(registration);
-        }
-    }
-
-    /// Sends what the registrations have to send, tells what they have to tell, and notes when they are due.
-    fn pump_registrations(&mut self, now: Instant) {
-        let mut told = Vec::new();
-        for (place, registration) in self.registrations.iter_mut().enumerate() {
-            let account = AccountId(place);
-            while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
-                match step {
-                    Step::Event(mut event) => {
-                        if let Event::RegistrationFailed { code: 408 | 503, reason, .. } = &mut event
-                            && let Some(words) = self.core.reasons.remove(&account)
-                        {
-                            *reason = words;
-                        }
-                        told.push(event.clone());
-                        self.core.emit(event);
-                    }
-                    Step::Send(request) => self.core.send_register(now, account, *request),
-                }
-            }
-            match registration.poll_timeout() {
-                Some(at) => self.core.timers.set(Timer::Registration(account), at),
-                None if registration.contact().is_some() => self.core.timers.cancel(&Timer::Registration(account)),
-                None => {}
-            }
-        }
-        for event in told {
-            match event {
-                Event::Registered { account, contact, .. } => self.account_registered(now, account, &contact),
-                Event::RegistrationFailed { account, .. } => self.account_lost(account),
-                Event::Unregistered { account } => self.unsubscribe_account(now, account),
-                _ => {}
-            }
-        }
     }
 
     // ---- calls ----

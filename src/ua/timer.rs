@@ -9,6 +9,8 @@ pub enum Timer {
     Transaction(crate::sip::Timer),
     /// When a REGISTER is to be sent again.
     Registration(AccountId),
+    /// When a translator on the way is to be reminded of our flow to an account's server (RFC 5626 section 4.4).
+    KeepAlive(AccountId),
     /// When nobody has answered an incoming call for `ring_timeout`: 480.
     Ring(CallNo),
     /// When an incoming call is to be answered without a person.

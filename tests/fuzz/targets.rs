@@ -48,6 +48,7 @@ impl Phone {
             direct_calls: true,
             reliable_ringing: false,
             session_expires: std::time::Duration::from_secs(1800),
+            keep_alive: None,
         };
         Phone { ua: UserAgent::new(now, config, [7; 32]), now }
     }

@@ -36,6 +36,7 @@ pub fn direct() -> Config {
         bye_also: false,
         auto_answer_from: Vec::new(),
         direct_calls: true,
+        keep_alive: None,
     }
 }
 
@@ -53,6 +54,9 @@ pub fn with_account(address: &str, registrar: &str) -> Config {
         register: true,
         credentials: Some(Credentials { user, password: "secret".to_owned() }),
         realms: Vec::new(),
+        rewrite_contact: true,
+        gruu: true,
+        instance: None,
         events: Default::default(),
     };
     Config { accounts: vec![account], direct_calls: false, ..direct() }

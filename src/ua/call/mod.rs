@@ -1,12 +1,13 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
 //! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `reliable` makes provisional
-//! responses reliable, `modify` changes a standing call (hold, resume, the far side's re-INVITE and UPDATE), `refresh` shows
-//! that it still stands, `request` answers what comes inside the dialog, `transfer` hands it on, `transferred` is handed on,
-//! `replaced` gives its place to another one.
+//! responses reliable, `modify` changes a standing call (hold, resume, the far side's re-INVITE and UPDATE), `moving` takes it to
+//! another address, `refresh` shows that it still stands, `request` answers what comes inside the dialog, `transfer` hands it on,
+//! `transferred` is handed on, `replaced` gives its place to another one.
 
 mod incoming;
 mod modify;
+mod moving;
 mod outgoing;
 mod redirect;
 mod refresh;
@@ -63,6 +64,8 @@ struct Modifying {
     intent: Intent,
     /// Its CSeq number.
     sequence: u32,
+    /// It says our new address.
+    moving: bool,
     /// Its reliable responses, and the answer in one of them.
     reliable: reliable::Sequence,
     answered: Option<Negotiated>,
@@ -88,6 +91,8 @@ pub struct Call {
     want: Intent,
     have: Intent,
     modifying: Option<Modifying>,
+    /// A re-INVITE is due that says our new address, or asks whether the call still stands.
+    moving: bool,
     /// How often in a row our re-INVITE has met 491.
     glares: u32,
     /// It came at a bad moment, and waits for [`Timer::Glare`].
@@ -140,6 +145,7 @@ impl Call {
             want: Intent::Talk,
             have: Intent::Talk,
             modifying: None,
+            moving: false,
             glares: 0,
             pausing: false,
             acks: [None, None],
@@ -229,7 +235,7 @@ impl Call {
     /// Adds Contact, Allow and Supported, as every INVITE and its 2xx have them.
     fn add_contact(&self, cx: &Core, headers: &mut Headers) {
         if let Some(local) = self.local {
-            set(headers, HeaderName::Contact, format!("<{}>", cx.contact(self.account, &local)));
+            set(headers, HeaderName::Contact, format!("<{}>", cx.call_contact(self.account, &local)));
         }
         set(headers, HeaderName::Allow, ALLOW);
         if let Some(supported) = supported() {
@@ -382,7 +388,7 @@ impl Call {
             }
             Timer::ReplacedLate(_) => self.replaced_late(cx, now),
             Timer::RedirectUnanswered(_) => self.redirect_unanswered(cx, now),
-            Timer::Transaction(_) | Timer::Registration(_) | Timer::Subscription(_) => {}
+            Timer::Transaction(_) | Timer::Registration(_) | Timer::KeepAlive(_) | Timer::Subscription(_) => {}
         }
     }
 

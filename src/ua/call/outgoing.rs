@@ -142,8 +142,8 @@ impl Call {
         if self.phase != Phase::Resolving {
             return;
         }
-        let first = cx.route(now, self.account).first();
-        let hop = match Resolve::of(first.unwrap_or(&plan.target)).and_then(|hop| secured(hop, &plan.target)) {
+        let routes = cx.routes(now, self.account);
+        let hop = match Resolve::of(routes.first().unwrap_or(&plan.target)).and_then(|hop| secured(hop, &plan.target)) {
             Ok(hop) => hop,
             Err(error) => return self.end(cx, now, EndedBy::Local, Some(503), format!("can't be called: {error}")),
         };
@@ -173,7 +173,7 @@ impl Call {
             Some(account) => name_addr(account.display_name.as_deref(), &account.uri),
             None => format!("<sip:anonymous@{}>", flow.local),
         };
-        for route in cx.route(now, self.account) {
+        for route in cx.routes(now, self.account) {
             push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
         }
         push(&mut request.headers, HeaderName::MaxForwards, "70");
