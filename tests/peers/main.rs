@@ -13,5 +13,6 @@ mod calls;
 mod load;
 mod registration;
 mod rig;
+mod services;
 mod sound;
 mod transfer;
