@@ -125,6 +125,7 @@ impl Scene {
             name: Some("Dave Böhm 山田".into()),
             called: "sip:alice@pbx.example.com".into(),
             diverted_from: Some("sip:reception@pbx.example.com".into()),
+            forwarded: Vec::new(),
             referred_by: None,
         })
     }
@@ -201,7 +202,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 38] = [
+    let kinds: [fn(CallRef) -> Kind; 41] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -216,6 +217,9 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
         |_| Kind::Unmuted,
         |call| Kind::Transfer { call, stage: TransferStage::Ringing, code: Some(180) },
         |call| Kind::TransferRequest { call, to: "sip:eve@example.org".into(), by: Some("sip:bob@example.com".into()) },
+        |call| Kind::TransferExpired { call },
+        |call| Kind::Replaced { call, by: CallNo(9) },
+        |call| Kind::RedirectRequest { call, to: "sip:eve@example.org".into(), others: Vec::new() },
         |call| Kind::Dtmf { call, digit: '5', direction: Direction::Received },
         |call| Kind::Dtmf { call, digit: '7', direction: Direction::Sent },
         |call| Kind::Stats { call, stats: stats() },
@@ -234,6 +238,7 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
             name: None,
             called: "sip:alice@pbx.example.com".into(),
             diverted_from: None,
+            forwarded: vec!["sip:\u{1b}b@example.org (busy)".into(), "sip:c@example.org".into()],
             referred_by: Some("sip:eve@example.org".into()),
         },
         |_| Kind::Registering { account: "work".into() },

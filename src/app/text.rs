@@ -37,6 +37,7 @@ mod labels {
     pub const JOIN: Label = ("join", "conference of both");
     pub const SPLIT: Label = ("split", "part the conference");
     pub const TRANSFER: Label = ("transfer", "transfer to someone");
+    pub const HAND_OVER: Label = ("hand over", "join both, and leave");
     pub const PAD: Label = ("keypad", "keypad");
     pub const MUTE: Label = ("mute", "close the microphone");
     pub const UNMUTE: Label = ("unmute", "open the microphone");
@@ -130,6 +131,7 @@ mod fixed {
     pub const SPEAKER: &str = "ear";
     pub const MUTED: &str = "muted";
     pub const TRANSFER_REQUEST_TITLE: &str = "Call someone else instead?";
+    pub const REDIRECT_REQUEST_TITLE: &str = "Call another address instead?";
     pub const CONFIRM_TITLE: &str = "Quit?";
     pub const QUITTING: &str = "Hanging up and unregistering…";
     pub const TOO_SMALL: &str = "terminal too small";
@@ -355,6 +357,11 @@ pub fn transfer_asked(call: CallNo, who: &str) -> String {
     format!("{call} {who} asks you to call")
 }
 
+/// Who is elsewhere.
+pub fn redirected(call: CallNo, who: &str) -> String {
+    format!("{call} {who} is to be called at")
+}
+
 /// On whose behalf.
 pub fn on_behalf(who: &str) -> String {
     format!("on behalf of {who}")
@@ -525,6 +532,9 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
             (level, format!("{} {}", who(call), transfer(*stage, *code)))
         }
         Kind::TransferRequest { call, to, .. } => (Level::Warning, format!("{} asks you to call {to}", who(call))),
+        Kind::TransferExpired { .. } => return None,
+        Kind::Replaced { call, by } => (Level::Info, format!("{} goes on as {by}", who(call))),
+        Kind::RedirectRequest { call, to, .. } => (Level::Warning, format!("{} is to be called at {to}", who(call))),
         // Digits that we send may be a secret: the keypad shows them, the log does not.
         Kind::Dtmf { direction: Direction::Sent, .. } => return None,
         Kind::Dtmf { call, digit, direction: Direction::Received } => {

@@ -29,10 +29,12 @@ pub fn line(kind: &Kind) -> String {
             format!("{account}: not registered: {}; {next}", answer(Some(*code), reason))
         }
         Kind::Unregistered { account } => format!("{account}: unregistered"),
-        Kind::Incoming { call, from, name, called, diverted_from, referred_by } => {
+        Kind::Incoming { call, from, name, called, diverted_from, forwarded, referred_by } => {
             let mut text = format!("{} incoming from {} for {called}", call.call, named(from, name.as_deref()));
-            if let Some(first) = diverted_from {
-                text.push_str(&format!(", diverted from {first}"));
+            match (forwarded.is_empty(), diverted_from) {
+                (false, _) => text.push_str(&format!(", forwarded by {}", forwarded.join(", "))),
+                (true, Some(first)) => text.push_str(&format!(", diverted from {first}")),
+                (true, None) => {}
             }
             if let Some(by) = referred_by {
                 text.push_str(&format!(", transferred by {by}"));
@@ -62,6 +64,12 @@ pub fn line(kind: &Kind) -> String {
         Kind::TransferRequest { call, to, by } => {
             let by = by.as_deref().map(|by| format!(", on behalf of {by}")).unwrap_or_default();
             about(call, &format!("the other side asks to call {to} instead{by}"))
+        }
+        Kind::TransferExpired { call } => about(call, "the request to call someone else was refused: nobody decided"),
+        Kind::Replaced { call, by } => about(call, &format!("call {by} takes its place")),
+        Kind::RedirectRequest { call, to, others } => {
+            let others = if others.is_empty() { String::new() } else { format!(" (then {})", others.join(", ")) };
+            about(call, &format!("is sent to {to}{others}: accept-redirect or refuse-redirect"))
         }
         Kind::Dtmf { call, digit, direction: Direction::Sent } => about(call, &format!("digit {digit} sent")),
         Kind::Dtmf { call, digit, direction: Direction::Received } => about(call, &format!("digit {digit}")),
@@ -391,6 +399,7 @@ mod tests {
                     name: Some("Bob".into()),
                     called: "sip:alice@pbx".into(),
                     diverted_from: None,
+                    forwarded: Vec::new(),
                     referred_by: None,
                 },
                 "#1 incoming from Bob <sip:bob@pbx> for sip:alice@pbx",

@@ -158,6 +158,8 @@ pub struct Sip {
     pub listen: std::net::SocketAddr,
     /// Whether the file, a variable or a flag gave it: then a port in use is an error (exit code 6).
     pub listen_is_configured: bool,
+    /// TLS: whom to believe, who we are.
+    pub tls: crate::net::TlsOptions,
 }
 
 /// `[audio]`.
@@ -201,6 +203,10 @@ pub struct Calls {
     pub hold: crate::sdp::HoldStyle,
     pub transfers: crate::ua::config::TransferPolicy,
     pub redirects: crate::ua::config::TransferPolicy,
+    pub refer_outside: bool,
+    pub bye_also: bool,
+    /// Callers whose wish to be answered at once is granted; `*` stands for anything.
+    pub auto_answer_from: Vec<String>,
     /// Seconds.
     pub ring_timeout: u64,
     pub reliable_ringing: bool,
@@ -247,7 +253,11 @@ pub enum Dtmf {
 
 impl Default for Sip {
     fn default() -> Self {
-        Sip { listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)), listen_is_configured: false }
+        Sip {
+            listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)),
+            listen_is_configured: false,
+            tls: crate::net::TlsOptions::default(),
+        }
     }
 }
 
@@ -275,6 +285,9 @@ impl Default for Calls {
             hold: crate::sdp::HoldStyle::Zero,
             transfers: crate::ua::config::TransferPolicy::Ask,
             redirects: crate::ua::config::TransferPolicy::Ask,
+            refer_outside: false,
+            bye_also: false,
+            auto_answer_from: Vec::new(),
             ring_timeout: 120,
             reliable_ringing: false,
             session_expires: 1800,

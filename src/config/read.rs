@@ -343,6 +343,9 @@ max_calls = 1000
 hold = "sendonly"
 transfers = "follow"
 redirects = "refuse"
+refer_outside = true
+bye_also = true
+auto_answer_from = ["sip:boss@pbx", "*@pbx"]
 ring_timeout = 30
 reliable_ringing = true
 session_expires = 600
@@ -434,6 +437,9 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             hold: HoldStyle::SendOnly,
             transfers: TransferPolicy::Follow,
             redirects: TransferPolicy::Refuse,
+            refer_outside: true,
+            bye_also: true,
+            auto_answer_from: vec![text("sip:boss@pbx"), text("*@pbx")],
             ring_timeout: 30,
             reliable_ringing: true,
             session_expires: 600,
@@ -464,7 +470,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
         }];
         let speed_dial = [(text("1"), text("bob@example.com"))].into();
         let files = crate::config::Files::default();
-        let sip = Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true };
+        let sip = Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, ..Sip::default() };
         let accounts = vec![work, bob];
         let exchange = Exchange::default();
         assert_eq!(config, Config { accounts, sip, audio, calls, screening, dialplan, speed_dial, files, exchange });
@@ -518,7 +524,10 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
                 "c.toml:2: sip.listen: expected an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\", found \"pbx\"",
             ),
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
-            ("[sip]\ncolour = 1", "c.toml:2: unknown key 'colour' in sip (known: listen)"),
+            (
+                "[sip]\ncolour = 1",
+                "c.toml:2: unknown key 'colour' in sip (known: listen, ca_file, tls_cert, tls_key, tls_verify)",
+            ),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
             (
                 "listen = 1",
@@ -538,8 +547,8 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
                 "c.toml:2: account.uri: expected an address such as \"sip:alice@pbx.example.com\", found \"alice\" (missing or malformed URI scheme)",
             ),
             (
-                "[[account]]\nuri = \"sips:a@b\"",
-                "c.toml:2: account.uri: expected an address such as \"sip:alice@pbx.example.com\", found \"sips:a@b\" (this build speaks SIP over UDP only)",
+                "[[account]]\nuri = \"sip:a@b;transport=ws\"",
+                "c.toml:2: account.uri: expected an address such as \"sip:alice@pbx.example.com\", found \"sip:a@b;transport=ws\" (this build speaks SIP over UDP, TCP and TLS)",
             ),
             (
                 "[[account]]\nuri = \"sip:a@b\"\nname = \"my work\"",
@@ -562,8 +571,8 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
                 "c.toml:3: account.register: expected true or false, found \"yes\"",
             ),
             (
-                "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p;transport=tls\"]",
-                "c.toml:3: account.proxies: expected a list of addresses such as [\"sip:p1.example.com\", \"sip:p2.example.com\"], found a list (this build speaks SIP over UDP only)",
+                "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p;transport=ws\"]",
+                "c.toml:3: account.proxies: expected a list of addresses such as [\"sip:p1.example.com\", \"sip:p2.example.com\"], found a list (this build speaks SIP over UDP, TCP and TLS)",
             ),
             (
                 "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"p1\"]",

@@ -31,6 +31,9 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         auto_answer_after: Duration::from_millis(config.calls.auto_answer_after),
         transfers: config.calls.transfers,
         redirects: config.calls.redirects,
+        refer_outside: config.calls.refer_outside,
+        bye_also: config.calls.bye_also,
+        auto_answer_from: config.calls.auto_answer_from.clone(),
         direct_calls: direct_calls(config),
     })
 }
@@ -73,21 +76,29 @@ pub fn registrar(account: &Account) -> Result<Uri, ConfigError> {
 
 /// The outbound chain of an account: its first alternative that this build can use, each hop with `;lr`.
 pub fn route(account: &Account) -> Result<Vec<Uri>, ConfigError> {
-    let Some(chain) = account.proxies.iter().find(|chain| usable(chain)) else {
-        return match account.proxies.first() {
-            None => Ok(Vec::new()),
-            Some(_) => {
-                let problem = "none of its proxies can be used: this build speaks SIP over UDP only";
-                Err(ConfigError::new(Place::Account(account.name.clone()), problem))
-            }
-        };
-    };
+    let mut chains = chains(account)?;
+    match (chains.is_empty(), account.proxies.is_empty()) {
+        (false, _) => Ok(chains.remove(0)),
+        (true, true) => Ok(Vec::new()),
+        (true, false) => {
+            let problem = "none of its proxies can be used: this build speaks SIP over UDP, TCP and TLS";
+            Err(ConfigError::new(Place::Account(account.name.clone()), problem))
+        }
+    }
+}
+
+/// The alternatives after the first, in their order.
+pub fn fallbacks(account: &Account) -> Result<Vec<Vec<Uri>>, ConfigError> {
+    Ok(chains(account)?.into_iter().skip(1).collect())
+}
+
+fn chains(account: &Account) -> Result<Vec<Vec<Uri>>, ConfigError> {
     let hop = |text: &String| {
         address::parse(text)
             .map(address::loose)
             .map_err(|fault| ConfigError::new(Place::Account(account.name.clone()), format!("proxies: {fault}")))
     };
-    chain.iter().map(hop).collect()
+    account.proxies.iter().filter(|chain| usable(chain)).map(|chain| chain.iter().map(hop).collect()).collect()
 }
 
 /// Whether this build speaks the transport of a chain's first hop, the only one that it sends to.
@@ -117,6 +128,7 @@ fn account(account: &Account) -> Result<core::Account, ConfigError> {
         display_name: account.display_name.clone(),
         registrar: registrar(account)?,
         route: route(account)?,
+        fallbacks: fallbacks(account)?,
         expires: Duration::from_secs(account.expires.into()),
         register: account.register,
         credentials: password.map(|password| Credentials { user: user(), password }),
@@ -167,10 +179,12 @@ mod tests {
 
     #[test]
     fn the_first_usable_alternative_is_the_route() {
-        let text = "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p1;transport=tls\", [\"sip:p2\", \"sip:p3;lr\"], \"sip:p4\"]";
+        let text = "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p1;transport=ws\", [\"sip:p2\", \"sip:p3;lr\"], \"sip:p4\"]";
         let config = resolved(text).unwrap();
         let route: Vec<String> = config.accounts[0].route.iter().map(ToString::to_string).collect();
         assert_eq!(route, ["sip:p2;lr", "sip:p3;lr"]);
+        let fallbacks = config.accounts[0].fallbacks.iter().flatten();
+        assert_eq!(fallbacks.map(ToString::to_string).collect::<Vec<_>>(), ["sip:p4;lr"]);
         assert!(config.accounts[0].credentials.is_none());
     }
 

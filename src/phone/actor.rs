@@ -15,6 +15,7 @@ use crate::ua::{self, AccountId, CallNo, Resolve, UserAgent};
 use super::desk::{Desk, Effect};
 use super::event::{Event, Kind};
 use super::info_digits::InfoDigits;
+use super::memory::AfterBurst;
 use super::perform::WaitingCall;
 use super::services::Services;
 use super::sound::Sound;
@@ -51,6 +52,7 @@ pub(super) struct Parts {
 /// The owner of everything but the sound.
 pub(super) struct Actor {
     pub(super) core: UserAgent,
+    after_burst: AfterBurst,
     pub(super) core_config: ua::Config,
     pub(super) calls_config: config::Calls,
     pub(super) sockets: Sockets,
@@ -80,7 +82,7 @@ pub(super) struct Quitting {
 enum Wake {
     Network,
     Request(Option<Request>),
-    Resolved(Resolve, Vec<std::net::SocketAddr>),
+    Resolved(Resolve, crate::net::resolve::Places),
     Report(super::media_thread::Report),
     Deadline,
 }
@@ -100,6 +102,7 @@ impl Actor {
             desk: Desk::new(&parts.config),
             calls_config: parts.config.calls,
             core: parts.core,
+            after_burst: AfterBurst::default(),
             core_config: parts.core_config,
             sockets: parts.sockets,
             resolver: Resolver::default(),
@@ -184,7 +187,7 @@ impl Actor {
             let now = Instant::now();
             let arrived_at = match self.sockets.receive(now) {
                 None => return,
-                Some(Received::Datagram { flow, bytes }) => {
+                Some(Received::Message { flow, bytes }) => {
                     trace(&mut self.traces, false, flow, bytes);
                     self.core.handle_datagram(now, flow, bytes);
                     Some(flow.local.ip())
@@ -192,6 +195,11 @@ impl Actor {
                 Some(Received::Unreachable(flow)) => {
                     tracing::debug!(remote = %flow.remote, "nobody listens there");
                     self.core.handle_transport_error(now, flow);
+                    None
+                }
+                Some(Received::Failed { flow, reason }) => {
+                    tracing::info!(remote = %flow.remote, reason, "a connection has ended");
+                    self.core.handle_connection_failure(now, flow, &reason);
                     None
                 }
             };
@@ -202,6 +210,8 @@ impl Actor {
     fn timeout(&mut self, now: Instant) {
         if self.core.poll_timeout().is_some_and(|(due, _)| due <= now) {
             self.core.handle_timeout(now);
+            let (clients, servers) = self.core.transactions();
+            self.after_burst.note(clients + servers);
         }
         self.desk.handle_timeout(now);
         self.service_timeout(now);
@@ -210,7 +220,7 @@ impl Actor {
         }
     }
 
-    fn resolved(&mut self, now: Instant, query: Resolve, addresses: Vec<std::net::SocketAddr>) {
+    fn resolved(&mut self, now: Instant, query: Resolve, addresses: crate::net::resolve::Places) {
         let flows = self.resolver.learn(now, &query, addresses, &mut self.sockets);
         let (asked, others) = std::mem::take(&mut self.waiting).into_iter().partition(|call| call.hop == query);
         self.waiting = others;
@@ -219,7 +229,7 @@ impl Actor {
             self.core.handle_resolved(now, &query, flows);
             return;
         }
-        let local = flows.first().map(|flow| flow.local.ip());
+        let local = self.core.prefer(now, &flows).map(|flow| flow.local.ip());
         for call in asked {
             let result = self.dial(now, call.account, call.target, local);
             self.answers.push((call.answer, result));

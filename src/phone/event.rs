@@ -85,6 +85,8 @@ pub enum Kind {
         name: Option<String>,
         called: String,
         diverted_from: Option<String>,
+        /// Everybody who has forwarded it, the last one first, with reasons.
+        forwarded: Vec<String>,
         referred_by: Option<String>,
     },
     Calling {
@@ -154,6 +156,24 @@ pub enum Kind {
         call: CallRef,
         to: String,
         by: Option<String>,
+    },
+    /// Nobody decided about the request in time: it was refused.
+    TransferExpired {
+        #[serde(flatten)]
+        call: CallRef,
+    },
+    /// Another call has its place: the other side has transferred us, or itself.
+    Replaced {
+        #[serde(flatten)]
+        call: CallRef,
+        by: CallNo,
+    },
+    /// The called side sends us elsewhere; `others` are tried when `to` fails.
+    RedirectRequest {
+        #[serde(flatten)]
+        call: CallRef,
+        to: String,
+        others: Vec<String>,
     },
     Dtmf {
         #[serde(flatten)]
@@ -324,6 +344,8 @@ pub struct Snapshot {
     pub dnd: Vec<Option<String>>,
     /// Missed calls that the person has not seen.
     pub missed: usize,
+    /// SIP transactions that are open, of either side: some live for 32 s after their last message.
+    pub transactions: usize,
 }
 
 /// An account at one moment.
@@ -387,6 +409,8 @@ pub struct CallState {
     pub transfer: Option<TransferStage>,
     /// Where the peer asks us to call instead.
     pub transfer_request: Option<String>,
+    /// Where the called side sends us.
+    pub redirect_request: Option<String>,
     pub stats: Option<Stats>,
 }
 
@@ -538,7 +562,7 @@ mod tests {
             (
                 Kind::State(Box::default()),
                 json!({"event": "state", "accounts": [], "calls": [], "watched": [], "muted": false, "forwarding": [], "dnd": [],
-                       "missed": 0,
+                       "missed": 0, "transactions": 0,
                        "devices": {"input": "", "output": "", "ring": ""}}),
             ),
         ] {
@@ -557,10 +581,11 @@ mod tests {
                     name: Some("Bob".into()),
                     called: "sip:alice@example.com".into(),
                     diverted_from: None,
+                    forwarded: Vec::new(),
                     referred_by: Some("sip:carol@example.com".into()),
                 },
                 json!({"event": "incoming", "from": "sip:bob@example.com", "name": "Bob", "called": "sip:alice@example.com",
-                       "diverted_from": null, "referred_by": "sip:carol@example.com"}),
+                       "diverted_from": null, "forwarded": [], "referred_by": "sip:carol@example.com"}),
             ),
             (Kind::Calling { call: call() }, json!({"event": "calling"})),
             (Kind::Ringing { call: call(), code: 180 }, json!({"event": "ringing", "code": 180})),
@@ -602,6 +627,12 @@ mod tests {
             (
                 Kind::TransferRequest { call: call(), to: "sip:c@c".into(), by: None },
                 json!({"event": "transfer_request", "to": "sip:c@c", "by": null}),
+            ),
+            (Kind::TransferExpired { call: call() }, json!({"event": "transfer_expired"})),
+            (Kind::Replaced { call: call(), by: CallNo(4) }, json!({"event": "replaced", "by": 4})),
+            (
+                Kind::RedirectRequest { call: call(), to: "sip:c@c".into(), others: vec!["sip:d@d".into()] },
+                json!({"event": "redirect_request", "to": "sip:c@c", "others": ["sip:d@d"]}),
             ),
             (
                 Kind::Dtmf { call: call(), digit: '5', direction: Direction::Received },

@@ -20,6 +20,7 @@ mod info_digits;
 pub mod keeping;
 mod lines;
 pub mod media_thread;
+mod memory;
 mod perform;
 mod perform_services;
 pub mod screen;

@@ -501,6 +501,7 @@ mod tests {
             display_name: None,
             registrar: uri("sip:ss2.biloxi.example.com"),
             route: Vec::new(),
+            fallbacks: Vec::new(),
             expires: Duration::from_secs(3600),
             register: true,
             credentials: Some(secret("bob", "zanzibar")),

@@ -30,8 +30,15 @@ pub struct Config {
     pub auto_answer_after: Duration,
     /// What happens when the peer asks to transfer us.
     pub transfers: TransferPolicy,
-    /// What happens when the called side sends us elsewhere (3xx). There is no asking yet: `Ask` refuses.
+    /// What happens when the called side sends us elsewhere (3xx).
     pub redirects: TransferPolicy,
+    /// A REFER outside any call is taken from our own servers.
+    pub refer_outside: bool,
+    /// A BYE with Also, the transfer of the 1999 draft, asks for a transfer.
+    pub bye_also: bool,
+    /// Callers whose wish to be answered at once (Call-Info, Alert-Info, Answer-Mode) is granted: addresses in which `*`
+    /// stands for anything.
+    pub auto_answer_from: Vec<String>,
     /// Calls from addresses that are neither a registrar nor a proxy of ours are taken.
     pub direct_calls: bool,
 }
@@ -47,8 +54,10 @@ pub struct Account {
     pub display_name: Option<String>,
     /// Where REGISTER goes (its Request-URI).
     pub registrar: Uri,
-    /// The outbound chain, each with `;lr`: sent as Route. (Alternatives come with RFC 3263's.)
+    /// The outbound chain, each with `;lr`: sent as Route.
     pub route: Vec<Uri>,
+    /// Further chains, in the order in which they are tried when those before fail.
+    pub fallbacks: Vec<Vec<Uri>>,
     /// Requested lifetime of the binding.
     pub expires: Duration,
     /// Whether the account registers by itself.

@@ -641,6 +641,7 @@ mod tests {
                 display_name: Some("Bob".to_owned()),
                 registrar: uri("sip:ss2.biloxi.example.com"),
                 route: Vec::new(),
+                fallbacks: Vec::new(),
                 expires: secs(3600),
                 register: true,
                 credentials: Some(Credentials { user: "bob".to_owned(), password: "zanzibar".to_owned() }),

@@ -27,6 +27,10 @@ pub enum Timer {
     TransferSilent(CallNo),
     /// When a person has not answered a transfer request for 30 s: refused.
     TransferUnanswered(CallNo),
+    /// When the target of an attended transfer has not ended its call with us, although another one has its place.
+    ReplacedLate(CallNo),
+    /// When a person has not said for 30 s whether to call where we were sent: refused.
+    RedirectUnanswered(CallNo),
     /// When a subscription is refreshed, given up, or begun again: Timer N of RFC 6665 section 4.1.2 among others.
     Subscription(SubscriptionId),
 }

@@ -32,6 +32,9 @@ pub fn direct() -> Config {
         auto_answer_after: Duration::ZERO,
         transfers: TransferPolicy::Ask,
         redirects: TransferPolicy::Refuse,
+        refer_outside: false,
+        bye_also: false,
+        auto_answer_from: Vec::new(),
         direct_calls: true,
     }
 }
@@ -45,6 +48,7 @@ pub fn with_account(address: &str, registrar: &str) -> Config {
         display_name: Some(user[..1].to_uppercase() + &user[1..]),
         registrar: uri(registrar),
         route: Vec::new(),
+        fallbacks: Vec::new(),
         expires: Duration::from_secs(3600),
         register: true,
         credentials: Some(Credentials { user, password: "secret".to_owned() }),

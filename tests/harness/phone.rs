@@ -25,6 +25,8 @@ pub struct World {
     pub now: Instant,
     local: SocketAddr,
     names: HashMap<String, SocketAddr>,
+    /// Further addresses of a name, tried after its first.
+    further: HashMap<String, Vec<SocketAddr>>,
     /// Names are answered at once.
     resolves: bool,
     unresolved: VecDeque<Resolve>,
@@ -53,6 +55,7 @@ impl Phone {
             now: start,
             local: "192.0.2.101:5060".parse().unwrap(),
             names: names.into_iter().map(|(name, at)| (name.to_owned(), at.parse().unwrap())).collect(),
+            further: HashMap::new(),
             resolves: true,
             unresolved: VecDeque::new(),
             inboxes: BTreeMap::new(),
@@ -166,8 +169,13 @@ impl Phone {
 
     /// The network refuses what goes to `remote`.
     pub fn refuse(&self, remote: &str) {
+        self.refuse_by(Transport::Udp, remote);
+    }
+
+    /// The network refuses what goes to `remote` by this transport.
+    pub fn refuse_by(&self, transport: Transport, remote: &str) {
         let mut world = self.world();
-        let (now, flow) = (world.now, world.flow(remote.parse().unwrap()));
+        let (now, flow) = (world.now, Flow { transport, ..world.flow(remote.parse().unwrap()) });
         world.ua.handle_transport_error(now, flow);
         world.drain();
     }
@@ -175,6 +183,11 @@ impl Phone {
     /// Names are left unanswered until [`Phone::resolve`].
     pub fn stop_resolving(&self) {
         self.world().resolves = false;
+    }
+
+    /// A name has one more address, at its end.
+    pub fn also_at(&self, host: &str, address: &str) {
+        self.world().further.entry(host.to_owned()).or_default().push(address.parse().unwrap());
     }
 
     /// Answers the next name that waits: with its address, or with nothing.
@@ -288,7 +301,10 @@ impl World {
     fn answer(&mut self, query: &Resolve, found: bool) {
         let ip = query.host.parse().ok().map(|ip| SocketAddr::new(ip, query.port.unwrap_or(5060)));
         let address = ip.or_else(|| self.names.get(&query.host).copied());
-        let flows = address.filter(|_| found).map(|address| self.flow(address)).into_iter().collect();
+        let further = self.further.get(&query.host).into_iter().flatten().copied();
+        let transport = query.plain_transport();
+        let addresses = address.into_iter().chain(further).filter(|_| found);
+        let flows = addresses.map(|address| Flow { transport, ..self.flow(address) }).collect();
         let now = self.now;
         self.ua.handle_resolved(now, query, flows);
     }

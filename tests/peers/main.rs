@@ -11,8 +11,10 @@
 
 mod calls;
 mod load;
+mod malformed;
 mod registration;
 mod rig;
 mod services;
+mod soak;
 mod sound;
 mod transfer;

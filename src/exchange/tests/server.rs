@@ -46,6 +46,7 @@ impl Caller {
             display_name: None,
             registrar: Uri::parse(format!("sip:{}", exchange.address()).into()).unwrap(),
             route: Vec::new(),
+            fallbacks: Vec::new(),
             expires: Duration::from_secs(600),
             register: true,
             credentials: Some(Credentials { user: "you".into(), password: password.into() }),
@@ -65,6 +66,9 @@ impl Caller {
             auto_answer_after: Duration::ZERO,
             transfers: TransferPolicy::Refuse,
             redirects: TransferPolicy::Refuse,
+            refer_outside: false,
+            bye_also: false,
+            auto_answer_from: Vec::new(),
             direct_calls: false,
         };
         let (socket, now) = (bind(), Instant::now());

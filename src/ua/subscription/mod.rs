@@ -55,6 +55,11 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// Whose a subscription is.
+    pub fn account_of(&self, id: SubscriptionId) -> Option<AccountId> {
+        self.list.get(&id).map(|subscription| subscription.account)
+    }
+
     /// Whether no goodbye waits for its answer.
     pub fn is_idle(&self) -> bool {
         !self.list.values().any(Subscription::says_goodbye)
