@@ -364,6 +364,7 @@ impl Transactions {
         shrink_queue(&mut self.events);
         if let Some(Event::ClientEnded { id }) = &event {
             self.over.remove(id);
+            shrink(&mut self.over);
         }
         event
     }
