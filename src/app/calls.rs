@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::media::session::Stats;
+use crate::phone::Command;
 use crate::phone::event::{
     AccountState, CallRef, CallStage, CallState, Direction, Event, Kind, Registration, Snapshot,
 };
@@ -31,6 +32,8 @@ pub struct Account {
     pub retry_at: Option<SystemTime>,
     /// New and old voice messages.
     pub messages: Option<(u32, u32)>,
+    /// What to call to hear them.
+    pub mailbox: Option<String>,
 }
 
 /// A call that is up.
@@ -170,7 +173,7 @@ impl App {
     }
 
     /// A URI as short as it can be said.
-    pub(super) fn short(&self, uri: &str) -> String {
+    pub fn short(&self, uri: &str) -> String {
         let bare = uri.strip_prefix("sip:").unwrap_or(uri);
         let without_parameters = |uri: &'_ str| uri.split([';', '?']).next().unwrap_or_default().to_owned();
         let host = |uri: &str| uri.split_once('@').map(|(_, host)| without_parameters(host));
@@ -237,6 +240,7 @@ impl App {
         self.forwarding = snapshot.forwarding;
         self.dnd = snapshot.dnd;
         self.missed = snapshot.missed;
+        self.book.set_lamps(snapshot.watched);
         let before = std::mem::take(&mut self.calls);
         for state in snapshot.calls {
             let known = before.iter().find(|call| call.no == state.call.call);
@@ -355,15 +359,18 @@ impl App {
                     false => clean(&text::outcome(by, code, &reason, duration_s > 0.0)),
                 };
                 self.end(call.call, time, outcome, duration_s);
+                effects.push(Effect::Command(Command::People));
             }
-            Kind::MessageWaiting { account, new, old, .. } => match account {
-                Some(name) => self.account(&name).messages = Some((new, old)),
-                None => {
-                    if let Some(account) = self.accounts.first_mut() {
-                        account.messages = Some((new, old));
-                    }
+            Kind::MessageWaiting { account, new, old, mailbox, .. } => {
+                let account = match account {
+                    Some(name) => Some(self.account(&name)),
+                    None => self.accounts.first_mut(),
+                };
+                if let Some(account) = account {
+                    account.messages = Some((new, old));
+                    account.mailbox = mailbox.as_deref().map(clean).or(account.mailbox.take());
                 }
-            },
+            }
             Kind::Forwarding { account, when, to, seconds } => {
                 self.forwarding.retain(|other| (&other.account, other.when) != (&account, when));
                 self.forwarding.extend(to.map(|to| Forward { account, when, to: clean(&to), seconds }));
@@ -373,8 +380,10 @@ impl App {
                 self.dnd.extend(on.then_some(account));
             }
             Kind::Missed { count } => self.missed = count,
-            Kind::Screened { .. } | Kind::Diverted { .. } | Kind::History { .. } | Kind::Redial { .. } => {}
-            Kind::Lamp(_)
+            Kind::Screened { .. } | Kind::Diverted { .. } => effects.push(Effect::Command(Command::People)),
+            Kind::Lamp(lamp) => self.book.set_lamp(lamp),
+            Kind::History { .. }
+            | Kind::Redial { .. }
             | Kind::SubscriptionFailed { .. }
             | Kind::Message { .. }
             | Kind::MessageSent { .. }
@@ -395,7 +404,15 @@ impl App {
             None => {
                 let uri = String::new();
                 let registration = Registration::Off;
-                self.accounts.push(Account { name, uri, registration, reason: None, retry_at: None, messages: None });
+                self.accounts.push(Account {
+                    name,
+                    uri,
+                    registration,
+                    reason: None,
+                    retry_at: None,
+                    messages: None,
+                    mailbox: None,
+                });
                 self.accounts.len() - 1
             }
         };
@@ -459,6 +476,7 @@ fn account_from(state: AccountState) -> Account {
         reason: state.reason.as_deref().map(clean),
         retry_at: None,
         messages: state.messages,
+        mailbox: state.mailbox.as_deref().map(clean),
     }
 }
 

@@ -5,17 +5,24 @@
 //! - `calls.rs`: accounts and calls, as the phone's events tell
 //! - `line.rs`: the line in which targets and commands are typed, and its history
 //! - `trace.rs`, `log.rs`: bounded lists of SIP messages and of what happened
+//! - `people.rs`: who is known and who called; `complete.rs`: what is suggested while a line is typed
+//! - `services.rs`: what the person switches
+//! - `paste.rs`: targets as they are copied elsewhere
 //! - `layout.rs`: wrapping of texts, which scrolling has to know
 //! - `text.rs`: every word on the screen
 
 mod act;
 pub mod calls;
+mod complete;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod keymap;
 pub mod layout;
 pub mod line;
 pub mod log;
+mod paste;
+pub mod people;
+pub mod services;
 pub mod text;
 pub mod trace;
 
@@ -31,6 +38,8 @@ use calls::{Account, Call, Past};
 use keymap::{Context, Key};
 use line::{History, Line, Purpose};
 use log::{Level, Log};
+use people::{Book, Pane};
+use services::Panel;
 use trace::Trace;
 
 /// Calls that are remembered after their end.
@@ -90,6 +99,10 @@ pub enum Screen {
     Line(Line),
     /// The keypad of a call.
     Pad(CallNo),
+    /// Who is known, and who called.
+    People(Pane),
+    /// What the person switches.
+    Services(Panel),
     /// The ladder of SIP messages.
     Trace,
     /// One SIP message in full.
@@ -144,6 +157,8 @@ pub struct App {
     pub dialled: History,
     /// Commands that were typed.
     pub commands: History,
+    /// Who is known, and who called.
+    pub book: Book,
     /// The forwardings that are on.
     pub forwarding: Vec<Forward>,
     /// The accounts that are not to be disturbed.
@@ -177,6 +192,7 @@ impl App {
             screens: Vec::new(),
             dialled: History::default(),
             commands: History::default(),
+            book: Book::default(),
             forwarding: Vec::new(),
             dnd: Vec::new(),
             missed: 0,
@@ -238,6 +254,9 @@ impl App {
             Some(Screen::Line(line)) => match line.purpose {
                 Purpose::Call => Context::Dial,
                 Purpose::Transfer(_) => Context::TransferTo,
+                Purpose::Forward(_) => Context::ForwardTo,
+                Purpose::Message => Context::Writing,
+                Purpose::Search => Context::Search,
                 Purpose::Command => Context::CommandLine,
             },
             top => {
@@ -249,6 +268,8 @@ impl App {
                 }
                 match top {
                     Some(Screen::Pad(_)) => Context::Pad,
+                    Some(Screen::People(_)) => Context::People,
+                    Some(Screen::Services(_)) => Context::Services,
                     Some(Screen::Trace) => Context::Trace,
                     Some(Screen::Message(_)) => Context::Message,
                     Some(Screen::Help(_)) => Context::Help,
@@ -264,6 +285,8 @@ impl App {
         self.screens.iter().rev().find_map(|screen| match screen {
             Screen::Line(line) => Some(line),
             Screen::Pad(_)
+            | Screen::People(_)
+            | Screen::Services(_)
             | Screen::Trace
             | Screen::Message(_)
             | Screen::Help(_)
@@ -296,9 +319,11 @@ impl App {
         if self.context() == Context::Main {
             self.screens.push(Screen::Line(Line::new(Purpose::Call)));
         }
-        if let Some(Screen::Line(line)) = self.screens.last_mut() {
-            line.insert(&layout::clean(first));
-        }
+        let Some(Screen::Line(line)) = self.screens.last_mut() else { return };
+        let is_target = matches!(line.purpose, Purpose::Call | Purpose::Transfer(_) | Purpose::Forward(_));
+        let text = layout::clean(first);
+        line.insert(&if is_target && line.input.value().is_empty() { paste::target(&text) } else { text });
+        self.follow_search();
     }
 
     fn on_reply(&mut self, result: Result<Reply, String>) {
@@ -310,6 +335,7 @@ impl App {
                 }
             }
             Ok(Reply::State(snapshot)) => self.take_snapshot(*snapshot),
+            Ok(Reply::People(people)) => self.book.set(*people),
             Err(message) => self.log.push(self.now, Level::Error, layout::clean(&message)),
         }
     }
@@ -334,7 +360,12 @@ impl App {
                 }
                 Screen::Help(reader) => (reader, layout::help_rows(columns)),
                 Screen::Log(reader) => (reader, layout::log_rows(&self.log, columns)),
-                Screen::Line(_) | Screen::Pad(_) | Screen::Trace | Screen::Confirm => continue,
+                Screen::Line(_)
+                | Screen::Pad(_)
+                | Screen::People(_)
+                | Screen::Services(_)
+                | Screen::Trace
+                | Screen::Confirm => continue,
             };
             reader.top = reader.top.min(all.saturating_sub(layout::page_rows(rows)));
         }

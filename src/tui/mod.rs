@@ -151,6 +151,7 @@ impl<'a, P: Phone> Ui<'a, P> {
         let mut ticks = ticks();
         let mut was_ticking = false;
         self.start(Command::State);
+        self.start(Command::People);
         loop {
             self.draw(terminal)?;
             let is_ticking = self.app.wants_ticks();
