@@ -107,6 +107,20 @@ impl App {
                 self.trace.pin();
                 self.open(Screen::Message(Reader::default()))
             }
+            Action::Find => {
+                self.trace.search("");
+                self.open(Screen::Line(Line::new(Purpose::Find)))
+            }
+            Action::Compare => {
+                self.trace.pin();
+                self.open(Screen::Compare(Reader::default()))
+            }
+            Action::Copy => {
+                let text = self.trace.selected().map(|entry| entry.text.clone()).unwrap_or_default();
+                self.say(Level::Good, text::COPIED);
+                vec![Effect::Copy(text)]
+            }
+            Action::Save => vec![Effect::Save(self.trace_text())],
             Action::Filter => {
                 self.trace.toggle_filter();
                 Vec::new()
@@ -123,12 +137,13 @@ impl App {
 
     fn back(&mut self) -> Vec<Effect> {
         match self.screens.pop() {
-            Some(Screen::Message(_)) => self.trace.unpin(),
+            Some(Screen::Message(_) | Screen::Compare(_)) => self.trace.unpin(),
             Some(Screen::Line(Line { purpose: Purpose::Search, .. })) => {
                 if let Some(pane) = self.people_pane_mut() {
                     pane.search("");
                 }
             }
+            Some(Screen::Line(Line { purpose: Purpose::Find, .. })) => self.trace.search(""),
             _ => {}
         }
         Vec::new()
@@ -225,9 +240,12 @@ impl App {
     fn edit(&mut self, change: impl FnOnce(&mut Line, &super::History)) -> Vec<Effect> {
         if let Some(Screen::Line(line)) = self.screens.last_mut() {
             let history = match line.purpose {
-                Purpose::Call | Purpose::Transfer(_) | Purpose::Forward(_) | Purpose::Message | Purpose::Search => {
-                    &self.dialled
-                }
+                Purpose::Call
+                | Purpose::Transfer(_)
+                | Purpose::Forward(_)
+                | Purpose::Message
+                | Purpose::Search
+                | Purpose::Find => &self.dialled,
                 Purpose::Command => &self.commands,
             };
             change(line, history);
@@ -284,6 +302,11 @@ impl App {
                 None => return self.back(),
             },
             Purpose::Search => return self.call_chosen(),
+            // It stays until the next search.
+            Purpose::Find => {
+                self.screens.pop();
+                return Vec::new();
+            }
             Purpose::Command => match typed.parse::<Command>() {
                 Ok(command) => {
                     self.commands.push(&typed);
@@ -328,6 +351,18 @@ impl App {
         Vec::new()
     }
 
+    /// The messages that show, as text.
+    fn trace_text(&self) -> String {
+        let mut text = String::new();
+        for (_, message) in self.trace.visible() {
+            let entry = &message.entry;
+            let time = text::clock_ms(entry.time, self.settings.utc_offset);
+            text.push_str(&text::trace_line(&time, entry.sent, &entry.remote.to_string(), message.times));
+            text.push_str(&format!("\n{}\n\n", entry.text));
+        }
+        text
+    }
+
     fn page(&self) -> usize {
         match self.screens.last() {
             Some(Screen::Trace | Screen::People(_)) => TRACE_PAGE,
@@ -340,7 +375,8 @@ impl App {
             Some(Screen::People(_) | Screen::Line(Line { purpose: Purpose::Search, .. })) => self.move_choice(step),
             Some(Screen::Services(panel)) => panel.step(step),
             Some(Screen::Trace) => self.trace.step(step),
-            Some(Screen::Message(reader) | Screen::Help(reader)) => {
+            Some(Screen::Line(Line { purpose: Purpose::Find, .. })) => self.trace.step(step),
+            Some(Screen::Message(reader) | Screen::Compare(reader) | Screen::Help(reader)) => {
                 reader.top = match step {
                     Step::Up(rows) => reader.top.saturating_sub(rows),
                     Step::Down(rows) => reader.top.saturating_add(rows),

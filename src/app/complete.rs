@@ -107,9 +107,12 @@ impl App {
         let typed = line.input.value().trim();
         match line.purpose {
             Purpose::Call | Purpose::Transfer(_) | Purpose::Forward(_) if !typed.is_empty() => self.whom(typed, MOST),
-            Purpose::Call | Purpose::Transfer(_) | Purpose::Forward(_) | Purpose::Message | Purpose::Search => {
-                Vec::new()
-            }
+            Purpose::Call
+            | Purpose::Transfer(_)
+            | Purpose::Forward(_)
+            | Purpose::Message
+            | Purpose::Search
+            | Purpose::Find => Vec::new(),
             Purpose::Command => self.completions(line),
         }
     }

@@ -210,6 +210,22 @@ impl Scene {
         self
     }
 
+    /// A call with its offer and its answer, which was retransmitted.
+    pub fn with_answer(mut self) -> Scene {
+        let answer = "SIP/2.0 183 Session Progress";
+        let messages =
+            [(true, "INVITE sip:bob@example.com SIP/2.0", "b2@x"), (false, answer, "b2@x"), (false, answer, "b2@x")];
+        for (sent, summary, call_id) in messages {
+            self.now += Duration::from_millis(37);
+            let mut entry = entry(self.now, sent, summary, call_id, "1 INVITE");
+            if !sent {
+                entry.text = entry.text.replace("RTP/AVP 0 8 101", "RTP/AVP 0 101").replace("a=ptime:20\r\n", "");
+            }
+            self.send(Msg::Trace(entry));
+        }
+        self
+    }
+
     /// A registration with its challenge, and the beginning of a call.
     pub fn with_trace(mut self) -> Scene {
         let messages = [

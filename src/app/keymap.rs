@@ -50,6 +50,8 @@ pub enum Context {
     Writing,
     /// The line that takes what to look for among people.
     Search,
+    /// The line that takes what to look for in SIP messages.
+    Find,
     /// Who is known, and who called.
     People,
     /// What the person switches.
@@ -60,6 +62,8 @@ pub enum Context {
     Trace,
     /// One SIP message.
     Message,
+    /// An offer beside its answer.
+    Compare,
     /// What happened so far.
     Log,
     /// All keys.
@@ -70,7 +74,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Context; 17] = [
+    pub const ALL: [Context; 19] = [
         Context::Main,
         Context::Incoming,
         Context::TransferRequest,
@@ -80,11 +84,13 @@ impl Context {
         Context::ForwardTo,
         Context::Writing,
         Context::Search,
+        Context::Find,
         Context::People,
         Context::Services,
         Context::Pad,
         Context::Trace,
         Context::Message,
+        Context::Compare,
         Context::Log,
         Context::Help,
         Context::Confirm,
@@ -171,6 +177,10 @@ pub enum Action {
     Bottom,
     Open,
     Filter,
+    Find,
+    Compare,
+    Copy,
+    Save,
 }
 
 /// Which keys a line of the table is about.
@@ -265,11 +275,12 @@ use Keys::{Either, One};
 use Shown::{Footer, Help};
 
 const MAIN: &[Context] = &[C::Main];
-const LINES: &[Context] = &[C::Dial, C::TransferTo, C::CommandLine, C::ForwardTo, C::Writing, C::Search];
+const LINES: &[Context] = &[C::Dial, C::TransferTo, C::CommandLine, C::ForwardTo, C::Writing, C::Search, C::Find];
 const TARGETS: &[Context] = &[C::Dial, C::TransferTo, C::ForwardTo];
-const READERS: &[Context] = &[C::Trace, C::Message, C::Log, C::Help, C::People];
-const CLOSABLE: &[Context] = &[C::Pad, C::Trace, C::Message, C::Log, C::Help, C::People, C::Services, C::Confirm];
-const NO_TEXT: &[Context] = &[C::Main, C::Pad, C::Trace, C::Message, C::Log, C::People, C::Services];
+const READERS: &[Context] = &[C::Trace, C::Message, C::Compare, C::Log, C::Help, C::People];
+const CLOSABLE: &[Context] =
+    &[C::Pad, C::Trace, C::Message, C::Compare, C::Log, C::Help, C::People, C::Services, C::Confirm];
+const NO_TEXT: &[Context] = &[C::Main, C::Pad, C::Trace, C::Message, C::Compare, C::Log, C::People, C::Services];
 
 const fn binding(
     contexts: &'static [Context],
@@ -362,6 +373,14 @@ pub static TABLE: &[Binding] = &[
     binding(&[C::Trace], One(Key::Enter), A::Open, text::OPEN, Footer, has_messages),
     binding(&[C::Trace], One(Char('f')), A::Filter, text::FILTER, Footer, can_filter),
     binding(&[C::Trace], One(Char('f')), A::Filter, text::UNFILTER, Footer, is_filtered),
+    binding(&[C::Trace], One(Char('/')), A::Find, text::FIND, Footer, always),
+    binding(&[C::Trace, C::Message], One(Char('d')), A::Compare, text::COMPARE, Footer, has_answer),
+    binding(&[C::Trace, C::Message], One(Char('y')), A::Copy, text::COPY, Footer, has_messages),
+    binding(&[C::Trace], One(Char('w')), A::Save, text::SAVE, Footer, has_messages),
+    binding(&[C::Find], One(Key::Enter), A::Submit, text::KEEP, Footer, always),
+    binding(&[C::Find], One(Key::Up), A::Up, text::UP, Help, has_messages),
+    binding(&[C::Find], One(Key::Down), A::Down, text::DOWN, Help, has_messages),
+    binding(&[C::Compare], One(Char('d')), A::Back, text::CLOSE_PANE, Help, always),
     binding(READERS, Either(Key::Up, Char('k')), A::Up, text::UP, Footer, always),
     binding(READERS, Either(Key::Down, Char('j')), A::Down, text::DOWN, Footer, always),
     binding(READERS, Either(Key::PageUp, Char('b')), A::PageUp, text::PAGE_UP, Help, always),
@@ -492,6 +511,10 @@ fn has_messages(app: &App) -> bool {
     app.trace.selected().is_some()
 }
 
+fn has_answer(app: &App) -> bool {
+    super::compare::offer_and_answer(&app.trace).is_some()
+}
+
 fn can_filter(app: &App) -> bool {
     has_messages(app) && !is_filtered(app)
 }
@@ -539,7 +562,7 @@ const GROUPS: &[(&str, &[Context])] = &[
     (text::GROUP_SERVICES, &[C::Services]),
     (text::GROUP_LINE, LINES),
     (text::GROUP_PAD, &[C::Pad]),
-    (text::GROUP_TRACE, &[C::Trace, C::Message]),
+    (text::GROUP_TRACE, &[C::Trace, C::Message, C::Compare, C::Find]),
     (text::GROUP_READING, READERS),
     (text::GROUP_QUIT, &[C::Confirm]),
     (text::GROUP_ANYWHERE, &Context::ALL),

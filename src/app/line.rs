@@ -28,6 +28,8 @@ pub enum Purpose {
     Message,
     /// What to look for in the pane of people.
     Search,
+    /// What to look for in the SIP messages.
+    Find,
     /// A command, with the words of `run`.
     Command,
 }

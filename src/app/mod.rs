@@ -5,6 +5,7 @@
 //! - `calls.rs`: accounts and calls, as the phone's events tell
 //! - `line.rs`: the line in which targets and commands are typed, and its history
 //! - `trace.rs`, `log.rs`: bounded lists of SIP messages and of what happened
+//! - `compare.rs`: an offer beside its answer
 //! - `people.rs`: who is known and who called; `complete.rs`: what is suggested while a line is typed
 //! - `services.rs`: what the person switches
 //! - `paste.rs`: targets as they are copied elsewhere
@@ -13,6 +14,7 @@
 
 mod act;
 pub mod calls;
+pub mod compare;
 mod complete;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -71,6 +73,8 @@ pub enum Msg {
     Replied(Result<Reply, String>),
     /// The sound's levels, ten times a second while a call is up.
     Tick(Levels),
+    /// A text was saved there, or why it was not.
+    Saved(Result<String, String>),
     /// A signal, or the terminal is gone: end without asking.
     Terminate,
 }
@@ -80,6 +84,10 @@ pub enum Msg {
 pub enum Effect {
     /// Give the phone a command.
     Command(Command),
+    /// Give the terminal's clipboard a text.
+    Copy(String),
+    /// Save a text to a file, and tell where ([`Msg::Saved`]).
+    Save(String),
     /// Ring the terminal's bell.
     Bell,
     /// Give the terminal back and stop, as Ctrl-Z does.
@@ -107,6 +115,8 @@ pub enum Screen {
     Trace,
     /// One SIP message in full.
     Message(Reader),
+    /// An offer beside its answer.
+    Compare(Reader),
     /// All keys.
     Help(Reader),
     /// What happened so far.
@@ -165,6 +175,8 @@ pub struct App {
     pub dnd: Vec<Option<String>>,
     /// Missed calls that the person has not seen.
     pub missed: usize,
+    /// What is told until the next key.
+    pub notice: Option<(Level, String)>,
     /// The phone is hanging up and unregistering.
     pub quitting: bool,
 }
@@ -196,6 +208,7 @@ impl App {
             forwarding: Vec::new(),
             dnd: Vec::new(),
             missed: 0,
+            notice: None,
             quitting: false,
         }
     }
@@ -225,6 +238,14 @@ impl App {
             }
             Msg::Tick(levels) => {
                 self.levels = levels;
+                Vec::new()
+            }
+            Msg::Saved(result) => {
+                let (level, said) = match result {
+                    Ok(path) => (Level::Good, text::saved(&path)),
+                    Err(error) => (Level::Error, text::not_saved(&error)),
+                };
+                self.say(level, &said);
                 Vec::new()
             }
             Msg::Terminate => self.quit(),
@@ -257,6 +278,7 @@ impl App {
                 Purpose::Forward(_) => Context::ForwardTo,
                 Purpose::Message => Context::Writing,
                 Purpose::Search => Context::Search,
+                Purpose::Find => Context::Find,
                 Purpose::Command => Context::CommandLine,
             },
             top => {
@@ -272,6 +294,7 @@ impl App {
                     Some(Screen::Services(_)) => Context::Services,
                     Some(Screen::Trace) => Context::Trace,
                     Some(Screen::Message(_)) => Context::Message,
+                    Some(Screen::Compare(_)) => Context::Compare,
                     Some(Screen::Help(_)) => Context::Help,
                     Some(Screen::Log(_)) => Context::Log,
                     Some(Screen::Line(_) | Screen::Confirm) | None => Context::Main,
@@ -289,6 +312,7 @@ impl App {
             | Screen::Services(_)
             | Screen::Trace
             | Screen::Message(_)
+            | Screen::Compare(_)
             | Screen::Help(_)
             | Screen::Log(_)
             | Screen::Confirm => None,
@@ -304,6 +328,7 @@ impl App {
         if self.quitting {
             return if key == Key::Ctrl('c') { vec![Effect::Abort] } else { Vec::new() };
         }
+        self.notice = None;
         match keymap::find(self, key) {
             Some(binding) => self.act(binding.action, key),
             None => Vec::new(),
@@ -340,6 +365,13 @@ impl App {
         }
     }
 
+    /// Tells something in the place of the keys, until the next key; the log has it too.
+    fn say(&mut self, level: Level, said: &str) {
+        let said = layout::clean(said);
+        self.log.push(self.now, level, said.clone());
+        self.notice = Some((level, said));
+    }
+
     fn quit(&mut self) -> Vec<Effect> {
         if self.quitting {
             return Vec::new();
@@ -357,6 +389,12 @@ impl App {
                 Screen::Message(reader) => {
                     let message = self.trace.selected().map_or("", |entry| &entry.text);
                     (reader, layout::message_rows(message, columns))
+                }
+                Screen::Compare(reader) => {
+                    let both = compare::offer_and_answer(&self.trace);
+                    let description = |entry| compare::description(entry).unwrap_or_default();
+                    let rows = both.map(|(offer, answer)| compare::rows(description(offer), description(answer)).len());
+                    (reader, rows.unwrap_or(0))
                 }
                 Screen::Help(reader) => (reader, layout::help_rows(columns)),
                 Screen::Log(reader) => (reader, layout::log_rows(&self.log, columns)),

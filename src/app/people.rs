@@ -362,10 +362,13 @@ impl App {
     /// The pane shows what the line asks for; the list that has it when the other has nothing.
     pub(super) fn follow_search(&mut self) {
         let Some(Screen::Line(line)) = self.screens.last() else { return };
+        let typed = line.input.value().to_owned();
+        if line.purpose == Purpose::Find {
+            self.trace.search(&typed);
+        }
         if line.purpose != Purpose::Search {
             return;
         }
-        let typed = line.input.value().to_owned();
         let (people, calls) = (self.book.people(&typed).len(), self.book.calls(&typed).len());
         let Some(pane) = self.people_pane_mut() else { return };
         pane.search(&typed);

@@ -341,6 +341,29 @@ fn tab_completes_commands_and_targets() {
 }
 
 #[test]
+fn the_ladder_is_searched_copied_saved_and_compared() {
+    let mut scene = Scene::established(80, 24).with_answer();
+    scene.keys("i/183");
+    assert_eq!(scene.app.trace.visible().count(), 1);
+    scene.key(Key::Enter);
+    assert_eq!(scene.app.context(), Context::Trace);
+    let [Effect::Copy(copied)] = &scene.keys("y")[..] else { panic!("nothing is copied") };
+    assert!(copied.starts_with("SIP/2.0 183"));
+    assert_eq!(scene.app.notice.as_ref().map(|(_, said)| said.as_str()), Some(text::COPIED));
+    let [Effect::Save(saved)] = &scene.keys("w")[..] else { panic!("nothing is saved") };
+    assert!(saved.starts_with("12:01:27.") && saved.contains(" from 198.51.100.1:5060 ×2\nSIP/2.0 183"), "{saved}");
+    scene.send(Msg::Saved(Ok("/tmp/trace.txt".into())));
+    assert_eq!(scene.app.notice.as_ref().map(|(_, said)| said.as_str()), Some("saved: /tmp/trace.txt"));
+    scene.keys("d");
+    assert_eq!(scene.app.context(), Context::Compare);
+    scene.key(Key::Esc);
+    // Esc in the line of the search shows all again.
+    scene.keys("/x");
+    scene.key(Key::Esc);
+    assert_eq!((scene.app.trace.query(), scene.app.context()), ("", Context::Trace));
+}
+
+#[test]
 fn a_refused_command_is_an_error_in_the_log() {
     let mut scene = Scene::registered(80, 24);
     scene.send(Msg::Replied(Err("there is no call #7".into())));
@@ -434,6 +457,11 @@ fn scenes() -> Vec<Scene> {
             scene.app.commands.push("swap");
             scene.keys(keys);
             scene.key(Key::Up);
+        });
+    }
+    for keys in ["i/", "ik/", "i/b", "id", "ig"] {
+        on(Scene::established(60, 15).with_answer(), &|scene| {
+            scene.keys(keys);
         });
     }
     for keys in ["p", "t", "m", "q", "if"] {

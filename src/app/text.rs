@@ -259,9 +259,36 @@ pub fn prompt_transfer(call: CallNo, who: Option<&str>) -> String {
     }
 }
 
-/// How many messages the trace has.
-pub fn trace_count(count: usize, filter: bool) -> String {
-    if filter { format!("{count} of one Call-ID") } else { count.to_string() }
+/// How many messages show.
+pub fn trace_count(count: usize, filter: bool, query: &str) -> String {
+    let with = if query.is_empty() { String::new() } else { format!(" with '{query}'") };
+    if filter { format!("{count} of one Call-ID{with}") } else { format!("{count}{with}") }
+}
+
+/// How often a message came, where it was more than once.
+pub fn times(times: u32) -> String {
+    if times > 1 { format!("×{times}") } else { String::new() }
+}
+
+/// The line over a message in a file.
+pub fn trace_line(time: &str, sent: bool, remote: &str, times: u32) -> String {
+    let way = if sent { "to" } else { "from" };
+    format!("{time} {way} {remote} {}", self::times(times)).trim_end().to_owned()
+}
+
+/// Where a file is.
+pub fn saved(path: &str) -> String {
+    format!("saved: {path}")
+}
+
+/// Why there is no file.
+pub fn not_saved(error: &str) -> String {
+    format!("not saved: {error}")
+}
+
+/// The title over an offer and its answer.
+pub fn offer_and_answer(offer: &str, answer: &str) -> String {
+    format!("offer: {offer} | answer: {answer}")
 }
 
 /// Where a reader is in its text.

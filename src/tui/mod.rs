@@ -2,9 +2,11 @@
 //!
 //! - `terminal.rs`: takes the terminal and gives it back, whatever happens
 //! - `input.rs`: the terminal's events as the app's messages
+//! - `files.rs`: traces that are saved
 //! - `history.rs`: what was dialled, from one run to the next
 //! - `view/`: the widgets
 
+mod files;
 mod history;
 mod input;
 mod terminal;
@@ -12,7 +14,7 @@ mod view;
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
@@ -43,7 +45,8 @@ const BATCH: usize = 256;
 pub struct Options {
     /// Whether colours are used.
     pub colour: bool,
-    /// The file in which the targets that were dialled are kept; `None`: they are forgotten at the end.
+    /// The file in which the targets that were dialled are kept; `None`: they are forgotten at the end. What the person saves
+    /// is written beside it.
     pub history: Option<PathBuf>,
 }
 
@@ -101,7 +104,8 @@ async fn drive(phone: &impl Phone, channels: Channels, listen: String, options: 
     let size = terminal.size().unwrap_or((80, 24));
     let mut app = App::new(settings, SystemTime::now(), size);
     app.dialled = history::read(options.history.as_deref());
-    let ui = Ui { phone, app, theme, pending: Vec::new(), goodbye: None };
+    let folder = options.history.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let ui = Ui { phone, app, theme, folder, pending: Vec::new(), goodbye: None };
     let result = ui.run(&mut terminal, channels, signals, &options).await;
     // The terminal is given back before the error shows.
     drop(terminal);
@@ -124,6 +128,8 @@ struct Ui<'a, P> {
     phone: &'a P,
     app: App,
     theme: Theme,
+    /// Where what the person saves is written.
+    folder: Option<PathBuf>,
     /// The commands that are under way: a slow one holds up nothing.
     pending: Vec<Pin<Box<dyn Future<Output = Replied> + 'a>>>,
     /// When the UI ends at the latest, once it is to end.
@@ -223,6 +229,12 @@ impl<'a, P: Phone> Ui<'a, P> {
             match effect {
                 Effect::Command(command) => self.start(command),
                 Effect::Bell => terminal.bell(),
+                Effect::Copy(text) => terminal.copy(&text),
+                Effect::Save(text) => {
+                    let now = SystemTime::now();
+                    let saved = files::save_trace(self.folder.as_deref(), now, &text);
+                    self.app.update(now, Msg::Saved(saved.map(|path| path.display().to_string())));
+                }
                 Effect::Suspend => {
                     terminal.suspend().context("can't take the terminal back")?;
                     if let Ok((columns, rows)) = terminal.size() {

@@ -96,6 +96,13 @@ impl Terminal {
         let _ = stdout.write_all(b"\x07").and_then(|()| stdout.flush());
     }
 
+    /// Gives a text to the clipboard (xterm control sequences, `OSC 52`); terminals may refuse, and do not say so.
+    pub fn copy(&mut self, text: &str) {
+        let mut stdout = io::stdout();
+        let sequence = format!("\x1b]52;c;{}\x07", base64(text.as_bytes()));
+        let _ = stdout.write_all(sequence.as_bytes()).and_then(|()| stdout.flush());
+    }
+
     /// Gives the terminal back, stops the process as Ctrl-Z does, and takes it again afterwards.
     pub fn suspend(&mut self) -> io::Result<()> {
         leave();
@@ -111,6 +118,21 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         leave();
     }
+}
+
+/// RFC 4648 section 4.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |place: usize| u32::from(chunk.get(place).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let letter = ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= chunk.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
 }
 
 fn enter() -> io::Result<()> {
@@ -173,4 +195,19 @@ fn restore_stderr() {
 fn redirect_stderr(to: RawFd) {
     // SAFETY: makes descriptor 2 name the same file as `to`, which is open.
     unsafe { libc::dup2(to, libc::STDERR_FILENO) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4648 section 10.
+    #[test]
+    fn vectors() {
+        for (text, expected) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")]
+        {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
 }

@@ -31,7 +31,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
             let who = line.to.as_ref().map_or("", |to| &to.name);
             format!(" {} › ", text::prompt_message(who))
         }
-        Purpose::Search => format!(" {} › ", text::PROMPT_SEARCH),
+        Purpose::Search | Purpose::Find => format!(" {} › ", text::PROMPT_SEARCH),
         Purpose::Command => format!(" {}", text::PROMPT_COMMAND),
     };
     // A long name must leave room for the target.

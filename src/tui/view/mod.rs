@@ -2,6 +2,7 @@
 
 mod calls;
 mod card;
+mod compare;
 mod confirm;
 mod fit;
 mod footer;
@@ -52,6 +53,9 @@ pub fn draw(frame: &mut Frame, app: &App, theme: Theme) {
     match top {
         Some(Screen::Message(reader)) => full(frame, area, app, theme, |frame, area| {
             message::draw(frame, area, app, *reader, theme);
+        }),
+        Some(Screen::Compare(reader)) => full(frame, area, app, theme, |frame, area| {
+            compare::draw(frame, area, app, *reader, theme);
         }),
         Some(Screen::Help(reader)) => full(frame, area, app, theme, |frame, area| {
             help::draw(frame, area, app, *reader, theme);

@@ -282,6 +282,17 @@ snapshot!(
     })
 );
 
+snapshot!(trace_folded, with(Scene::established(80, 24).with_trace().with_answer(), |scene| drop(scene.keys("i/bob"))));
+snapshot!(offer_and_answer, with(Scene::established(80, 24).with_answer(), |scene| drop(scene.keys("id"))));
+snapshot!(small_offer_and_answer, with(Scene::established(60, 15).with_answer(), |scene| drop(scene.keys("id"))));
+snapshot!(
+    trace_saved,
+    with(Scene::established(80, 24).with_answer(), |scene| {
+        scene.keys("i");
+        scene.send(Msg::Saved(Ok("/home/alice/.local/state/offhook/trace-2026-11-21T05-54-39Z.txt".into())));
+    })
+);
+
 fn colours(buffer: &Buffer) -> usize {
     buffer.content().iter().filter(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset).count()
 }
@@ -313,6 +324,7 @@ fn scenes() -> Vec<Scene> {
         transfer_request(Scene::two_calls(80, 24)),
         reading(Scene::two_calls(80, 24)),
         people(80, 24),
+        with(Scene::established(80, 24).with_answer(), |scene| drop(scene.keys("id"))),
         with(people(80, 24), |scene| drop(scene.keys("/d"))),
         with(Scene::registered(80, 24).forwarding(), |scene| drop(scene.keys("f"))),
         with(Scene::registered(80, 24).with_people(), |scene| drop(scene.keys("cd"))),
