@@ -279,6 +279,8 @@ impl App {
             Kind::Unregistered { account } => self.registration(&account, Registration::Off),
             Kind::Incoming { call, from, name, called, diverted_from, referred_by } => {
                 effects.push(Effect::Bell);
+                let who = name.clone().unwrap_or_else(|| self.short(&from));
+                effects.push(Effect::Notify(clean(&text::title_calls(&who))));
                 let is_first = self.calls.is_empty();
                 let new = self.upsert(&call, true, CallStage::Ringing, time);
                 new.peer = clean(&from);
@@ -379,7 +381,12 @@ impl App {
                 self.dnd.retain(|other| *other != account);
                 self.dnd.extend(on.then_some(account));
             }
-            Kind::Missed { count } => self.missed = count,
+            Kind::Missed { count } => {
+                self.missed = count;
+                if count > 0 {
+                    effects.push(Effect::Notify(text::missed(count)));
+                }
+            }
             Kind::Screened { .. } | Kind::Diverted { .. } => effects.push(Effect::Command(Command::People)),
             Kind::Lamp(lamp) => self.book.set_lamp(lamp),
             Kind::History { .. }

@@ -84,6 +84,8 @@ pub enum Msg {
 pub enum Effect {
     /// Give the phone a command.
     Command(Command),
+    /// Show a notification, where the person wants them.
+    Notify(String),
     /// Give the terminal's clipboard a text.
     Copy(String),
     /// Save a text to a file, and tell where ([`Msg::Saved`]).

@@ -74,7 +74,7 @@ fn an_incoming_call_is_answered_or_refused() {
         ('d', Command::Reject { call: Some(CallNo(2)), code: Some(603) }),
     ] {
         let mut scene = Scene::established(80, 24);
-        assert_eq!(scene.incoming(2), [Effect::Bell]);
+        assert_eq!(scene.incoming(2), [Effect::Bell, Effect::Notify("Dave Böhm 山田 calls".into())]);
         assert_eq!(scene.app.context(), Context::Incoming);
         assert_eq!(commands(scene.key(Key::Char(key))), std::slice::from_ref(&expected));
         // Put off, it can still be answered and refused from the main screen.
@@ -211,7 +211,7 @@ fn what_is_typed_suggests_whom_to_call() {
 #[test]
 fn opening_people_sees_what_was_missed() {
     let mut scene = Scene::registered(80, 24).with_people();
-    scene.phone(Kind::Missed { count: 1 });
+    assert_eq!(scene.phone(Kind::Missed { count: 1 }), [Effect::Notify("1 missed call".into())]);
     let opened = scene.keys("b");
     assert_eq!(commands(opened), [Command::People, Command::History { count: 1 }]);
     // The calls come first then: the missed one is the latest.

@@ -27,6 +27,11 @@ pub fn title_incoming(who: &str) -> String {
     format!("{who} calls - {NAME}")
 }
 
+/// What a notification says of a call that comes in.
+pub fn title_calls(who: &str) -> String {
+    format!("{who} calls")
+}
+
 /// The terminal's title in a call.
 pub fn title_call(who: &str) -> String {
     format!("{who} - {NAME}")

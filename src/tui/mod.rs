@@ -27,6 +27,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::app::{App, Effect, Msg, Settings, text};
+use crate::config::Notify;
 use crate::phone::media_thread::Levels;
 use crate::phone::{Command, Event, PhoneHandle, Refused, Reply, TraceEntry};
 
@@ -48,6 +49,8 @@ pub struct Options {
     /// The file in which the targets that were dialled are kept; `None`: they are forgotten at the end. What the person saves
     /// is written beside it.
     pub history: Option<PathBuf>,
+    /// How the person is told of calls.
+    pub notify: Notify,
 }
 
 impl Options {
@@ -55,7 +58,7 @@ impl Options {
     pub fn from_environment() -> Options {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Options { colour: !is_set("NO_COLOR") && !is_dumb, history: None }
+        Options { colour: !is_set("NO_COLOR") && !is_dumb, history: None, notify: Notify::Bell }
     }
 }
 
@@ -105,7 +108,8 @@ async fn drive(phone: &impl Phone, channels: Channels, listen: String, options: 
     let mut app = App::new(settings, SystemTime::now(), size);
     app.dialled = history::read(options.history.as_deref());
     let folder = options.history.as_deref().and_then(Path::parent).map(Path::to_owned);
-    let ui = Ui { phone, app, theme, folder, pending: Vec::new(), goodbye: None };
+    let notify = options.notify;
+    let ui = Ui { phone, app, theme, folder, notify, pending: Vec::new(), goodbye: None };
     let result = ui.run(&mut terminal, channels, signals, &options).await;
     // The terminal is given back before the error shows.
     drop(terminal);
@@ -130,6 +134,8 @@ struct Ui<'a, P> {
     theme: Theme,
     /// Where what the person saves is written.
     folder: Option<PathBuf>,
+    /// How the person is told of calls.
+    notify: Notify,
     /// The commands that are under way: a slow one holds up nothing.
     pending: Vec<Pin<Box<dyn Future<Output = Replied> + 'a>>>,
     /// When the UI ends at the latest, once it is to end.
@@ -228,7 +234,10 @@ impl<'a, P: Phone> Ui<'a, P> {
         for effect in self.app.update(SystemTime::now(), msg) {
             match effect {
                 Effect::Command(command) => self.start(command),
+                Effect::Bell if self.notify == Notify::Off => {}
                 Effect::Bell => terminal.bell(),
+                Effect::Notify(text) if self.notify == Notify::Osc => terminal.notify(&text),
+                Effect::Notify(_) => {}
                 Effect::Copy(text) => terminal.copy(&text),
                 Effect::Save(text) => {
                     let now = SystemTime::now();
