@@ -25,7 +25,7 @@ struct Phone {
 
 fn config(calls: Calls) -> Config {
     Config {
-        sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true },
+        sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, ..Sip::default() },
         audio: Audio { input: "tone:440".into(), output: "null".into(), ring: "null".into(), ..Audio::default() },
         calls,
         ..Config::default()

@@ -27,7 +27,7 @@ impl Phone {
     fn start(accounts: Vec<Account>) -> Phone {
         let config = Config {
             accounts,
-            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true },
+            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, ..Sip::default() },
             audio: Audio { input: "null".into(), output: "null".into(), ring: "null".into(), ..Audio::default() },
             ..Config::default()
         };
@@ -78,6 +78,8 @@ fn account(server: SocketAddr, events: Events) -> Account {
         expires: 600,
         register: false,
         credentials: Vec::new(),
+        rewrite_contact: true,
+        gruu: false,
         voicemail: None,
         events,
     }

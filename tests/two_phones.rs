@@ -26,7 +26,7 @@ impl Phone {
 
     fn with_sound(calls: Calls, input: &str, output: &str) -> Phone {
         let config = Config {
-            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true },
+            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, ..Sip::default() },
             audio: Audio { input: input.into(), output: output.into(), ring: "null".into(), ..Audio::default() },
             calls,
             ..Config::default()
@@ -439,5 +439,23 @@ fn dropping_a_phone_hangs_up() {
         bob.sees_event("established").await;
         tokio::task::spawn_blocking(move || drop(alice)).await.unwrap();
         assert_eq!(bob.sees_event("ended").await["by"], "remote");
+    });
+}
+
+#[test]
+fn a_call_by_tcp_is_hung_up_by_its_callee() {
+    run(async {
+        let mut alice = Phone::start(Calls::default());
+        let mut bob = Phone::start(Calls::default());
+        let target = format!("{};transport=tcp", bob.address());
+        alice.does(Command::Call { account: None, target }).await;
+        bob.sees_event("incoming").await;
+        bob.does(Command::Answer { call: None }).await;
+        alice.sees_event("established").await;
+        bob.sees_event("established").await;
+        // Its BYE goes to the caller's Contact, by TCP too.
+        bob.does(Command::Hangup { call: None }).await;
+        alice.sees_event("ended").await;
+        bob.sees_event("ended").await;
     });
 }

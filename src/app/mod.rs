@@ -24,6 +24,7 @@ pub mod line;
 pub mod log;
 mod paste;
 pub mod people;
+pub mod requests;
 pub mod services;
 pub mod text;
 pub mod trace;
@@ -147,6 +148,8 @@ pub struct App {
     pub accounts: Vec<Account>,
     /// The calls that are up, by number.
     pub calls: Vec<Call>,
+    /// What others ask of us: to call someone else.
+    pub requests: Vec<requests::Request>,
     /// The call that keys act on.
     pub selected: Option<CallNo>,
     /// When the selection last moved because a call ended.
@@ -195,6 +198,7 @@ impl App {
             size,
             accounts: Vec::new(),
             calls: Vec::new(),
+            requests: Vec::new(),
             selected: None,
             selection_moved: None,
             recent: VecDeque::new(),

@@ -230,6 +230,11 @@ pub fn transfer_asked(call: CallNo, who: &str) -> String {
     format!("{call} {who} asks you to call")
 }
 
+/// Who is elsewhere.
+pub fn redirected(call: CallNo, who: &str) -> String {
+    format!("{call} {who} is to be called at")
+}
+
 /// On whose behalf.
 pub fn on_behalf(who: &str) -> String {
     format!("on behalf of {who}")

@@ -44,6 +44,8 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         register: true,
         credentials: Vec::new(),
         voicemail: None,
+        rewrite_contact: true,
+        gruu: false,
         events: Events::none(),
     };
     let mut config = Config { accounts: vec![account], files: Files::default(), ..base };

@@ -7,7 +7,7 @@ use crate::sip::{Param, Scheme, Uri};
 /// Why an address can't be used, in words that follow "found ...".
 pub type Fault = String;
 
-const UDP_ONLY: &str = "this build speaks SIP over UDP only";
+const TRANSPORTS: &str = "this build speaks SIP over UDP, TCP and TLS";
 
 /// An address of record: `sip:USER@HOST`, reachable by this build.
 pub fn of_record(text: &str) -> Result<Uri, Fault> {
@@ -21,7 +21,7 @@ pub fn of_record(text: &str) -> Result<Uri, Fault> {
 /// A registrar or proxy: `sip:HOST`, reachable by this build.
 pub fn hop(text: &str) -> Result<Uri, Fault> {
     let uri = parse(text)?;
-    if speakable(&uri) { Ok(uri) } else { Err(UDP_ONLY.into()) }
+    if speakable(&uri) { Ok(uri) } else { Err(TRANSPORTS.into()) }
 }
 
 /// A `sip:` or `sips:` address, whether this build reaches it or not.
@@ -68,8 +68,7 @@ pub fn watched(text: &str, account: Option<&Uri>) -> Result<(Uri, Option<String>
 
 /// Whether this build can speak the transport that the address asks for. A `sips:` address is never sent in the clear.
 pub fn speakable(uri: &Uri) -> bool {
-    matches!(uri.scheme(), Scheme::Sip)
-        && uri.transport().is_none_or(|transport| transport.eq_ignore_ascii_case(b"udp"))
+    crate::ua::Resolve::of(uri).is_ok()
 }
 
 /// The address with `;lr`, as a Route header field wants it (RFC 3261 section 19.1.1).
@@ -82,7 +81,8 @@ pub fn loose(mut uri: Uri) -> Uri {
 
 /// The registrar of an address of record: its host, port and transport, without its user (RFC 3261 section 10.2).
 pub fn registrar_of(uri: &Uri) -> Option<Uri> {
-    let mut text = format!("sip:{}", uri.host()?);
+    let scheme = if matches!(uri.scheme(), Scheme::Sips) { "sips" } else { "sip" };
+    let mut text = format!("{scheme}:{}", uri.host()?);
     if let Some(port) = uri.port() {
         text.push_str(&format!(":{port}"));
     }
@@ -108,8 +108,10 @@ mod tests {
             ("sip:alice@pbx:99999", Some("invalid port")),
             ("sip:al ice@pbx", Some("illegal character in URI")),
             ("mailto:alice@pbx", Some("it is no sip: address")),
-            ("sips:alice@pbx", Some(UDP_ONLY)),
-            ("sip:alice@pbx;transport=tls", Some(UDP_ONLY)),
+            ("sips:alice@pbx", None),
+            ("sip:alice@pbx;transport=tls", None),
+            ("sips:alice@pbx;transport=udp", Some(TRANSPORTS)),
+            ("sip:alice@pbx;transport=sctp", Some(TRANSPORTS)),
         ];
         for (text, fault) in table {
             assert_eq!(of_record(text).err().as_deref(), fault, "{text}");
@@ -146,6 +148,7 @@ mod tests {
     fn the_registrar_is_the_host() {
         let registrar = |text| registrar_of(&parse(text).unwrap()).unwrap().to_string();
         assert_eq!(registrar("sip:alice@pbx.example.com;user=phone"), "sip:pbx.example.com");
+        assert_eq!(registrar("sips:alice@pbx.example.com"), "sips:pbx.example.com");
         assert_eq!(registrar("sip:alice@[::1]:5070;transport=udp"), "sip:[::1]:5070;transport=udp");
     }
 }

@@ -55,6 +55,7 @@ const HOP: &str = "an address such as \"sip:pbx.example.com\"";
 const HOPS: &str = "a list of addresses such as [\"sip:p1.example.com\", \"sip:p2.example.com\"]";
 const REALMS: &str =
     "a list such as [{ realm = \"other.example\", user = \"alice\", password_command = \"pass show other\" }]";
+const PEM: &str = "a file in PEM, such as \"/etc/ssl/pbx.pem\"";
 const DEVICE: &str = "a device in quotes, such as \"default\" (see offhook devices)";
 const POLICY: &[&str] = &["ask", "follow", "refuse"];
 
@@ -106,6 +107,8 @@ pub const ACCOUNT: &[Key<Account>] = &[
     Key { name: "proxies", kind: Kind::Chains { set: set_proxies } },
     Key { name: "expires", kind: Kind::Number { min: 1, max: 604_800, set: |account, n| account.expires = n } },
     Key { name: "register", kind: Kind::Flag { set: |account, on| account.register = on } },
+    Key { name: "rewrite_contact", kind: Kind::Flag { set: |account, on| account.rewrite_contact = on } },
+    Key { name: "gruu", kind: Kind::Flag { set: |account, on| account.gruu = on } },
     Key { name: "credentials", kind: Kind::Realms { set: |account, realms| account.credentials = realms } },
     Key {
         name: "voicemail",
@@ -161,10 +164,17 @@ pub const REALM: &[Key<RealmCredentials>] = &[
 ];
 
 /// `[sip]`.
-pub const SIP: &[Key<Sip>] = &[Key {
-    name: "listen",
-    kind: Kind::Text { expected: "an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\"", set: set_listen },
-}];
+pub const SIP: &[Key<Sip>] = &[
+    Key {
+        name: "listen",
+        kind: Kind::Text { expected: "an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\"", set: set_listen },
+    },
+    Key { name: "keep_alive", kind: Kind::Number { min: 0, max: 3_600, set: |sip, n| sip.keep_alive = n } },
+    Key { name: "ca_file", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.ca_file, text) } },
+    Key { name: "tls_cert", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.certificate, text) } },
+    Key { name: "tls_key", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.key, text) } },
+    Key { name: "tls_verify", kind: Kind::Flag { set: |sip, on| sip.tls.verify = on } },
+];
 
 /// `[audio]`.
 pub const AUDIO: &[Key<Audio>] = &[
@@ -210,6 +220,19 @@ pub const CALLS: &[Key<Calls>] = &[
     },
     Key { name: "transfers", kind: Kind::Choice { words: POLICY, set: |calls, i| calls.transfers = POLICIES[i] } },
     Key { name: "redirects", kind: Kind::Choice { words: POLICY, set: |calls, i| calls.redirects = POLICIES[i] } },
+    Key { name: "refer_outside", kind: Kind::Flag { set: |calls, on| calls.refer_outside = on } },
+    Key {
+        name: "auto_answer_from",
+        kind: Kind::List {
+            expected: "a list of callers such as [\"sip:boss@pbx.example.com\", \"*@pbx.example.com\"]",
+            set: |calls, callers| {
+                callers.iter().try_for_each(|caller| no_controls(caller))?;
+                calls.auto_answer_from = callers;
+                Ok(())
+            },
+        },
+    },
+    Key { name: "bye_also", kind: Kind::Flag { set: |calls, on| calls.bye_also = on } },
     Key {
         name: "ring_timeout",
         kind: Kind::Number { min: 1, max: 3_600, set: |calls, n| calls.ring_timeout = n.into() },
@@ -502,7 +525,7 @@ fn set_proxies(account: &mut Account, chains: Vec<Vec<String>>) -> Result<(), St
         return Err("a chain is empty".into());
     }
     if !chains.is_empty() && !chains.iter().any(|chain| super::resolve::usable(chain)) {
-        return Err("this build speaks SIP over UDP only".into());
+        return Err("this build speaks SIP over UDP, TCP and TLS".into());
     }
     account.proxies = chains;
     Ok(())
@@ -524,6 +547,12 @@ fn in_list(text: &str, fault: impl Display) -> String {
 fn set_listen(sip: &mut Sip, text: &str) -> Result<(), String> {
     sip.listen = text.trim().parse::<SocketAddr>().map_err(|_| String::new())?;
     sip.listen_is_configured = true;
+    Ok(())
+}
+
+fn file(slot: &mut Option<std::path::PathBuf>, text: &str) -> Result<(), String> {
+    not_empty(text)?;
+    *slot = Some(text.into());
     Ok(())
 }
 

@@ -92,6 +92,10 @@ pub fn load(flags: &Overrides, environment: &Environment) -> Result<Loaded, Conf
     unknown_variables(environment, &mut notices);
     missing_codecs(&config, &mut notices);
     skipped_proxies(&config.accounts, &mut notices);
+    if !config.sip.tls.verify {
+        let text = "sip.tls_verify = false: no server's certificate is checked, anyone on the way can listen";
+        notices.push(Notice::Warning(text.into()));
+    }
     Ok(Loaded { config, path, notices })
 }
 
@@ -233,7 +237,7 @@ fn skipped_proxies(accounts: &[Account], notices: &mut Vec<Notice>) {
     for account in accounts {
         for chain in account.proxies.iter().filter(|chain| !resolve::usable(chain)) {
             let (name, chain) = (&account.name, chain.join(", "));
-            let text = format!("account '{name}': proxy {chain} skipped, this build speaks SIP over UDP only");
+            let text = format!("account '{name}': proxy {chain} skipped, this build speaks SIP over UDP, TCP and TLS");
             notices.push(Notice::Warning(text));
         }
     }
@@ -324,9 +328,10 @@ mod tests {
     #[test]
     fn proxies_that_can_not_be_used_are_noticed() {
         let (_folder, flags) = write(
-            "[audio]\ncodecs = [\"PCMU\"]\n[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p;transport=tcp\", \"sip:q\"]\n",
+            "[audio]\ncodecs = [\"PCMU\"]\n[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p;transport=ws\", \"sip:q\"]\n",
         );
-        let text = "account 'a': proxy sip:p;transport=tcp skipped, this build speaks SIP over UDP only".to_owned();
+        let text =
+            "account 'a': proxy sip:p;transport=ws skipped, this build speaks SIP over UDP, TCP and TLS".to_owned();
         assert_eq!(load(&flags, &Environment::default()).unwrap().notices, [Notice::Warning(text)]);
     }
 }

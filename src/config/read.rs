@@ -101,6 +101,8 @@ impl Document<'_> {
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            rewrite_contact: true,
+            gruu: false,
             events: Events::default(),
         };
         self.fill(&mut account, "account", keys::ACCOUNT, table)?;
@@ -320,6 +322,8 @@ proxies = ["sip:p1.example.com;transport=tls", ["sip:p2.example.com", "sip:p3.ex
 expires = 1_800
 register = false
 credentials = [{ realm = "other.example", user = "al", password = "tiger" }]
+rewrite_contact = false
+gruu = true
 voicemail = "sip:*97@pbx.example.com"
 mwi = false
 watch = ["sip:201@pbx.example.com", "Bob <sip:202@pbx.example.com>"]
@@ -330,6 +334,7 @@ password = "lion"
 proxies = "sip:p4.example.com"
 [sip]
 listen = "127.0.0.1:0"
+keep_alive = 20
 [audio]
 input = "tone:440"
 output = "null"
@@ -346,6 +351,9 @@ max_calls = 1000
 hold = "sendonly"
 transfers = "follow"
 redirects = "refuse"
+refer_outside = true
+bye_also = true
+auto_answer_from = ["sip:boss@pbx", "*@pbx"]
 ring_timeout = 30
 reliable_ringing = true
 session_expires = 600
@@ -400,6 +408,8 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
                 password: Secret::Plain(text("tiger")),
             }],
             voicemail: Some(text("sip:*97@pbx.example.com")),
+            rewrite_contact: false,
+            gruu: true,
             events: Events {
                 message_waiting: MessageWaiting::Never,
                 watch: vec![text("sip:201@pbx.example.com"), text("Bob <sip:202@pbx.example.com>")],
@@ -418,6 +428,8 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            rewrite_contact: true,
+            gruu: false,
             events: Events::default(),
         };
         let audio = Audio {
@@ -437,6 +449,9 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             hold: HoldStyle::SendOnly,
             transfers: TransferPolicy::Follow,
             redirects: TransferPolicy::Refuse,
+            refer_outside: true,
+            bye_also: true,
+            auto_answer_from: vec![text("sip:boss@pbx"), text("*@pbx")],
             ring_timeout: 30,
             reliable_ringing: true,
             session_expires: 600,
@@ -467,7 +482,12 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
         }];
         let speed_dial = [(text("1"), text("bob@example.com"))].into();
         let files = crate::config::Files::default();
-        let sip = Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true };
+        let sip = Sip {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            listen_is_configured: true,
+            keep_alive: 20,
+            ..Sip::default()
+        };
         let accounts = vec![work, bob];
         let exchange = Exchange::default();
         let (ui, hooks) = (Default::default(), Default::default());
@@ -535,7 +555,10 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
                 "c.toml:2: sip.listen: expected an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\", found \"pbx\"",
             ),
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
-            ("[sip]\ncolour = 1", "c.toml:2: unknown key 'colour' in sip (known: listen)"),
+            (
+                "[sip]\ncolour = 1",
+                "c.toml:2: unknown key 'colour' in sip (known: listen, keep_alive, ca_file, tls_cert, tls_key, tls_verify)",
+            ),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
             (
                 "listen = 1",
@@ -555,8 +578,8 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
                 "c.toml:2: account.uri: expected an address such as \"sip:alice@pbx.example.com\", found \"alice\" (missing or malformed URI scheme)",
             ),
             (
-                "[[account]]\nuri = \"sips:a@b\"",
-                "c.toml:2: account.uri: expected an address such as \"sip:alice@pbx.example.com\", found \"sips:a@b\" (this build speaks SIP over UDP only)",
+                "[[account]]\nuri = \"sip:a@b;transport=ws\"",
+                "c.toml:2: account.uri: expected an address such as \"sip:alice@pbx.example.com\", found \"sip:a@b;transport=ws\" (this build speaks SIP over UDP, TCP and TLS)",
             ),
             (
                 "[[account]]\nuri = \"sip:a@b\"\nname = \"my work\"",
@@ -579,8 +602,8 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
                 "c.toml:3: account.register: expected true or false, found \"yes\"",
             ),
             (
-                "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p;transport=tls\"]",
-                "c.toml:3: account.proxies: expected a list of addresses such as [\"sip:p1.example.com\", \"sip:p2.example.com\"], found a list (this build speaks SIP over UDP only)",
+                "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p;transport=ws\"]",
+                "c.toml:3: account.proxies: expected a list of addresses such as [\"sip:p1.example.com\", \"sip:p2.example.com\"], found a list (this build speaks SIP over UDP, TCP and TLS)",
             ),
             (
                 "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"p1\"]",

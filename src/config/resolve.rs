@@ -19,7 +19,7 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         ));
     }
     Ok(core::Config {
-        accounts: config.accounts.iter().map(account).collect::<Result<_, _>>()?,
+        accounts: config.accounts.iter().map(|entry| account(entry, config)).collect::<Result<_, _>>()?,
         user_agent: concat!("offhook/", env!("CARGO_PKG_VERSION")).into(),
         capabilities: Capabilities { codecs, ptime_ms: config.audio.ptime, telephone_event: true },
         hold: hold(config),
@@ -31,7 +31,11 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         auto_answer_after: Duration::from_millis(config.calls.auto_answer_after),
         transfers: config.calls.transfers,
         redirects: config.calls.redirects,
+        refer_outside: config.calls.refer_outside,
+        bye_also: config.calls.bye_also,
+        auto_answer_from: config.calls.auto_answer_from.clone(),
         direct_calls: direct_calls(config),
+        keep_alive: (config.sip.keep_alive > 0).then(|| Duration::from_secs(config.sip.keep_alive.into())),
     })
 }
 
@@ -73,21 +77,29 @@ pub fn registrar(account: &Account) -> Result<Uri, ConfigError> {
 
 /// The outbound chain of an account: its first alternative that this build can use, each hop with `;lr`.
 pub fn route(account: &Account) -> Result<Vec<Uri>, ConfigError> {
-    let Some(chain) = account.proxies.iter().find(|chain| usable(chain)) else {
-        return match account.proxies.first() {
-            None => Ok(Vec::new()),
-            Some(_) => {
-                let problem = "none of its proxies can be used: this build speaks SIP over UDP only";
-                Err(ConfigError::new(Place::Account(account.name.clone()), problem))
-            }
-        };
-    };
+    let mut chains = chains(account)?;
+    match (chains.is_empty(), account.proxies.is_empty()) {
+        (false, _) => Ok(chains.remove(0)),
+        (true, true) => Ok(Vec::new()),
+        (true, false) => {
+            let problem = "none of its proxies can be used: this build speaks SIP over UDP, TCP and TLS";
+            Err(ConfigError::new(Place::Account(account.name.clone()), problem))
+        }
+    }
+}
+
+/// The alternatives after the first, in their order.
+pub fn fallbacks(account: &Account) -> Result<Vec<Vec<Uri>>, ConfigError> {
+    Ok(chains(account)?.into_iter().skip(1).collect())
+}
+
+fn chains(account: &Account) -> Result<Vec<Vec<Uri>>, ConfigError> {
     let hop = |text: &String| {
         address::parse(text)
             .map(address::loose)
             .map_err(|fault| ConfigError::new(Place::Account(account.name.clone()), format!("proxies: {fault}")))
     };
-    chain.iter().map(hop).collect()
+    account.proxies.iter().filter(|chain| usable(chain)).map(|chain| chain.iter().map(hop).collect()).collect()
 }
 
 /// Whether this build speaks the transport of a chain's first hop, the only one that it sends to.
@@ -95,7 +107,7 @@ pub fn usable(chain: &[String]) -> bool {
     chain.first().is_some_and(|text| address::hop(text).is_ok())
 }
 
-fn account(account: &Account) -> Result<core::Account, ConfigError> {
+fn account(account: &Account, config: &Config) -> Result<core::Account, ConfigError> {
     let place = || Place::Account(account.name.clone());
     let uri = address::of_record(&account.uri).map_err(|fault| ConfigError::new(place(), format!("uri: {fault}")))?;
     let reveal = |what: &str, secret: &Secret| {
@@ -117,10 +129,14 @@ fn account(account: &Account) -> Result<core::Account, ConfigError> {
         display_name: account.display_name.clone(),
         registrar: registrar(account)?,
         route: route(account)?,
+        fallbacks: fallbacks(account)?,
         expires: Duration::from_secs(account.expires.into()),
         register: account.register,
         credentials: password.map(|password| Credentials { user: user(), password }),
         realms,
+        rewrite_contact: account.rewrite_contact,
+        gruu: account.gruu,
+        instance: config.sip.instance.clone(),
         events: events(account, &uri)?,
         uri,
     })
@@ -167,10 +183,12 @@ mod tests {
 
     #[test]
     fn the_first_usable_alternative_is_the_route() {
-        let text = "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p1;transport=tls\", [\"sip:p2\", \"sip:p3;lr\"], \"sip:p4\"]";
+        let text = "[[account]]\nuri = \"sip:a@b\"\nproxies = [\"sip:p1;transport=ws\", [\"sip:p2\", \"sip:p3;lr\"], \"sip:p4\"]";
         let config = resolved(text).unwrap();
         let route: Vec<String> = config.accounts[0].route.iter().map(ToString::to_string).collect();
         assert_eq!(route, ["sip:p2;lr", "sip:p3;lr"]);
+        let fallbacks = config.accounts[0].fallbacks.iter().flatten();
+        assert_eq!(fallbacks.map(ToString::to_string).collect::<Vec<_>>(), ["sip:p4;lr"]);
         assert!(config.accounts[0].credentials.is_none());
     }
 

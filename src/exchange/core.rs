@@ -369,8 +369,8 @@ impl Core {
         if self.place.owns(&ack.uri) {
             return;
         }
-        let Some(remote) = self.place.address(next) else { return };
-        let flow = self.place.flow_to(remote);
+        let (Some(remote), Some(transport)) = (self.place.address(next), place::transport(next)) else { return };
+        let flow = self.place.flow_to(transport, remote);
         // The branch depends on the ACK alone, so that a repeated one looks repeated (16.11).
         let mut hasher = DefaultHasher::new();
         self.loop_key.hash(&mut hasher);

@@ -360,11 +360,11 @@ impl Core {
 
     /// A copy for one place (RFC 3261 section 16.6).
     fn copy(&mut self, journey: &Journey, target: Target, routes: &[Uri]) -> Option<(Request, Flow)> {
-        let remote = match routes.first() {
-            Some(route) => self.place.address(route),
-            None => target.way.or_else(|| self.place.address(&target.uri)),
+        let (next, remote) = match routes.first() {
+            Some(route) => (route, self.place.address(route)),
+            None => (&target.uri, target.way.or_else(|| self.place.address(&target.uri))),
         };
-        let flow = self.place.flow_to(remote?);
+        let flow = self.place.flow_to(place::transport(next)?, remote?);
         let mut copy = journey.request.clone();
         if !prepare(&mut copy, target.uri, routes.first()) {
             return None;

@@ -55,6 +55,8 @@ pub struct Config {
     pub nonce_lifetime: Duration,
     /// Shorter registrations get 423.
     pub min_expires: Duration,
+    /// For TLS: with a certificate and its key it listens at the next port too.
+    pub tls: crate::net::TlsOptions,
     /// What is provisioned for users, by their name. A user in here need not be among `users`: a group has no password.
     pub services: BTreeMap<String, Service>,
     /// The ways to other domains; those of other domains than these are reached where their address says.
@@ -113,6 +115,7 @@ impl Default for Config {
             routes: Vec::new(),
             strangers: Strangers::Allow,
             emergency: ["112", "911"].map(String::from).to_vec(),
+            tls: crate::net::TlsOptions::default(),
         }
     }
 }

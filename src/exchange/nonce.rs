@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::RngCore;
 
-use crate::transaction::queue::give_back;
+use crate::transaction::queue::shrink;
 
 /// Nonces remembered at a time; the oldest make room.
 const MAX_NONCES: usize = 4096;
@@ -80,7 +80,7 @@ impl Nonces {
             }
             if let Some(text) = self.oldest_first.pop_front() {
                 self.by_text.remove(&text);
-                give_back(&mut self.by_text);
+                shrink(&mut self.by_text);
             }
         }
     }

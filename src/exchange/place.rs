@@ -40,28 +40,31 @@ impl Place {
         format!("<sip:{};lr>", self.local)
     }
 
-    /// Where a URI leads over UDP: its IP address. Names other than localhost are not looked up.
+    /// Where a URI leads: its IP address. Names other than localhost are not looked up.
     pub fn address(&self, uri: &Uri) -> Option<SocketAddr> {
         if !uri.scheme().is_sip() || uri.scheme().is_secure() {
             return None;
         }
-        if uri.transport().is_some_and(|transport| !transport.eq_ignore_ascii_case(b"udp")) {
-            return None;
-        }
+        let transport = transport(uri)?;
         let ip = match uri.host()? {
             Host::Ip(ip) => *ip,
             Host::Name(name) if name.as_bytes().eq_ignore_ascii_case(b"localhost") => IpAddr::V4(Ipv4Addr::LOCALHOST),
             Host::Name(_) => return None,
         };
-        let port = uri.port().unwrap_or(5060);
+        let port = uri.port().unwrap_or(transport.default_port());
         let reachable = ip.is_ipv4() == self.local.is_ipv4() && !ip.is_unspecified() && !ip.is_multicast() && port != 0;
         reachable.then(|| SocketAddr::new(ip, port))
     }
 
     /// The way from here to an address.
-    pub fn flow_to(&self, remote: SocketAddr) -> Flow {
-        Flow { transport: Transport::Udp, local: self.local, remote }
+    pub fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Flow {
+        Flow { transport, local: self.local, remote }
     }
+}
+
+/// The transport that a URI asks for; `None`: one that is not spoken here.
+pub(crate) fn transport(uri: &Uri) -> Option<Transport> {
+    uri.transport().map_or(Some(Transport::Udp), Transport::from_token)
 }
 
 /// The URIs in the Route header fields, in their order; `None` when they can't be read.
@@ -110,7 +113,7 @@ mod tests {
         assert_eq!(leads("sip:a@192.0.2.1:99;transport=UDP"), "192.0.2.1:99".parse().ok());
         for nowhere in [
             "sips:a@192.0.2.1",
-            "sip:a@192.0.2.1;transport=tcp",
+            "sip:a@192.0.2.1;transport=sctp",
             "sip:a@example.com",
             "sip:a@[2001:db8::1]",
             "sip:a@0.0.0.0",

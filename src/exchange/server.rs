@@ -13,7 +13,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use tokio::sync::Notify;
 
-use crate::net::{Bound, PortInUse, Received, Sockets};
+use crate::net::{Bound, PortInUse, Received, Sockets, Tls};
 use crate::sip::Uri;
 use crate::sip::transport::{Flow, Transport};
 
@@ -31,6 +31,7 @@ const FAREWELL: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Exchange {
     address: SocketAddr,
+    tls_port: Option<u16>,
     stop: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,7 +51,10 @@ impl Exchange {
                 format!("{} can be reached by others: an exchange there needs users with passwords", config.listen),
             ));
         }
-        let bound = Bound::bind(config.listen, PortInUse::Fail)?;
+        let tls =
+            Tls::load(&config.tls).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
+        let bound = Bound::bind(config.listen, PortInUse::Fail)?.with_streams(tls);
+        let tls_port = bound.tls_port();
         config.listen = SocketAddr::new(reached_at(bound.listen().ip()), bound.listen().port());
         let address = config.listen;
         let bound_extensions = EXTENSIONS
@@ -70,12 +74,17 @@ impl Exchange {
                 }
             });
         })?;
-        Ok(Exchange { address, stop, thread: Some(thread) })
+        Ok(Exchange { address, tls_port, stop, thread: Some(thread) })
     }
 
     /// Where it is reached.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The port at which it takes connections by TLS, where it has a certificate.
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls_port
     }
 
     /// Ends the calls of its extensions and waits until the thread is gone: a fifth of a second at most.
@@ -182,8 +191,10 @@ impl World {
     fn work(&mut self, now: Instant) {
         for _ in 0..MAX_READ {
             match self.sockets.receive(now) {
-                Some(Received::Datagram { flow, bytes }) => self.core.handle_datagram(now, flow, bytes),
-                Some(Received::Unreachable(flow)) => self.core.handle_transport_error(now, flow),
+                Some(Received::Message { flow, bytes }) => self.core.handle_datagram(now, flow, bytes),
+                Some(Received::Unreachable(flow) | Received::Failed { flow, .. }) => {
+                    self.core.handle_transport_error(now, flow);
+                }
                 None => break,
             }
         }
@@ -203,7 +214,7 @@ impl World {
     }
 
     /// Until a datagram comes or something is due.
-    async fn wait(&self) {
+    async fn wait(&mut self) {
         let timeouts = self.posts.iter().filter_map(|post| post.extension.poll_timeout());
         let next = timeouts.chain(self.core.poll_timeout()).chain(self.hall.poll_timeout()).min();
         let due = async {
@@ -212,7 +223,7 @@ impl World {
                 None => std::future::pending().await,
             }
         };
-        let all = std::iter::once(&self.sockets).chain(self.posts.iter().map(|post| &post.sockets));
+        let all = std::iter::once(&mut self.sockets).chain(self.posts.iter_mut().map(|post| &mut post.sockets));
         let mut ready: Vec<Pin<Box<dyn Future<Output = ()> + '_>>> =
             all.map(|sockets| Box::pin(sockets.ready()) as Pin<Box<dyn Future<Output = ()> + '_>>).collect();
         let any = std::future::poll_fn(|cx| {
@@ -231,10 +242,10 @@ impl Post {
         for _ in 0..MAX_READ {
             match self.sockets.receive(now) {
                 // All calls come through the exchange; whoever goes past it has not shown a password.
-                Some(Received::Datagram { flow, bytes }) if flow.remote == self.flow.remote => {
+                Some(Received::Message { flow, bytes }) if flow.remote == self.flow.remote => {
                     self.extension.handle_datagram(now, flow, bytes, hall);
                 }
-                Some(Received::Datagram { .. } | Received::Unreachable(_)) => {}
+                Some(Received::Message { .. } | Received::Unreachable(_) | Received::Failed { .. }) => {}
                 None => break,
             }
         }

@@ -1,16 +1,22 @@
-//! The UDP sockets that SIP goes through: one for IPv4 and, where the machine has it, one for IPv6 at the same port.
+//! The sockets that SIP goes through: UDP for IPv4 and, where the machine has it, for IPv6 at the same port; with them the
+//! connections of TCP and TLS.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use socket2::{Domain, SockRef, Socket as RawSocket, Type};
 use tokio::io::Interest;
 
 use crate::sip::transport::{Flow, Transmit, Transport};
 
 use super::RateLimit;
+use super::streams::{StreamEvent, Streams};
+use super::tls::{Tls, TlsOptions};
+use super::watch::Notice;
 
 /// The largest UDP payload there is; longer than any SIP message that is read.
 const MAX_DATAGRAM: usize = 65_535;
@@ -22,6 +28,8 @@ const DSCP: u32 = 40 << 2;
 const LOCAL_LIFETIME: Duration = Duration::from_secs(15);
 /// Remote hosts whose local address is remembered.
 const MAX_LOCALS: usize = 1_024;
+/// Connections that wait to be taken.
+const BACKLOG: i32 = 128;
 /// Datagrams in excess thrown away before others get their turn.
 const MAX_DROPS: usize = 256;
 
@@ -40,6 +48,8 @@ pub struct Bound {
     v4: Option<UdpSocket>,
     v6: Option<UdpSocket>,
     listen: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    listeners: Vec<(Transport, TcpListener)>,
 }
 
 impl Bound {
@@ -53,11 +63,11 @@ impl Bound {
         };
         let listen = first.local_addr()?;
         let bound = match listen {
-            SocketAddr::V6(_) => Bound { v4: None, v6: Some(first), listen },
+            SocketAddr::V6(_) => Bound { v4: None, v6: Some(first), listen, tls: None, listeners: Vec::new() },
             SocketAddr::V4(address) => {
                 let twin = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), address.port());
                 let v6 = if address.ip().is_unspecified() { bind_one(twin).ok() } else { None };
-                Bound { v4: Some(first), v6, listen }
+                Bound { v4: Some(first), v6, listen, tls: None, listeners: Vec::new() }
             }
         };
         Ok(bound)
@@ -68,9 +78,59 @@ impl Bound {
         self.listen
     }
 
+    /// Listens for TCP at the same port, and for TLS at the next one (5061 beside 5060) where there is a certificate to show.
+    /// A port that is taken is no error: connections of ours work without it.
+    pub fn with_streams(mut self, tls: Tls) -> Bound {
+        let own = |socket: &UdpSocket| socket.local_addr().ok();
+        let here: Vec<SocketAddr> = [&self.v4, &self.v6].into_iter().flatten().filter_map(own).collect();
+        // The next port of a chosen one; beside a free one any free one.
+        let next = self.listen.port().checked_add(1).unwrap_or(0);
+        let mut secure_port = next;
+        for address in here {
+            match listen_one(address) {
+                Ok(listener) => self.listeners.push((Transport::Tcp, listener)),
+                Err(error) => tracing::warn!(%address, %error, "nobody can connect by TCP"),
+            }
+            if tls.server().is_none() {
+                continue;
+            }
+            let address = SocketAddr::new(address.ip(), secure_port);
+            let listener = listen_one(address).or_else(|_| listen_one(SocketAddr::new(address.ip(), 0)));
+            match listener {
+                Ok(listener) => {
+                    secure_port = listener.local_addr().map_or(secure_port, |address| address.port());
+                    self.listeners.push((Transport::Tls, listener));
+                }
+                Err(error) => tracing::warn!(%address, %error, "nobody can connect by TLS"),
+            }
+        }
+        self.tls = Some(Arc::new(tls));
+        self
+    }
+
+    /// The port at which TLS is listened for.
+    pub fn tls_port(&self) -> Option<u16> {
+        port_of(&self.listeners, Transport::Tls)
+    }
+
     /// Hands the sockets to the runtime that this is called in.
     pub fn start(self) -> io::Result<Sockets> {
+        let tls = match self.tls {
+            Some(tls) => tls,
+            None => Arc::new(Tls::load(&TlsOptions::default()).map_err(io::Error::other)?),
+        };
+        let tls_port = port_of(&self.listeners, Transport::Tls);
+        let from = if tls_port.is_none() { reserve() } else { None };
+        let mut listeners = Vec::new();
+        for (transport, listener) in self.listeners {
+            listeners.push((transport, tokio::net::TcpListener::from_std(listener)?));
+        }
         Ok(Sockets {
+            streams: Streams::new(tls, listeners),
+            tls_port,
+            from,
+            message: Bytes::new(),
+            listen_port: self.listen.port(),
             v4: self.v4.map(Socket::new).transpose()?,
             v6: self.v6.map(Socket::new).transpose()?,
             locals: HashMap::new(),
@@ -98,11 +158,39 @@ fn bind_one(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
+fn listen_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = RawSocket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of an earlier run that linger must not keep the port.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn port_of(listeners: &[(Transport, TcpListener)], transport: Transport) -> Option<u16> {
+    let listener = listeners.iter().find(|(other, _)| *other == transport);
+    listener.and_then(|(_, listener)| listener.local_addr().ok()).map(|address| address.port())
+}
+
+/// A port from which connections by TLS shall come where nobody can connect to us by it: then our Via and Contact name the
+/// connection, and whoever looks for it by its address finds it. The socket keeps the port.
+fn reserve() -> Option<(RawSocket, u16)> {
+    let socket = RawSocket::new(Domain::IPV4, Type::STREAM, None).ok()?;
+    socket.set_reuse_address(true).ok()?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).ok()?;
+    let port = socket.local_addr().ok()?.as_socket()?.port();
+    Some((socket, port))
+}
+
 /// What came in.
 #[derive(Debug)]
 pub enum Received<'a> {
-    /// A datagram.
-    Datagram {
+    /// A message, by a datagram or a connection.
+    Message {
         /// The way it came.
         flow: Flow,
         /// All of it.
@@ -110,6 +198,13 @@ pub enum Received<'a> {
     },
     /// A datagram of ours can't reach this flow's remote address.
     Unreachable(Flow),
+    /// A connection has ended or did not come to stand: why, for a person.
+    Failed {
+        /// Which.
+        flow: Flow,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// The sockets, driven by a runtime.
@@ -122,6 +217,12 @@ pub struct Sockets {
     limit: RateLimit,
     v6_first: bool,
     buffer: Vec<u8>,
+    streams: Streams,
+    tls_port: Option<u16>,
+    from: Option<(RawSocket, u16)>,
+    listen_port: u16,
+    /// The last message of a connection.
+    message: Bytes,
 }
 
 #[derive(Debug)]
@@ -189,16 +290,49 @@ impl Socket {
 
 impl Sockets {
     /// Waits until [`Sockets::receive`] may have something.
-    pub async fn ready(&self) {
+    pub async fn ready(&mut self) {
+        let streams = self.streams.ready();
         match (&self.v4, &self.v6) {
-            (Some(v4), Some(v6)) => tokio::select! { () = v4.ready() => (), () = v6.ready() => () },
-            (Some(only), None) | (None, Some(only)) => only.ready().await,
-            (None, None) => std::future::pending().await,
+            (Some(v4), Some(v6)) => tokio::select! { () = v4.ready() => (), () = v6.ready() => (), () = streams => () },
+            (Some(only), None) | (None, Some(only)) => tokio::select! { () = only.ready() => (), () = streams => () },
+            (None, None) => streams.await,
         }
     }
 
-    /// The next datagram or error, without waiting. `None` means nothing more for now.
+    /// The next message or error, without waiting. `None` means nothing more for now.
     pub fn receive(&mut self, now: Instant) -> Option<Received<'_>> {
+        // By turns: datagrams that do not end must not silence those who are connected.
+        if self.v6_first
+            && let Some(event) = self.streams.receive()
+        {
+            self.v6_first = false;
+            return Some(match event {
+                StreamEvent::Message(flow, bytes) => {
+                    self.message = bytes;
+                    Received::Message { flow, bytes: &self.message }
+                }
+                StreamEvent::Failed(flow, reason) => Received::Failed { flow, reason },
+            });
+        }
+        if let Some(raw) = self.receive_datagram(now) {
+            return Some(match raw {
+                (flow, Some(length)) => {
+                    Received::Message { flow, bytes: self.buffer.get(..length).unwrap_or_default() }
+                }
+                (flow, None) => Received::Unreachable(flow),
+            });
+        }
+        self.streams.receive().map(|event| match event {
+            StreamEvent::Message(flow, bytes) => {
+                self.message = bytes;
+                Received::Message { flow, bytes: &self.message }
+            }
+            StreamEvent::Failed(flow, reason) => Received::Failed { flow, reason },
+        })
+    }
+
+    /// The next datagram with its length, or whom none can reach.
+    fn receive_datagram(&mut self, now: Instant) -> Option<(Flow, Option<usize>)> {
         for _ in 0..MAX_DROPS {
             // By turns: one that is flooded must not silence the other.
             self.v6_first = !self.v6_first;
@@ -210,13 +344,12 @@ impl Sockets {
                         continue;
                     }
                     if let Some(flow) = self.flow_to(now, from) {
-                        let bytes = self.buffer.get(..length).unwrap_or_default();
-                        return Some(Received::Datagram { flow, bytes });
+                        return Some((flow, Some(length)));
                     }
                 }
                 Raw::Unreachable(remote) => {
                     if let Some(flow) = self.flow_to(now, remote) {
-                        return Some(Received::Unreachable(flow));
+                        return Some((flow, None));
                     }
                 }
             }
@@ -225,7 +358,16 @@ impl Sockets {
     }
 
     /// Sends at once. `Ok` too when the socket's buffer is full: to SIP that is a packet lost on the way.
-    pub fn send(&self, transmit: &Transmit) -> io::Result<()> {
+    pub fn send(&mut self, transmit: &Transmit) -> io::Result<()> {
+        match transmit.flow.transport {
+            Transport::Udp => {}
+            Transport::Tcp => return self.streams.send(transmit, None),
+            Transport::Tls => {
+                let from = self.from.as_ref().filter(|_| transmit.flow.remote.is_ipv4());
+                let from = from.map(|(_, port)| SocketAddr::new(transmit.flow.local.ip(), *port));
+                return self.streams.send(transmit, from);
+            }
+        }
         let Some(socket) = self.towards(transmit.flow.remote) else {
             return Err(ErrorKind::AddrNotAvailable.into());
         };
@@ -243,6 +385,46 @@ impl Sockets {
             false => bound,
         };
         Some(Flow { transport: Transport::Udp, local, remote })
+    }
+
+    /// The network has changed, or the machine has slept: which local addresses lead where is asked of the routing table
+    /// again, and connections that leave from elsewhere, or have slept, are given up.
+    pub fn forget_ways(&mut self, now: Instant, notice: Notice) {
+        self.locals.clear();
+        for (remote, local) in self.streams.ends() {
+            let now_from = self.flow_to(now, remote).map(|flow| flow.local.ip());
+            if notice == Notice::Woken || now_from.is_some_and(|now_from| now_from != local) {
+                self.streams.give_up(remote);
+            }
+        }
+    }
+
+    /// The flow to a remote address by any transport, for a host that was looked up by the name `host`.
+    ///
+    /// # Errors
+    /// Why there is none, in a person's words.
+    pub fn flow_by(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        remote: SocketAddr,
+        host: &str,
+    ) -> Result<Flow, String> {
+        let flow = self.flow_to(now, remote).ok_or_else(|| format!("no way leads to {}", remote.ip()))?;
+        let port = match transport {
+            Transport::Udp | Transport::Tcp => self.listen_port,
+            Transport::Tls => {
+                self.streams.expect_name(remote, host)?;
+                let reserved = self.from.as_ref().map(|(_, port)| *port);
+                self.tls_port.or(reserved).unwrap_or(self.listen_port)
+            }
+        };
+        Ok(Flow { transport, local: SocketAddr::new(flow.local.ip(), port), remote })
+    }
+
+    /// How many connections stand.
+    pub fn connections(&self) -> usize {
+        self.streams.count()
     }
 
     fn towards(&self, remote: SocketAddr) -> Option<&Socket> {
@@ -267,7 +449,7 @@ impl Sockets {
 
 /// The address from which the system would send to `remote`: connecting a UDP socket asks its routing table and sends
 /// nothing.
-fn local_address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
+pub(super) fn local_address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
     let any: IpAddr = match remote {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -283,8 +465,6 @@ fn local_address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn run<T>(test: impl Future<Output = T>) -> T {
@@ -300,8 +480,8 @@ mod tests {
             loop {
                 sockets.ready().await;
                 match sockets.receive(Instant::now()) {
-                    Some(Received::Datagram { flow, bytes }) => return (flow, Some(bytes.to_vec())),
-                    Some(Received::Unreachable(flow)) => return (flow, None),
+                    Some(Received::Message { flow, bytes }) => return (flow, Some(bytes.to_vec())),
+                    Some(Received::Unreachable(flow) | Received::Failed { flow, .. }) => return (flow, None),
                     None => {}
                 }
             }

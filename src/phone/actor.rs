@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config;
+use crate::net::watch::{Notice, Watch};
 use crate::net::{Received, Resolver, Sockets};
 use crate::sip::transport::{Flow, Transmit};
 use crate::ua::{self, AccountId, CallNo, Resolve, UserAgent};
@@ -16,6 +17,8 @@ use super::desk::{Desk, Effect};
 use super::event::{Event, Kind};
 use super::hooks::Hooks;
 use super::info_digits::InfoDigits;
+use super::memory::AfterBurst;
+use super::network::Whereabouts;
 use super::perform::WaitingCall;
 use super::services::Services;
 use super::sound::Sound;
@@ -52,6 +55,7 @@ pub(super) struct Parts {
 /// The owner of everything but the sound.
 pub(super) struct Actor {
     pub(super) core: UserAgent,
+    after_burst: AfterBurst,
     pub(super) core_config: ua::Config,
     pub(super) calls_config: config::Calls,
     pub(super) sockets: Sockets,
@@ -65,6 +69,7 @@ pub(super) struct Actor {
     /// Answers that are given when everything that follows from the command has been done.
     pub(super) answers: Vec<(Answer, Result<Reply, Refused>)>,
     pub(super) quitting: Option<Quitting>,
+    pub(super) whereabouts: Whereabouts,
     pub(super) services: Services,
     hooks: Hooks,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -82,8 +87,9 @@ pub(super) struct Quitting {
 enum Wake {
     Network,
     Request(Option<Request>),
-    Resolved(Resolve, Vec<std::net::SocketAddr>),
+    Resolved(Resolve, crate::net::resolve::Places),
     Report(super::media_thread::Report),
+    Noticed(Notice),
     Deadline,
 }
 
@@ -103,6 +109,7 @@ impl Actor {
             desk: Desk::new(&parts.config),
             calls_config: parts.config.calls,
             core: parts.core,
+            after_burst: AfterBurst::default(),
             core_config: parts.core_config,
             sockets: parts.sockets,
             resolver: Resolver::default(),
@@ -112,6 +119,7 @@ impl Actor {
             waiting: Vec::new(),
             answers: Vec::new(),
             quitting: None,
+            whereabouts: Whereabouts::default(),
             requests: parts.requests,
             events: parts.events,
             traces: parts.traces,
@@ -122,6 +130,9 @@ impl Actor {
     pub(super) async fn run(mut self) {
         let mut handle_is_alive = true;
         self.register(Instant::now());
+        // It can wait until the first REGISTER has left, and it needs the runtime.
+        let mut watch = Watch::new(Instant::now());
+        self.whereabouts = Whereabouts::new();
         loop {
             if self.desk.settled_in
                 && let Err(error) = self.sound.thread()
@@ -131,7 +142,7 @@ impl Actor {
             if self.has_quit(Instant::now()) {
                 break;
             }
-            match self.wait(handle_is_alive).await {
+            match self.wait(handle_is_alive, &mut watch).await {
                 Wake::Network => self.receive(),
                 Wake::Request(Some(Request::Command(command, answer))) => self.perform(Instant::now(), command, answer),
                 Wake::Request(Some(Request::Trace(listener))) => self.traces.push(listener),
@@ -141,6 +152,7 @@ impl Actor {
                 }
                 Wake::Resolved(query, addresses) => self.resolved(Instant::now(), query, addresses),
                 Wake::Report(report) => self.desk.handle_report(report),
+                Wake::Noticed(notice) => self.network_noticed(Instant::now(), notice),
                 Wake::Deadline => self.timeout(Instant::now()),
             }
             self.drain(Instant::now(), None);
@@ -163,7 +175,7 @@ impl Actor {
         self.drain(now, None);
     }
 
-    async fn wait(&mut self, handle_is_alive: bool) -> Wake {
+    async fn wait(&mut self, handle_is_alive: bool, watch: &mut Watch) -> Wake {
         let deadline = [
             self.core.poll_timeout().map(|(at, _)| at),
             self.desk.poll_timeout(),
@@ -178,6 +190,7 @@ impl Actor {
             request = self.requests.recv(), if handle_is_alive => Wake::Request(request),
             report = self.sound.report() => Wake::Report(report),
             (query, addresses) = self.resolver.next() => Wake::Resolved(query, addresses),
+            notice = watch.next() => Wake::Noticed(notice),
             () = sleep_until(deadline) => Wake::Deadline,
         }
     }
@@ -187,7 +200,7 @@ impl Actor {
             let now = Instant::now();
             let arrived_at = match self.sockets.receive(now) {
                 None => return,
-                Some(Received::Datagram { flow, bytes }) => {
+                Some(Received::Message { flow, bytes }) => {
                     trace(&mut self.traces, false, flow, bytes);
                     self.core.handle_datagram(now, flow, bytes);
                     Some(flow.local.ip())
@@ -195,6 +208,11 @@ impl Actor {
                 Some(Received::Unreachable(flow)) => {
                     tracing::debug!(remote = %flow.remote, "nobody listens there");
                     self.core.handle_transport_error(now, flow);
+                    None
+                }
+                Some(Received::Failed { flow, reason }) => {
+                    tracing::info!(remote = %flow.remote, reason, "a connection has ended");
+                    self.core.handle_connection_failure(now, flow, &reason);
                     None
                 }
             };
@@ -205,6 +223,8 @@ impl Actor {
     fn timeout(&mut self, now: Instant) {
         if self.core.poll_timeout().is_some_and(|(due, _)| due <= now) {
             self.core.handle_timeout(now);
+            let (clients, servers) = self.core.transactions();
+            self.after_burst.note(clients + servers);
         }
         self.desk.handle_timeout(now);
         self.service_timeout(now);
@@ -213,7 +233,7 @@ impl Actor {
         }
     }
 
-    fn resolved(&mut self, now: Instant, query: Resolve, addresses: Vec<std::net::SocketAddr>) {
+    fn resolved(&mut self, now: Instant, query: Resolve, addresses: crate::net::resolve::Places) {
         let flows = self.resolver.learn(now, &query, addresses, &mut self.sockets);
         let (asked, others) = std::mem::take(&mut self.waiting).into_iter().partition(|call| call.hop == query);
         self.waiting = others;
@@ -222,7 +242,7 @@ impl Actor {
             self.core.handle_resolved(now, &query, flows);
             return;
         }
-        let local = flows.first().map(|flow| flow.local.ip());
+        let local = self.core.prefer(now, &flows).map(|flow| flow.local.ip());
         for call in asked {
             let result = self.dial(now, call.account, call.target, local);
             self.answers.push((call.answer, result));
@@ -267,6 +287,7 @@ impl Actor {
                     self.answer_by_itself(now, call);
                     self.transmit_all(now);
                 }
+                Effect::MoveSound(call, address, media) => self.move_sound(now, call, address, media),
                 Effect::OfferEarly(call) => self.offer_early(now, call),
                 Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
                 Effect::Hold(call) => self.hold_by_itself(now, call),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{self, Config};
-use crate::net::{Bound, PortInUse};
+use crate::net::{Bound, PortInUse, Tls};
 use crate::ua::{self, UserAgent};
 
 use super::actor::{Actor, Parts, Request};
@@ -59,8 +59,10 @@ impl PhoneHandle {
         let core_config =
             config::resolve::user_agent(&config).map_err(|error| StartError::Config(error.to_string()))?;
         let in_use = if config.sip.listen_is_configured { PortInUse::Fail } else { PortInUse::TakeAnother };
+        let tls = Tls::load(&config.sip.tls).map_err(|error| StartError::Config(format!("sip: {error}")))?;
         let bound = Bound::bind(config.sip.listen, in_use)
-            .map_err(|source| StartError::Listen { address: config.sip.listen, source })?;
+            .map_err(|source| StartError::Listen { address: config.sip.listen, source })?
+            .with_streams(tls);
         let listen = bound.listen();
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(std::io::Error::other)?;

@@ -178,6 +178,7 @@ mod tests {
             name: Some(name.into()),
             called: "sip:alice@example.com".into(),
             diverted_from: None,
+            forwarded: Vec::new(),
             referred_by: None,
         }
     }

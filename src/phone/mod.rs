@@ -22,6 +22,8 @@ mod info_digits;
 pub mod keeping;
 mod lines;
 pub mod media_thread;
+mod memory;
+mod network;
 mod perform;
 mod perform_services;
 pub mod screen;

@@ -6,12 +6,11 @@ use std::time::Instant;
 use crate::config::Dtmf;
 use crate::net::Resolver;
 use crate::sip::Uri;
-use crate::sip::transport::Transport;
 use crate::ua::command::{MediaPorts, Reply as CoreReply};
 use crate::ua::{self, AccountId, CallNo, CommandError, Resolve};
 
 use super::actor::{Actor, Answer};
-use super::event::CallStage;
+use super::event::{CallStage, Snapshot};
 use super::info_digits;
 use super::lines::{Hold, NoLine};
 use super::media_thread::{DigitsBy, Order};
@@ -137,16 +136,26 @@ impl Actor {
                 self.tell_core(now, ua::Command::Transfer { call, target })
             }
             Command::AcceptTransfer { call } => {
-                let call = call.map_or_else(|| lines.asked_to_transfer(), |call| lines.named(call))?;
+                let call = self.desk.asked_to_transfer(call)?;
                 self.follow(now, call).map(Reply::Call)
             }
             Command::RefuseTransfer { call } => {
-                let call = call.map_or_else(|| lines.asked_to_transfer(), |call| lines.named(call))?;
+                let call = self.desk.asked_to_transfer(call)?;
                 let outcome = self.tell_core(now, ua::Command::RefuseTransfer { call })?;
-                if let Some(line) = self.desk.lines.get_mut(call) {
-                    line.transfer_request = None;
-                }
+                self.desk.forget_request(call);
                 Ok(outcome)
+            }
+            Command::TransferWith { call, with } => {
+                let (call, with) = (lines.named(call)?, lines.named(with)?);
+                self.tell_core(now, ua::Command::TransferWith { call, with })
+            }
+            Command::AcceptRedirect { call } => {
+                let call = call.map_or_else(|| lines.redirected(), |call| lines.named(call))?;
+                self.decide_redirect(now, ua::Command::AcceptRedirect { call }, call)
+            }
+            Command::RefuseRedirect { call } => {
+                let call = call.map_or_else(|| lines.redirected(), |call| lines.named(call))?;
+                self.decide_redirect(now, ua::Command::RefuseRedirect { call }, call)
             }
             Command::Dtmf { call, digits } => {
                 let call = self.meant(call)?;
@@ -209,7 +218,10 @@ impl Actor {
                 let call = self.meant(call)?;
                 self.park(now, call)
             }
-            Command::State => Ok(Reply::State(Box::new(self.snapshot(now)))),
+            Command::State => {
+                let (clients, servers) = self.core.transactions();
+                Ok(Reply::State(Box::new(Snapshot { transactions: clients + servers, ..self.snapshot(now) })))
+            }
         }
     }
 
@@ -279,8 +291,7 @@ impl Actor {
 
     /// Calls, as soon as it is known from which of our addresses.
     pub(super) fn call(&mut self, now: Instant, account: Option<AccountId>, target: Uri, answer: Answer) {
-        let route = account.and_then(|account| self.core_config.accounts.get(account.0)?.route.first());
-        let hop = host_of(route.unwrap_or(&target));
+        let hop = self.core.first_hop(now, account, &target);
         let known = hop.as_ref().map(|hop| self.resolver.known(now, hop, &mut self.sockets));
         match (hop, known) {
             (Some(hop), Some(None)) if self.quitting.is_none() => {
@@ -292,7 +303,8 @@ impl Actor {
                 }
             }
             (_, known) => {
-                let local = known.flatten().and_then(|flows| flows.first().map(|flow| flow.local.ip()));
+                let way = known.flatten().and_then(|flows| self.core.prefer(now, &flows));
+                let local = way.map(|flow| flow.local.ip());
                 let outcome = self.dial(now, account, target, local);
                 self.answers.push((answer, outcome));
             }
@@ -479,20 +491,33 @@ impl Actor {
         Ok(Reply::Done)
     }
 
+    fn decide_redirect(&mut self, now: Instant, command: ua::Command, call: CallNo) -> Outcome {
+        let outcome = self.tell_core(now, command)?;
+        if let Some(line) = self.desk.lines.get_mut(call) {
+            line.redirect_request = None;
+        }
+        Ok(outcome)
+    }
+
     // Transfers that the other side asks for
 
     /// Calls where the other side sends us.
     fn follow(&mut self, now: Instant, call: CallNo) -> Result<CallNo, Refused> {
-        let Some(line) = self.desk.lines.get(call) else { return Err(NoLine::NoSuchCall(call).into()) };
-        let (account, local) = (line.account, line.arrived_at);
-        let target = line.transfer_request.clone().unwrap_or_default();
+        let line = self.desk.lines.get(call);
+        let (account, local, target) = match (self.desk.request(call), line) {
+            (Some(request), Some(line)) => (request.account, line.arrived_at.or(request.local), request.to.clone()),
+            (Some(request), None) => (request.account, request.local, request.to.clone()),
+            // The core says why not.
+            (None, Some(line)) => (line.account, line.arrived_at, String::new()),
+            (None, None) => return Err(NoLine::NoSuchCall(call).into()),
+        };
         let new = self.core.next_call();
         let media = self.open(new, local)?;
         match self.core.command(now, ua::Command::AcceptTransfer { call, media }) {
             Ok(CoreReply::Call(new)) => {
                 self.desk.dialled(new, account, target);
+                self.desk.forget_request(call);
                 if let Some(line) = self.desk.lines.get_mut(call) {
-                    line.transfer_request = None;
                     line.followed = true;
                 }
                 Ok(new)
@@ -565,15 +590,6 @@ impl Actor {
             }
         }
     }
-}
-
-/// The host to which a request for this URI goes.
-fn host_of(uri: &Uri) -> Option<Resolve> {
-    let host = match uri.host()? {
-        crate::sip::Host::Ip(ip) => ip.to_string(),
-        name @ crate::sip::Host::Name(_) => name.to_string(),
-    };
-    Some(Resolve { host: host.to_ascii_lowercase(), port: uri.port(), transport: Transport::Udp })
 }
 
 /// Asks for a host's address, unless another call asks for the same.

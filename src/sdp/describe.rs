@@ -226,8 +226,7 @@ fn meaning(media: &MediaDescription, number: u8) -> Meaning {
     let name = rtpmap.encoding();
     match Codec::from_name(name) {
         Some(codec)
-            if rtpmap.clock_rate() == codec.clock_rate()
-                && u32::from(rtpmap.channels()) == u32::from(codec.channels()) =>
+            if rtpmap.clock_rate() == codec.clock_rate() && rtpmap.channels() == u32::from(codec.channels()) =>
         {
             Meaning::Codec(codec)
         }

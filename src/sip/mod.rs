@@ -5,9 +5,11 @@
 
 pub mod body;
 pub mod digest;
+pub mod salvage;
 pub mod transport;
 pub mod via;
 
+pub use sipx_sip::error::{FramingError, HeaderSyntaxError, ParseError};
 pub use sipx_sip::headers::{
     Address, CSeq, Contact, ContactValue, ContentType, Expires, From, MaxForwards, RecordRoute, Require, Route, To, Via,
 };
@@ -59,14 +61,16 @@ pub fn has_nul(message: &[u8]) -> bool {
 
 /// The tokens of a comma-separated list, over all of its rows, lower case.
 pub fn tokens(headers: &Headers, name: &HeaderName) -> Vec<String> {
+    text_list(headers, name).into_iter().map(|token| token.to_ascii_lowercase()).collect()
+}
+
+/// The elements of a comma-separated list, over all of its rows, as they came.
+pub fn text_list(headers: &Headers, name: &HeaderName) -> Vec<String> {
     headers
         .get_all(name)
         .flat_map(|header| {
             let value = header.value();
-            String::from_utf8_lossy(&value)
-                .split(',')
-                .map(|token| token.trim().to_ascii_lowercase())
-                .collect::<Vec<_>>()
+            String::from_utf8_lossy(&value).split(',').map(|token| token.trim().to_owned()).collect::<Vec<_>>()
         })
         .filter(|token| !token.is_empty())
         .collect()

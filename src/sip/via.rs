@@ -73,6 +73,18 @@ pub fn reply_to(request: &Request, source: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, rport.or(via.port).unwrap_or(5060))
 }
 
+/// Whether the topmost branch is the cookie of RFC 3261 section 8.1.1.7 and nothing more.
+pub fn has_empty_branch(request: &Request) -> bool {
+    let via = request.headers.typed::<Via>().and_then(Result::ok);
+    via.is_some_and(|via| via.branch().is_some_and(|branch| branch == BRANCH_COOKIE.as_bytes()))
+}
+
+/// How many Vias there are: a message has one for each hop. Two are told from more no more.
+pub fn hops(headers: &Headers) -> usize {
+    let hops_of = |value: &[u8]| if first_hop_end(value) < value.trim_ascii_end().len() { 2 } else { 1 };
+    headers.get_all(&HeaderName::Via).map(|row| hops_of(&row.value())).sum()
+}
+
 /// Takes the topmost Via off a response that goes on to the next (RFC 3261 section 16.7); false: none was there.
 pub fn pop(response: &mut Response) -> bool {
     let Some(row) = response.headers.remove_first(&HeaderName::Via) else { return false };

@@ -14,7 +14,7 @@ use crate::sip::{
     ServerTransaction, Timer, Timers, TransactionKey, TuEvent, via,
 };
 
-use queue::TimerQueue;
+use queue::{TimerQueue, shrink, shrink_queue};
 
 /// A client transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,6 +91,8 @@ pub struct Transactions {
     next_id: u64,
     clients: HashMap<ClientId, Client>,
     servers: HashMap<ServerId, Server>,
+    /// Client transactions that are over, until [`Event::ClientEnded`] has been taken: their request may go elsewhere.
+    over: HashMap<ClientId, Client>,
     /// Those that are answered and only wait for retransmissions, oldest first; some have ended already.
     answered: VecDeque<ServerId>,
     client_keys: HashMap<TransactionKey, ClientId>,
@@ -110,6 +112,7 @@ impl Transactions {
             next_id: 0,
             clients: HashMap::new(),
             servers: HashMap::new(),
+            over: HashMap::new(),
             answered: VecDeque::new(),
             client_keys: HashMap::new(),
             server_keys: HashMap::new(),
@@ -144,6 +147,11 @@ impl Transactions {
         self.transmits.push_back(Transmit { flow, bytes: message.to_bytes() });
     }
 
+    /// Sends what is written already: the answer to a request that can't be read, a keep-alive.
+    pub fn send_bytes(&mut self, flow: Flow, bytes: bytes::Bytes) {
+        self.transmits.push_back(Transmit { flow, bytes });
+    }
+
     /// Answers a request. A transaction that has ended already, or has its final response, sends nothing.
     pub fn respond(&mut self, now: Instant, id: ServerId, response: Response) {
         let Some(server) = self.servers.get_mut(&id) else { return };
@@ -153,9 +161,6 @@ impl Transactions {
         let answered = matches!(server.machine.state(), ServerState::Completed);
         self.apply(now, Id::Server(id), flow, outputs);
         if answered && self.servers.contains_key(&id) {
-            while self.answered.front().is_some_and(|oldest| !self.servers.contains_key(oldest)) {
-                self.answered.pop_front();
-            }
             self.answered.push_back(id);
         }
     }
@@ -169,9 +174,9 @@ impl Transactions {
         true
     }
 
-    /// The request of an open client transaction.
+    /// The request of a client transaction that is open, or whose end has not been told yet.
     pub fn client_request(&self, id: ClientId) -> Option<&Request> {
-        self.clients.get(&id).map(|client| client.machine.request())
+        self.clients.get(&id).or_else(|| self.over.get(&id)).map(|client| client.machine.request())
     }
 
     /// Gives an INVITE that was cancelled, or whose call is over, 64*T1 for its final response; then it fails as if it had
@@ -182,9 +187,9 @@ impl Transactions {
         }
     }
 
-    /// The way of an open client transaction.
+    /// The way of a client transaction that is open, or whose end has not been told yet.
     pub fn client_flow(&self, id: ClientId) -> Option<Flow> {
-        self.clients.get(&id).map(|client| client.flow)
+        self.clients.get(&id).or_else(|| self.over.get(&id)).map(|client| client.flow)
     }
 
     /// Whether a client transaction still waits for its final response.
@@ -233,6 +238,11 @@ impl Transactions {
             return;
         };
         let way = client.flow;
+        // RFC 3261 figure 5: in Completed only a final refusal is acknowledged again. The library acknowledges a late 180 too.
+        let late = !response.status.is_final() || response.status.is_success();
+        if late && client.machine.state() == ClientState::Completed {
+            return;
+        }
         let outputs = client.machine.on_response(response);
         self.apply(now, Id::Client(id), way, outputs);
     }
@@ -260,7 +270,9 @@ impl Transactions {
             tracing::warn!("too many transactions are open: a request is dropped");
             return;
         }
-        let way = Flow { remote: via::reply_to(&request, flow.remote), ..flow };
+        // RFC 3261 section 18.2.2: by the same connection, where there is one.
+        let remote = if flow.transport.is_reliable() { flow.remote } else { via::reply_to(&request, flow.remote) };
+        let way = Flow { remote, ..flow };
         let invite = TransactionKey::for_cancelled_invite(&request).and_then(|key| self.server_keys.get(&key).copied());
         let cancel = request.method == Method::Cancel;
         let (machine, outputs) = ServerTransaction::new(request, reliability(&flow), self.timers);
@@ -305,8 +317,8 @@ impl Transactions {
     }
 
     /// The network refused what went to `remote` (an ICMP error): the requests on that way that still wait for their final
-    /// response fail at once. An answered one has nothing to lose, least of all the call that its 2xx began.
-    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+    /// response fail at once; true if there was any. An answered one has nothing to lose, least of all the call that its 2xx began.
+    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) -> bool {
         let failed: Vec<ClientId> = self
             .clients
             .iter()
@@ -314,6 +326,7 @@ impl Transactions {
             .map(|(id, _)| *id)
             .filter(|id| self.client_awaits(*id))
             .collect();
+        let any = !failed.is_empty();
         for id in failed {
             if let Some(client) = self.clients.get_mut(&id) {
                 let way = client.flow;
@@ -321,6 +334,7 @@ impl Transactions {
                 self.apply(now, Id::Client(id), way, outputs);
             }
         }
+        any
     }
 
     /// Drops a client transaction that nobody waits for any more: an INVITE that was answered by 180 and then never again.
@@ -339,12 +353,19 @@ impl Transactions {
 
     /// The next message to put on the wire.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
+        let next = self.transmits.pop_front();
+        shrink_queue(&mut self.transmits);
+        next
     }
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        shrink_queue(&mut self.events);
+        if let Some(Event::ClientEnded { id }) = &event {
+            self.over.remove(id);
+        }
+        event
     }
 
     /// When [`Transactions::handle_timeout`] is due, and which of RFC 3261's timers that is.
@@ -384,6 +405,7 @@ impl Transactions {
             Id::Client(client) => {
                 if let Some(entry) = self.clients.remove(&client) {
                     self.client_keys.remove(&entry.key);
+                    self.over.insert(client, entry);
                 }
                 self.events.push_back(Event::ClientEnded { id: client });
             }
@@ -397,17 +419,19 @@ impl Transactions {
         for timer in Timer::ALL {
             self.queue.cancel(&(id, timer));
         }
-        queue::give_back(&mut self.clients);
-        queue::give_back(&mut self.servers);
-        queue::give_back(&mut self.client_keys);
-        queue::give_back(&mut self.server_keys);
+        while self.answered.front().is_some_and(|oldest| !self.servers.contains_key(oldest)) {
+            self.answered.pop_front();
+        }
+        shrink(&mut self.clients);
+        shrink(&mut self.client_keys);
+        shrink(&mut self.servers);
+        shrink(&mut self.server_keys);
+        shrink_queue(&mut self.answered);
     }
 }
 
 fn reliability(flow: &Flow) -> Reliability {
-    match flow.transport {
-        crate::sip::transport::Transport::Udp => Reliability::Unreliable,
-    }
+    if flow.transport.is_reliable() { Reliability::Reliable } else { Reliability::Unreliable }
 }
 
 #[cfg(test)]

@@ -1,15 +1,8 @@
 //! A queue of things to do at a time, each of which can be set anew or taken back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::Instant;
-
-/// Lets go of a map's room when most of it has become empty: a flood must not be remembered for ever.
-pub fn give_back<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
-    if map.capacity() > 1024 && map.len() < map.capacity() / 8 {
-        map.shrink_to(2 * map.len());
-    }
-}
 
 /// Deadlines by key: a key has one deadline at most.
 #[derive(Debug, Clone)]
@@ -38,7 +31,7 @@ impl<K: Clone + Eq + Hash> TimerQueue<K> {
     pub fn cancel(&mut self, key: &K) {
         if let Some(place) = self.by_key.remove(key) {
             self.by_time.remove(&place);
-            give_back(&mut self.by_key);
+            shrink(&mut self.by_key);
         }
     }
 
@@ -55,7 +48,7 @@ impl<K: Clone + Eq + Hash> TimerQueue<K> {
         }
         let (_, key) = self.by_time.pop_first()?;
         self.by_key.remove(&key);
-        give_back(&mut self.by_key);
+        shrink(&mut self.by_key);
         Some(key)
     }
 
@@ -67,6 +60,21 @@ impl<K: Clone + Eq + Hash> TimerQueue<K> {
     /// Whether none is set.
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()
+    }
+}
+
+/// Gives back the room that a burst has left in a map. Small maps keep theirs, and none is moved often: only an eighth may
+/// be in use.
+pub fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > 64 && map.len() * 8 < map.capacity() {
+        map.shrink_to(map.len() * 2);
+    }
+}
+
+/// The same of a queue that has run empty.
+pub fn shrink_queue<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() && queue.capacity() > 64 {
+        queue.shrink_to_fit();
     }
 }
 

@@ -501,10 +501,14 @@ mod tests {
             display_name: None,
             registrar: uri("sip:ss2.biloxi.example.com"),
             route: Vec::new(),
+            fallbacks: Vec::new(),
             expires: Duration::from_secs(3600),
             register: true,
             credentials: Some(secret("bob", "zanzibar")),
             realms: vec![("chicago.example.com".to_owned(), secret("robert", "windy"))],
+            rewrite_contact: true,
+            gruu: true,
+            instance: None,
             events: Default::default(),
         }
     }

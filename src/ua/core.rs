@@ -6,78 +6,42 @@ use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
+use sha2::{Digest as _, Sha256};
 
 use crate::sdp::{Intent, LocalMedia, Refusal, Session};
+use crate::sip::salvage::Salvaged;
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{
-    CSeq, Header, HeaderName, Host, Message, Request, Response, ResponseBuilder, Route, Scheme, StatusCode, Timers,
-    Uri, push, via,
+    CSeq, Header, HeaderName, Headers, Host, Message, Request, Response, ResponseBuilder, StatusCode, Timers, Uri,
+    push, via,
 };
-use crate::transaction::queue::TimerQueue;
+use crate::transaction::queue::{TimerQueue, shrink};
 use crate::transaction::{ClientId, Failure, ServerId, Transactions};
 
 use super::auth::{Attempt, Authenticator, Challenger};
 use super::capabilities::ALLOW;
 use super::config::Config;
 use super::event::Event;
+use super::registration::Granted;
 use super::timer::Timer;
+use super::ways::{Resolve, Ways, is_unroutable, next_hop};
 use super::{AccountId, CallNo, SubscriptionId};
 
 /// Transactions of either side at a time.
-const MAX_TRANSACTIONS: usize = 20_000;
-/// Hosts whose addresses are remembered.
-const MAX_HOPS: usize = 1_000;
-/// How long a host's addresses are used before they are asked for again.
-const HOP_LIFETIME: Duration = Duration::from_secs(60);
+const MAX_TRANSACTIONS: usize = 10_000;
 /// Requests that wait for their host's address.
 const MAX_WAITING: usize = 1_000;
+/// Calls whose far side was seen elsewhere than where its Contact says.
+const MAX_SEEN: usize = 4_096;
+/// Targets whose failure is remembered in words.
+const MAX_WORDS: usize = 256;
+/// RFC 3261 section 18.1.1: a longer request leaves by a transport with congestion control.
+const MAX_DATAGRAM_REQUEST: usize = 1_300;
 /// Branches of one INVITE that are remembered as ended.
 const MAX_BRANCHES: usize = 64;
 
-/// A host whose ways must be found: see [`super::UserAgent::poll_resolve`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Resolve {
-    /// A name, or an IP address without brackets.
-    pub host: String,
-    /// The port, where the URI has one.
-    pub port: Option<u16>,
-    /// The transport protocol.
-    pub transport: Transport,
-}
-
-/// Why a URI can't be reached by this build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreachable {
-    /// `sips:` or `transport=` other than UDP.
-    #[error("it asks for a transport that this version does not speak: only UDP works")]
-    Transport,
-    /// No host.
-    #[error("it names no host")]
-    NoHost,
-}
-
-impl Resolve {
-    /// The host of a URI, with the transport that it asks for.
-    pub fn of(uri: &Uri) -> Result<Resolve, Unreachable> {
-        let udp = uri.transport().is_none_or(|transport| transport.eq_ignore_ascii_case(b"udp"));
-        if !udp || matches!(uri.scheme(), Scheme::Sips) {
-            return Err(Unreachable::Transport);
-        }
-        Resolve::by_udp(uri)
-    }
-
-    /// The host of a URI, by UDP whatever it asks for.
-    fn by_udp(uri: &Uri) -> Result<Resolve, Unreachable> {
-        let host = match uri.host().ok_or(Unreachable::NoHost)? {
-            Host::Ip(ip) => ip.to_string(),
-            Host::Name(name) => String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase(),
-        };
-        Ok(Resolve { host, port: uri.port(), transport: Transport::Udp })
-    }
-}
-
 /// Whose a client transaction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// An account's REGISTER.
     Registration(AccountId),
@@ -92,7 +56,7 @@ pub enum Owner {
 }
 
 /// What a call's request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// The first INVITE.
     Invite,
@@ -115,6 +79,8 @@ pub enum Waiting {
     Dial(CallNo),
     /// A registration that is to begin.
     Register(AccountId),
+    /// A standing call whose way may have changed.
+    Repair(CallNo),
     /// A subscription that is to begin.
     Subscribe(SubscriptionId),
     /// A request inside a dialog.
@@ -131,14 +97,28 @@ pub struct Core {
     pub auth: Vec<Authenticator>,
     /// Our random Contact user for each account, and one more for direct calls.
     contact_users: Vec<String>,
+    /// What makes the tags of stateless answers ours.
+    tag_key: [u8; 16],
     rng: ChaCha20Rng,
-    owners: HashMap<ClientId, Owner>,
+    pub(super) owners: HashMap<ClientId, Owner>,
+    /// The open transactions of those whom somebody asks for, oldest first.
+    owned: HashMap<Owner, Vec<ClientId>>,
     /// The To tags of the branches of an INVITE that have had their BYE: their 2xx may come again.
     ended: HashMap<ClientId, Vec<bytes::Bytes>>,
-    hops: HashMap<Resolve, (Instant, Vec<Flow>)>,
-    waiting: Vec<(Resolve, Waiting)>,
-    resolves: VecDeque<Resolve>,
+    /// What each account's registration gives its requests.
+    pub granted: Vec<Granted>,
+    pub ways: Ways,
+    /// By Call-ID: the way by which a far side is reached that can't be reached where its Contact says.
+    seen: HashMap<bytes::Bytes, Flow>,
+    /// Why a target can't be reached, in a person's words.
+    words: HashMap<(Transport, SocketAddr), String>,
+    pub(super) waiting: Vec<(Resolve, Waiting)>,
+    pub(super) resolves: VecDeque<Resolve>,
     pub events: VecDeque<Event>,
+    /// Calls that have ended and are to be cleared away.
+    pub over: VecDeque<CallNo>,
+    /// Why an account's last REGISTER could not be delivered, in the network's words.
+    pub reasons: HashMap<AccountId, String>,
     /// Requests that failed before they left.
     pub failures: VecDeque<(Owner, Failure)>,
     pub next_call: u32,
@@ -156,6 +136,9 @@ impl Core {
     pub fn new(config: Config, seed: [u8; 32]) -> Core {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let contact_users = (0..=config.accounts.len()).map(|_| token(&mut rng, 6)).collect();
+        let accounts = config.accounts.len();
+        let mut tag_key = [0; 16];
+        rng.fill_bytes(&mut tag_key);
         let auth = config.accounts.iter().map(Authenticator::new).collect();
         Core {
             auth,
@@ -163,13 +146,20 @@ impl Core {
             tx: Transactions::new(Timers::default(), MAX_TRANSACTIONS),
             timers: TimerQueue::default(),
             contact_users,
+            tag_key,
             rng,
             owners: HashMap::new(),
+            owned: HashMap::new(),
             ended: HashMap::new(),
-            hops: HashMap::new(),
+            granted: vec![Granted::default(); accounts],
+            ways: Ways::default(),
+            seen: HashMap::new(),
+            words: HashMap::new(),
             waiting: Vec::new(),
             resolves: VecDeque::new(),
             events: VecDeque::new(),
+            over: VecDeque::new(),
+            reasons: HashMap::new(),
             failures: VecDeque::new(),
             next_call: 0,
             shutting_down: false,
@@ -188,6 +178,13 @@ impl Core {
         token(&mut self.rng, bytes)
     }
 
+    /// A To tag for a request that no state is kept for: the same when it comes again, and unpredictable for others (RFC 3261
+    /// section 8.2.7).
+    pub fn stateless_tag(&self, request: &[u8]) -> String {
+        let hash = Sha256::new().chain_update(self.tag_key).chain_update(request).finalize();
+        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// A random number below `limit`.
     pub fn below(&mut self, limit: u32) -> u32 {
         ((u64::from(self.rng.next_u32()) * u64::from(limit)) >> 32) as u32
@@ -204,10 +201,37 @@ impl Core {
         CallNo(self.next_call)
     }
 
-    /// Our Contact for an account (or for direct calls) as seen from `local`.
-    pub fn contact(&self, account: Option<AccountId>, local: SocketAddr) -> String {
+    /// Our Contact for an account (or for direct calls) as seen from our side of `flow`.
+    pub fn contact(&self, account: Option<AccountId>, flow: &Flow) -> String {
         let place = account.map_or(self.config.accounts.len(), |account| account.0);
-        format!("sip:{}@{local}", self.contact_users.get(place).map_or("offhook", String::as_str))
+        let user = self.contact_users.get(place).map_or("offhook", String::as_str);
+        format!("sip:{user}@{}{}", flow.local, flow.transport.uri_parameter())
+    }
+
+    /// Our Contact in a call: the registrar's GRUU (RFC 5627 section 4.3), else the address at which it sees our side of
+    /// `flow`.
+    pub fn call_contact(&self, account: Option<AccountId>, flow: &Flow) -> String {
+        let Some(granted) = account.and_then(|account| self.granted.get(account.0)) else {
+            return self.contact(account, flow);
+        };
+        if let Some(gruu) = &granted.gruu {
+            return gruu.to_string();
+        }
+        let local = granted.seen.filter(|(own, _)| *own == flow.local).map_or(flow.local, |(_, seen)| seen);
+        // RFC 5626 section 4.3: what comes in the dialog takes our flow.
+        let ob = if granted.outbound { ";ob" } else { "" };
+        format!("{}{ob}", self.contact(account, &Flow { local, ..*flow }))
+    }
+
+    /// The Route of an account's requests outside dialogs: our outbound proxies, then the registrar's Service-Route
+    /// (RFC 3608 section 6.1).
+    pub fn routes(&self, now: Instant, account: Option<AccountId>) -> Vec<Uri> {
+        let own = self.route(now, account);
+        let granted = account.and_then(|account| self.granted.get(account.0));
+        let service = granted.map(|granted| granted.service_route.as_slice()).unwrap_or_default();
+        // Some registrars repeat the proxy that we came through.
+        let repeated = own.last().zip(service.first()).is_some_and(|(ours, theirs)| ours.equivalent(theirs));
+        own.iter().chain(service.iter().skip(usize::from(repeated))).cloned().collect()
     }
 
     /// The account whose Contact has this user.
@@ -217,9 +241,27 @@ impl Core {
     }
 
     /// Where an account's requests go first: its outbound proxy, else its registrar.
-    pub fn server(&self, account: AccountId) -> Option<Resolve> {
-        let account = self.config.accounts.get(account.0)?;
-        Resolve::of(account.route.first().unwrap_or(&account.registrar)).ok()
+    pub fn server(&self, now: Instant, account: AccountId) -> Option<Resolve> {
+        let registrar = &self.config.accounts.get(account.0)?.registrar;
+        Resolve::of(self.route(now, Some(account)).first().unwrap_or(registrar)).ok()
+    }
+
+    /// The outbound chain of an account: the first alternative that is not down, else the first.
+    pub fn route(&self, now: Instant, account: Option<AccountId>) -> &[Uri] {
+        let Some(account) = account.and_then(|account| self.config.accounts.get(account.0)) else { return &[] };
+        let mut chains = std::iter::once(&account.route).chain(&account.fallbacks);
+        chains.find(|chain| !self.is_down(now, chain)).unwrap_or(&account.route)
+    }
+
+    /// Whether an account's requests have another way to begin with than this host.
+    pub fn has_alternative(&self, now: Instant, account: Option<AccountId>, hop: &Resolve) -> bool {
+        let first = self.route(now, account).first().map(Resolve::of);
+        first.is_some_and(|other| other.is_ok_and(|other| other.host != hop.host || other.port != hop.port))
+    }
+
+    fn is_down(&self, now: Instant, chain: &[Uri]) -> bool {
+        let hop = chain.first().map(Resolve::of);
+        hop.is_some_and(|hop| hop.map_or(true, |hop| self.ways.is_down(now, &hop)))
     }
 
     /// Whether `ip` is the address of this account's proxy or registrar (of any account's for `None`).
@@ -231,9 +273,10 @@ impl Core {
         accounts.any(|place| {
             let Some(account) = self.config.accounts.get(place) else { return false };
             // Behind a proxy the registrar may never be looked up, but an address needs no looking up.
-            account.route.first().into_iter().chain([&account.registrar]).any(|server| {
-                let flows = Resolve::of(server).ok().and_then(|server| self.hops.get(&server));
-                let known = flows.is_some_and(|(_, flows)| flows.iter().any(|flow| flow.remote.ip() == ip));
+            let granted = self.granted.get(place).and_then(|granted| granted.service_route.first());
+            let proxies = std::iter::once(&account.route).chain(&account.fallbacks).filter_map(|chain| chain.first());
+            proxies.chain([&account.registrar]).chain(granted).any(|server| {
+                let known = Resolve::of(server).is_ok_and(|server| self.ways.leads_to(&server, ip));
                 known || matches!(server.host(), Some(Host::Ip(server)) if *server == ip)
             })
         })
@@ -250,7 +293,7 @@ impl Core {
 
     /// Sends a REGISTER, by way of the account's outbound proxies.
     pub fn send_register(&mut self, now: Instant, account: AccountId, mut request: Request) {
-        for route in self.config.accounts.get(account.0).map(|account| account.route.as_slice()).unwrap_or_default() {
+        for route in self.route(now, Some(account)) {
             push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
         }
         push(&mut request.headers, HeaderName::MaxForwards, "70");
@@ -300,9 +343,7 @@ impl Core {
 
     /// The way to a host, if it is known now.
     pub fn flow_to(&self, now: Instant, hop: &Resolve) -> Option<Flow> {
-        let (since, flows) = self.hops.get(hop)?;
-        let fresh = hop.host.parse::<IpAddr>().is_ok() || now.saturating_duration_since(*since) < HOP_LIFETIME;
-        flows.first().copied().filter(|_| fresh)
+        self.ways.flow_to(now, hop)
     }
 
     /// Asks for the way to a host; `what` goes on when it is known. False: too much waits already.
@@ -325,15 +366,7 @@ impl Core {
     /// Takes the ways to a host, and gives back whether there are any, and what has waited for them. A look-up that fails
     /// leaves the ways that were known: a call that stands must be able to end while the name server is away.
     pub fn resolved(&mut self, now: Instant, hop: &Resolve, flows: Vec<Flow>) -> (bool, Vec<Waiting>) {
-        if self.hops.len() >= MAX_HOPS {
-            let oldest = self.hops.iter().min_by_key(|(_, (since, _))| *since).map(|(hop, _)| hop.clone());
-            oldest.and_then(|oldest| self.hops.remove(&oldest));
-        }
-        let known = self.hops.get_mut(hop).map(|(since, _)| *since = now).is_some();
-        let found = known || !flows.is_empty();
-        if !flows.is_empty() {
-            self.hops.insert(hop.clone(), (now, flows));
-        }
+        let found = self.ways.learn(now, hop, flows);
         let (ready, still) = std::mem::take(&mut self.waiting).into_iter().partition(|(other, _)| other == hop);
         self.waiting = still;
         let ready: Vec<(Resolve, Waiting)> = ready;
@@ -343,7 +376,7 @@ impl Core {
     /// Drops what waits for a call that is over.
     pub fn forget_waiting(&mut self, call: CallNo) {
         self.waiting.retain(|(_, what)| {
-            !matches!(what, Waiting::Dial(other) | Waiting::Request(Owner::Call(other, _), _) if *other == call)
+            !matches!(what, Waiting::Dial(other) | Waiting::Repair(other) | Waiting::Request(Owner::Call(other, _), _) if *other == call)
         });
     }
 
@@ -358,6 +391,9 @@ impl Core {
     /// Sends a request in a transaction of its own: Via, User-Agent and Content-Length are added here. What can't be sent
     /// comes back through [`Core::failures`].
     pub fn send(&mut self, now: Instant, owner: Owner, request: Request) {
+        if let Some(flow) = self.seen_way(&request) {
+            return self.send_by(now, owner, request, flow);
+        }
         match next_hop(&request).map(|hop| (self.flow_to(now, &hop), hop)) {
             Ok((Some(flow), _)) => self.send_by(now, owner, request, flow),
             Ok((None, hop)) => {
@@ -375,9 +411,13 @@ impl Core {
     /// Sends a request by a way that is known.
     pub fn send_by(&mut self, now: Instant, owner: Owner, mut request: Request, flow: Flow) {
         self.finish(&mut request, &flow);
+        let flow = self.fit(now, &mut request, flow);
         match self.tx.send_request(now, request, flow) {
             Ok(id) => {
                 self.owners.insert(id, owner);
+                if owner != Owner::Nobody {
+                    self.owned.entry(owner).or_default().push(id);
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "a request is not sent");
@@ -389,7 +429,7 @@ impl Core {
     /// Sends an ACK for a 2xx.
     pub fn send_ack(&mut self, now: Instant, mut ack: Request) {
         let Ok(hop) = next_hop(&ack) else { return };
-        match self.flow_to(now, &hop) {
+        match self.seen_way(&ack).or_else(|| self.flow_to(now, &hop)) {
             Some(flow) => {
                 self.finish(&mut ack, &flow);
                 self.tx.send_stateless(&Message::Request(ack), flow);
@@ -439,6 +479,126 @@ impl Core {
         new
     }
 
+    /// RFC 3261 section 18.1.1: a request that is too long for a datagram leaves by TCP, unless its URI fixes UDP or TCP has
+    /// just failed there.
+    fn fit(&mut self, now: Instant, request: &mut Request, flow: Flow) -> Flow {
+        let fixed = || !matches!(next_hop(request), Ok(Resolve { transport: None, .. }));
+        if flow.transport != Transport::Udp || length(request) <= MAX_DATAGRAM_REQUEST || fixed() {
+            return flow;
+        }
+        let tcp = Flow { transport: Transport::Tcp, ..flow };
+        if self.ways.rests(now, &tcp) {
+            return flow;
+        }
+        if let Some(via) = request.headers.remove_first(&HeaderName::Via) {
+            let value = String::from_utf8_lossy(&via.value()).replacen("SIP/2.0/UDP", "SIP/2.0/TCP", 1);
+            request.headers.push_front(Header::build(HeaderName::Via, value).unwrap_or(via));
+        }
+        tcp
+    }
+
+    // ---- when a way fails ----
+
+    /// Sends a request that had no luck by the next way, as a new transaction (RFC 3263 section 4.3): to the next target of
+    /// its host, else by the account's next alternative. The target that failed rests. False: there is no other way.
+    pub fn send_elsewhere(
+        &mut self,
+        now: Instant,
+        id: ClientId,
+        account: Option<AccountId>,
+        pause: Option<Duration>,
+    ) -> bool {
+        let (Some(request), Some(failed)) = (self.tx.client_request(id), self.tx.client_flow(id)) else { return false };
+        let mut request = request.clone();
+        self.ways.rest(now, &failed, pause);
+        request.headers.remove_first(&HeaderName::Via);
+        let owner = self.owner(id);
+        let Ok(hop) = next_hop(&request) else { return false };
+        // RFC 3261 section 18.1.1: what was too long for UDP goes by UDP all the same where TCP fails.
+        let was_long = failed.transport == Transport::Tcp && hop.transport.is_none() && !hop.secure;
+        let udp = was_long.then_some(Flow { transport: Transport::Udp, ..failed });
+        let udp = udp.filter(|flow| !self.ways.rests(now, flow));
+        let same_side = |flow: &Flow| flow.local.ip() == failed.local.ip();
+        if let Some(flow) = udp.or_else(|| self.ways.another(now, &hop)).filter(same_side) {
+            tracing::debug!(failed = %failed.remote, next = %flow.remote, "a request goes to the next target");
+            self.owners.remove(&id);
+            self.send_by(now, owner, request, flow);
+            return true;
+        }
+        let in_dialog = super::dialog::to_tag(&request.headers).is_some();
+        let chain = match owner {
+            Owner::Registration(_) => self.route(now, account).to_vec(),
+            Owner::Call(..) | Owner::Subscription(_) | Owner::Message(_) | Owner::Nobody => self.routes(now, account),
+        };
+        if in_dialog || self.route(now, account).is_empty() || self.is_down(now, &chain) {
+            return false;
+        }
+        request.headers.remove_all(&HeaderName::Route);
+        // Route comes before Max-Forwards in what we write; its place means nothing.
+        for route in &chain {
+            push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
+        }
+        self.owners.remove(&id);
+        self.send(now, owner, request);
+        true
+    }
+
+    /// Keeps in mind why a target can't be reached.
+    pub fn note_failure(&mut self, flow: &Flow, reason: &str) {
+        if self.words.len() >= MAX_WORDS {
+            self.words.clear();
+        }
+        self.words.insert((flow.transport, flow.remote), super::identity::printable(reason));
+    }
+
+    /// Why a target could not be reached, if that is known.
+    pub fn failure_words(&mut self, flow: &Flow) -> Option<String> {
+        self.words.remove(&(flow.transport, flow.remote))
+    }
+
+    /// Notes by which way a far side is reached whose Contact nobody can send to, or who came by a connection that only it
+    /// could open.
+    pub fn note_seen(&mut self, headers: &Headers, flow: &Flow) {
+        let Some(contact) = super::dialog::contact(headers) else { return };
+        let Some(host) = contact.host() else { return };
+        let elsewhere = !matches!(host, Host::Ip(ip) if *ip == flow.remote.ip());
+        let Some(call_id) = headers.value(&HeaderName::CallId).map(|value| bytes::Bytes::from(value.into_owned()))
+        else {
+            return;
+        };
+        if elsewhere && is_unroutable(host) {
+            if self.seen.len() >= MAX_SEEN {
+                self.seen.clear();
+            }
+            self.seen.insert(call_id, *flow);
+        } else if !self.seen.is_empty() {
+            self.seen.remove(&call_id);
+        }
+    }
+
+    /// A far side that was seen elsewhere is reached from another address of ours now.
+    pub fn move_seen(&mut self, call_id: &[u8], flow: Flow) {
+        if let Some(seen) = self.seen.get_mut(call_id) {
+            *seen = flow;
+        }
+    }
+
+    /// A call is over.
+    pub fn forget_seen(&mut self, call_id: &[u8]) {
+        self.seen.remove(call_id);
+    }
+
+    /// The way by which the far side of a request's dialog was seen, if its own address leads nowhere.
+    pub fn seen_way(&self, request: &Request) -> Option<Flow> {
+        if self.seen.is_empty() || request.headers.get(&HeaderName::Route).is_some() {
+            return None;
+        }
+        super::dialog::to_tag(&request.headers)?;
+        let unroutable = request.uri.host().is_some_and(is_unroutable);
+        let call_id = request.headers.value(&HeaderName::CallId)?;
+        self.seen.get(call_id.as_ref()).copied().filter(|_| unroutable)
+    }
+
     fn finish(&mut self, request: &mut Request, flow: &Flow) {
         let branch = format!("{}{}", via::BRANCH_COOKIE, self.token(12));
         via::push(&mut request.headers, flow, &branch);
@@ -451,7 +611,7 @@ impl Core {
 
     /// The newest open client transaction of an owner.
     pub fn client_of(&self, owner: Owner) -> Option<ClientId> {
-        self.owners.iter().filter(|(_, other)| **other == owner).map(|(id, _)| *id).max()
+        self.owned.get(&owner).and_then(|ids| ids.last().copied())
     }
 
     /// Whose a client transaction is.
@@ -461,8 +621,17 @@ impl Core {
 
     /// A client transaction is over.
     pub fn forget_client(&mut self, id: ClientId) {
-        self.owners.remove(&id);
+        if let Some(owner) = self.owners.remove(&id)
+            && let Some(ids) = self.owned.get_mut(&owner)
+        {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.owned.remove(&owner);
+            }
+        }
         self.ended.remove(&id);
+        shrink(&mut self.owners);
+        shrink(&mut self.owned);
     }
 
     /// Whether a request without an owner still waits for its answer: a BYE, a CANCEL.
@@ -494,10 +663,41 @@ impl Core {
         self.tx.respond(now, id, response);
     }
 
+    /// Answers a request and keeps nothing for it (RFC 3261 section 8.2.7): when it comes again it is answered again.
+    pub fn answer_statelessly(
+        &mut self,
+        flow: Flow,
+        request: Salvaged,
+        (code, reason): (u16, &str),
+        extra: &[(HeaderName, &str)],
+    ) {
+        let tag = self.stateless_tag(&request.identity());
+        let server = [(HeaderName::Server, self.config.user_agent.as_str())];
+        let (to, bytes) = request.answer(flow.remote, (code, reason), &tag, &[&server, extra].concat());
+        self.tx.send_bytes(Flow { remote: to, ..flow }, bytes);
+    }
+
+    /// Answers a request whose transaction is to be forgotten at once: a flood of such requests leaves nothing behind. Only
+    /// for answers that are the same whenever it comes again.
+    pub fn refuse(&mut self, id: ServerId, code: u16, reason: &str, extra: &[(HeaderName, &str)]) {
+        let Some((request, flow)) = self.tx.server_request(id).map(Salvaged::of).zip(self.tx.server_flow(id)) else {
+            return;
+        };
+        self.tx.abandon_server(id);
+        self.answer_statelessly(flow, request, (code, reason), extra);
+    }
+
     /// Emits an event.
     pub fn emit(&mut self, event: Event) {
         self.events.push_back(event);
     }
+}
+
+/// How long a request is on the wire, to be exact only where it matters.
+fn length(request: &Request) -> usize {
+    let fields: usize = request.headers.iter().map(|header| header.value().len() + 24).sum();
+    let estimate = 120 + fields + request.body().len();
+    if estimate <= MAX_DATAGRAM_REQUEST { estimate } else { Message::Request(request.clone()).to_bytes().len() }
 }
 
 fn token(rng: &mut ChaCha20Rng, bytes: usize) -> String {
@@ -505,22 +705,6 @@ fn token(rng: &mut ChaCha20Rng, bytes: usize) -> String {
     let buffer = buffer.get_mut(..bytes.min(32)).unwrap_or_default();
     rng.fill_bytes(buffer);
     buffer.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Where a request goes next: its topmost Route, else its Request-URI (RFC 3261 section 8.1.2).
-///
-/// A peer that came by UDP and names `transport=tcp` in its Contact is answered by UDP: an ACK or BYE that is not sent for
-/// lack of TCP would leave it with a dead call.
-fn next_hop(request: &Request) -> Result<Resolve, Unreachable> {
-    let uri = match request.headers.typed::<Route>() {
-        Some(Ok(route)) => route.0.uri,
-        _ => request.uri.clone(),
-    };
-    let in_dialog = super::dialog::to_tag(&request.headers).is_some();
-    match Resolve::of(&uri) {
-        Err(Unreachable::Transport) if in_dialog && matches!(uri.scheme(), Scheme::Sip) => Resolve::by_udp(&uri),
-        found => found,
-    }
 }
 
 /// Puts a tag on the To of a response that has none.

@@ -64,7 +64,10 @@ impl Dialog {
             local_seq: 0,
             remote_seq: request.headers.typed::<CSeq>()?.ok().map(|cseq| cseq.sequence),
             routes: record_routes(&request.headers),
-            target: contact(&request.headers)?,
+            // RFC 2543 knew no From tag and needed no Contact: the caller's address is all there is then (RFC 4475 section
+            // 3.4.1).
+            target: contact(&request.headers)
+                .or_else(|| Some(from.uri.clone()).filter(|uri| from.tag().is_none() && uri.scheme().is_sip()))?,
         })
     }
 

@@ -11,9 +11,10 @@ use crate::transaction::{ClientId, Failure, ServerId};
 
 use super::auth::Attempt;
 use super::call::name_addr;
-use super::core::{Owner, Resolve};
+use super::core::Owner;
 use super::event::Event;
 use super::identity::{self, printable, uri_text};
+use super::ways::Resolve;
 use super::{AccountId, CommandError, UserAgent, callable, tel_to_sip};
 use crate::sip::body::content_type;
 
@@ -142,10 +143,11 @@ impl UserAgent {
             return Err(CommandError::TooManyMessages(waiting));
         }
         let has_password = config.is_some_and(|config| config.credentials.is_some());
-        let first = config.and_then(|config| config.route.first()).unwrap_or(&target);
-        let by_udp = Resolve::of(first).is_ok_and(|hop| hop.transport == Transport::Udp);
+        let route = self.core.routes(now, account);
+        let by_udp =
+            Resolve::of(route.first().unwrap_or(&target)).is_ok_and(|hop| hop.plain_transport() == Transport::Udp);
         let message = Outgoing { account, target, text, attempt: Attempt::default(), left: false };
-        let around = crate::sip::Message::Request(self.request_of(&message)).to_bytes().len() - message.text.len()
+        let around = crate::sip::Message::Request(self.request_of(now, &message)).to_bytes().len() - message.text.len()
             + ENVELOPE
             + if has_password { CREDENTIALS } else { 0 };
         let limit = if by_udp { MAX_REQUEST.saturating_sub(around) } else { MAX_TEXT };
@@ -156,6 +158,11 @@ impl UserAgent {
         self.messages.waiting.insert(self.messages.next, message);
         self.send_next(now);
         Ok(())
+    }
+
+    /// Whose a text is.
+    pub(super) fn message_account(&self, message: u32) -> Option<AccountId> {
+        self.messages.waiting.get(&message).and_then(|message| message.account)
     }
 
     /// Sends every text to whose address none is under way.
@@ -175,7 +182,7 @@ impl UserAgent {
         }
         for number in ready {
             let Some(message) = self.messages.waiting.get(&number) else { continue };
-            let (account, mut request) = (message.account, self.request_of(message));
+            let (account, mut request) = (message.account, self.request_of(now, message));
             let sequence = self.core.below(1 << 15) + 1;
             let (call_id, tag) = (self.core.token(16), self.core.token(8));
             let from = format!("{};tag={tag}", text(&request.headers, &HeaderName::From));
@@ -191,17 +198,18 @@ impl UserAgent {
 
     /// Whether the way of a request outside any dialog is known, and leads to the account's own server.
     fn goes_to_own_server(&self, now: Instant, account: AccountId, request: &Request) -> bool {
-        let route = self.core.config.accounts.get(account.0).and_then(|account| account.route.first());
-        let flow = Resolve::of(route.unwrap_or(&request.uri)).ok().and_then(|hop| self.core.flow_to(now, &hop));
+        let routes = self.core.routes(now, Some(account));
+        let flow =
+            Resolve::of(routes.first().unwrap_or(&request.uri)).ok().and_then(|hop| self.core.flow_to(now, &hop));
         flow.is_some_and(|flow| self.core.is_own_server(Some(account), flow.remote.ip()))
     }
 
     /// The MESSAGE, but for what is random in it. It has no Contact (RFC 3428 section 4).
-    fn request_of(&self, message: &Outgoing) -> Request {
+    fn request_of(&self, now: Instant, message: &Outgoing) -> Request {
         let account = message.account.and_then(|account| self.core.config.accounts.get(account.0));
         let mut request = Request::new(Method::Message, message.target.clone());
         let headers = &mut request.headers;
-        for route in account.map(|account| account.route.as_slice()).unwrap_or_default() {
+        for route in self.core.routes(now, message.account) {
             push(headers, HeaderName::Route, format!("<{route}>"));
         }
         push(headers, HeaderName::MaxForwards, "70");

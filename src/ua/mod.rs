@@ -4,58 +4,72 @@
 //! mutation, then drain all `poll_*` to empty:
 //!
 //! ```text
-//! handle_datagram | handle_timeout | handle_resolved | handle_transport_error | command
+//! handle_datagram | handle_timeout | handle_resolved | handle_transport_error | handle_network_change | command
 //!     -> poll_transmit*, poll_resolve*, poll_event*, then sleep until poll_timeout
 //! ```
 //!
-//! The parts: [`call`] (one call's life), [`registration`], [`subscription`] (event packages), [`message`] (texts), [`auth`]
-//! (credentials), [`dialog`], [`request`] (what every
+//! The parts: [`call`] (one call's life), [`registration`], `accounts` (which way it goes), `repair` (another network),
+//! [`subscription`] (event packages), [`message`] (texts), [`auth`] (credentials), [`dialog`], [`request`] (what every
 //! request must stand), and `core`, which they share.
 
+mod accounts;
 pub mod auth;
-mod bindings;
 pub mod call;
+mod calls;
 mod capabilities;
 mod cause;
 pub mod command;
 pub mod config;
 mod core;
 pub mod dialog;
+mod doorbell;
 pub mod event;
 pub mod identity;
 mod merged;
 pub mod message;
 mod outside;
+mod refer;
+mod referral;
 pub mod registration;
+mod repair;
+mod replaces;
+mod replacing;
 pub mod request;
 pub mod subscription;
 pub mod timer;
+mod ways;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::sip::salvage::{self, Salvaged};
 use crate::sip::transport::{Flow, Transmit};
-use crate::sip::{Limits, Message, Method, Response, Scheme, Uri, has_nul, is_answerable, parse_datagram};
+use crate::sip::{
+    CSeq, FramingError, HeaderName, Limits, Message, Method, ParseError, Request, Response, Scheme, TransactionKey,
+    Uri, is_answerable, parse_datagram, via,
+};
 use crate::transaction::{self, ClientId, Failure};
 
-use call::{Call, Dial, Plan};
+use call::{Call, Dial, Plan, TransferTo};
+use calls::Calls;
 use command::{MediaPorts, Reply};
-use registration::{NoAnswer, Registration, Step};
+use doorbell::Doorbell;
+use referral::{OpenReferral, Referral};
+use registration::{NoAnswer, Registration};
 
-pub use self::core::{Resolve, Screen, Unreachable};
+pub use self::core::Screen;
+pub use self::ways::{Resolve, Unreachable};
 pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
 pub use outside::Counters;
+pub use repair::NetworkChange;
 pub use timer::Timer;
 
-use self::core::{Core, Owner, Waiting};
+use self::core::{Core, Owner, Purpose, Waiting};
 use self::merged::Merged;
-
-/// The shortest pause before a registrar's address is asked for again; a random time of the same length is added.
-const RESOLVE_PAUSE: Duration = Duration::from_secs(15);
 
 /// A call's number: from 1, never reused. A person writes it `#1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -93,14 +107,19 @@ pub enum FollowUp {
 /// A SIP user agent: see the module's page.
 pub struct UserAgent {
     core: Core,
-    calls: BTreeMap<CallNo, Call>,
+    calls: Calls,
     plans: BTreeMap<CallNo, Plan>,
+    /// Requests to call someone that belong to no call.
+    referrals: BTreeMap<CallNo, OpenReferral>,
+    /// The dialogs of the last calls that are over, the newest first.
+    ended_dialogs: VecDeque<(Instant, replaces::DialogId)>,
     registrations: Vec<Registration>,
     subscriptions: subscription::Subscriptions,
     messages: message::Messages,
     /// Calls that came in and are over: a copy of their INVITE may still come by another way.
     merged: Merged,
     counters: Counters,
+    doorbell: Doorbell,
     quiet_told: bool,
 }
 
@@ -118,13 +137,16 @@ impl UserAgent {
             .collect();
         UserAgent {
             core,
-            calls: BTreeMap::new(),
+            calls: Calls::default(),
             plans: BTreeMap::new(),
+            referrals: BTreeMap::new(),
+            ended_dialogs: VecDeque::new(),
             registrations,
             subscriptions: subscription::Subscriptions::default(),
             messages: message::Messages::default(),
             merged: Merged::default(),
             counters: Counters::default(),
+            doorbell: Doorbell::default(),
             quiet_told: false,
         }
     }
@@ -145,22 +167,40 @@ impl UserAgent {
 
     /// A datagram came. What is no SIP message is dropped and counted.
     pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        match parse_datagram(Bytes::copy_from_slice(bytes), &Limits::datagram()) {
-            Ok(_) if has_nul(bytes) => {
-                self.counters.malformed += 1;
-                tracing::debug!(from = %flow.remote, "a datagram with a NUL in its header fields is dropped");
-            }
+        // Such is what others keep their way through a translator open with.
+        if bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
+        match read(bytes) {
+            Ok(_) if has_nul(bytes) => self.refuse_unread(flow, bytes, "NUL In Header Field"),
             Ok(Message::Request(request)) if !is_answerable(&request) => {
+                self.refuse_unread(flow, bytes, "Missing Header Field");
+            }
+            Ok(Message::Request(request)) if !names_a_transaction(&request) => {
+                self.refuse_unread(flow, bytes, "Bad Via");
+            }
+            // RFC 4475 section 3.2.1: the cookie alone; all such requests would be one transaction.
+            Ok(Message::Request(request)) if via::has_empty_branch(&request) => {
+                self.refuse_unread(flow, bytes, "Bad Branch");
+            }
+            Ok(Message::Response(response)) if !is_for_a_user_agent(&response) => {
                 self.counters.malformed += 1;
-                tracing::debug!(from = %flow.remote, "a request that can't be answered is dropped");
+                tracing::debug!(from = %flow.remote, "a response that no user agent may take is dropped");
             }
             Ok(message) => self.core.tx.handle_message(now, flow, message),
-            Err(error) => {
-                self.counters.malformed += 1;
-                tracing::debug!(from = %flow.remote, %error, "a datagram is dropped");
-            }
+            Err(error) => self.refuse_unread(flow, bytes, salvage::reason(&error)),
         }
         self.settle(now);
+    }
+
+    /// A datagram that can't be read. If it is a request that can be answered at all it gets 400, without a transaction:
+    /// the next that comes from there will be no better (RFC 4475 section 3.2.1).
+    fn refuse_unread(&mut self, flow: Flow, bytes: &[u8], reason: &str) {
+        self.counters.malformed += 1;
+        tracing::debug!(from = %flow.remote, reason, "a datagram can't be read");
+        if let Some(salvaged) = Salvaged::read(bytes) {
+            self.core.answer_statelessly(flow, salvaged, (400, reason), &[]);
+        }
     }
 
     /// The deadline has come that [`UserAgent::poll_timeout`] named.
@@ -171,6 +211,7 @@ impl UserAgent {
             match timer {
                 Timer::Transaction(_) => {}
                 Timer::Registration(account) => self.registration_due(account, now),
+                Timer::KeepAlive(account) => self.keep_alive(account, now),
                 Timer::Subscription(id) => self.subscription_due(now, id),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
@@ -180,11 +221,16 @@ impl UserAgent {
                 | Timer::Glare(call)
                 | Timer::Session(call)
                 | Timer::TransferSilent(call)
-                | Timer::TransferUnanswered(call) => {
+                | Timer::ReplacedLate(call)
+                | Timer::RedirectUnanswered(call) => {
                     if let Some(call) = self.calls.get_mut(&call) {
                         call.handle_timer(&mut self.core, now, timer);
                     }
                 }
+                Timer::TransferUnanswered(no) => match self.calls.get_mut(&no) {
+                    Some(call) if call.transfer_asked().is_some() => call.handle_timer(&mut self.core, now, timer),
+                    Some(_) | None => self.referral_expired(now, no),
+                },
             }
             self.settle(now);
         }
@@ -197,14 +243,26 @@ impl UserAgent {
             match waiting {
                 Waiting::Dial(no) => {
                     let Some(call) = self.calls.get_mut(&no) else { continue };
-                    match self.plans.get(&no).filter(|_| found) {
-                        Some(plan) => call.start(&mut self.core, now, plan),
-                        None => call.unresolved(&mut self.core, now, &query.host),
+                    match self.plans.get(&no) {
+                        // The account may have another proxy.
+                        Some(plan) if found || self.core.has_alternative(now, call.account, query) => {
+                            call.start(&mut self.core, now, plan);
+                        }
+                        Some(_) | None => call.unresolved(&mut self.core, now, &query.host),
                     }
                 }
                 Waiting::Register(_) if self.core.shutting_down => {}
-                Waiting::Register(account) if found => self.register(account, now),
-                Waiting::Register(account) => self.registrar_unknown(account, now, &query.host),
+                Waiting::Register(account) if found || self.core.has_alternative(now, Some(account), query) => {
+                    self.register(account, now);
+                }
+                Waiting::Register(account) => {
+                    self.no_way(account, now, format!("no address was found for {}", identity::printable(&query.host)));
+                }
+                Waiting::Repair(no) => {
+                    if let Some(call) = self.calls.get_mut(&no) {
+                        call.way_found(&mut self.core, now);
+                    }
+                }
                 Waiting::Subscribe(id) => self.subscription_resolved(now, id, found, &query.host),
                 Waiting::Request(owner, request) if found => self.core.send(now, owner, request),
                 Waiting::Request(owner, _) => self.core.failures.push_back((owner, Failure::Transport)),
@@ -217,8 +275,28 @@ impl UserAgent {
 
     /// The network refused what went by this way (an ICMP error).
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        self.flow_failed(now, flow);
         self.core.tx.handle_transport_error(now, flow);
         self.settle(now);
+    }
+
+    /// A connection could not be made, or has ended, for a reason that a person understands.
+    pub fn handle_connection_failure(&mut self, now: Instant, flow: Flow, reason: &str) {
+        if self.core.tx.handle_transport_error(now, flow) {
+            self.core.note_failure(&flow, reason);
+        }
+        self.settle(now);
+    }
+
+    /// Where a call of an account's to `target` goes first; `None`: nowhere that this build can reach.
+    pub fn first_hop(&self, now: Instant, account: Option<AccountId>, target: &Uri) -> Option<Resolve> {
+        let hop = Resolve::of(self.core.routes(now, account).first().unwrap_or(target)).ok()?;
+        ways::secured(hop, target).ok()
+    }
+
+    /// The way that is taken of several to one host: the first that has not failed a moment ago.
+    pub fn prefer(&self, now: Instant, flows: &[Flow]) -> Option<Flow> {
+        self.core.ways.prefer(now, flows)
     }
 
     // ---- what the person asks ----
@@ -238,7 +316,10 @@ impl UserAgent {
             Command::Dial { account, target, media } => {
                 return self.dial(now, account, target, media, None).map(Reply::Call);
             }
-            Command::Answer { call, media } => self.with_call(call, |call, core| call.answer(core, now, media))?,
+            Command::Answer { call, media } => {
+                self.with_call(call, |call, core| call.answer(core, now, media))?;
+                self.take_place(now, call);
+            }
             Command::OfferEarly { call, media } => {
                 self.with_call(call, |call, core| call.offer_early(core, now, media))?;
             }
@@ -259,17 +340,20 @@ impl UserAgent {
             Command::Resume { call } => self.with_call(call, |call, core| call.resume(core, now))?,
             Command::Transfer { call, target } => {
                 let target = callable(target)?;
-                self.with_call(call, |call, core| call.transfer(core, now, target))?;
+                self.with_call(call, |call, core| call.transfer(core, now, TransferTo::blind(&target)))?;
             }
             Command::AcceptTransfer { call, media } => return self.follow(now, call, media).map(Reply::Call),
-            Command::RefuseTransfer { call } => self.with_call(call, |call, core| {
-                if call.refuse_transfer(core, now) { Ok(()) } else { Err(call.no_transfer_asked()) }
-            })?,
+            Command::RefuseTransfer { call } => self.refuse_transfer(now, call)?,
+            Command::TransferWith { call, with } => self.transfer_with(now, call, with)?,
+            Command::AcceptRedirect { call } => self.with_call(call, |call, core| call.accept_redirect(core, now))?,
+            Command::RefuseRedirect { call } => self.with_call(call, |call, core| call.refuse_redirect(core, now))?,
+            Command::Move { call, media } => self.with_call(call, |call, core| call.move_to(core, now, media))?,
             Command::InfoDigit { call, digit, duration_ms } => {
                 self.with_call(call, |call, core| call.info_digit(core, now, digit, duration_ms))?;
             }
             Command::Register { account } => {
                 self.known(account)?;
+                self.with_registration(account, Registration::want);
                 self.register(account, now);
             }
             Command::Unregister { account } => {
@@ -301,6 +385,9 @@ impl UserAgent {
 
     fn shut_down(&mut self, now: Instant) {
         self.core.shutting_down = true;
+        for no in std::mem::take(&mut self.referrals).into_keys() {
+            self.core.timers.cancel(&Timer::TransferUnanswered(no));
+        }
         for call in self.calls.values_mut() {
             call.hang_up(&mut self.core, now);
         }
@@ -311,8 +398,11 @@ impl UserAgent {
         for place in 0..self.registrations.len() {
             self.core.forget_registering(AccountId(place));
         }
-        for registration in self.registrations.iter_mut().filter(|registration| registration.contact().is_some()) {
-            registration.unregister();
+        for registration in &mut self.registrations {
+            match registration.contact() {
+                Some(_) => registration.unregister(),
+                None => registration.give_up(),
+            }
         }
     }
 
@@ -383,14 +473,23 @@ impl UserAgent {
                 }
             }
         }
-        let over: Vec<CallNo> = self.calls.values().filter(|call| call.is_over()).map(|call| call.no).collect();
-        for no in over {
+        while let Some(no) = self.core.over.pop_front() {
             let call = self.calls.remove(&no);
+            if let Some(call) = &call {
+                self.core.forget_seen(call.call_id());
+            }
             self.plans.remove(&no);
-            if let Some(key) = call.as_ref().and_then(|call| call.invite_key.clone()) {
+            let Some(mut call) = call else { continue };
+            if let Some(key) = call.invite_key.clone() {
                 self.merged.remember(now, key);
             }
-            if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
+            if let Some(dialog) = call.ended_dialog() {
+                self.remember_ended(now, dialog);
+            }
+            if let Some(open) = call.open_referral() {
+                self.keep_referral(no, open);
+            }
+            if let Some((referrer, code)) = call.referrer.map(|referrer| (referrer, call.end_code())) {
                 // It has had no answer that could have been told.
                 self.follow_up(now, FollowUp::Notify { referrer, code, reason: String::new() });
             }
@@ -409,10 +508,19 @@ impl UserAgent {
     }
 
     fn handle_transaction(&mut self, now: Instant, event: transaction::Event) {
+        match &event {
+            transaction::Event::Request { flow, request, .. } if request.method != Method::Register => {
+                self.core.note_seen(&request.headers, flow);
+            }
+            transaction::Event::Response { flow, response, .. } if response.status.is_success() => {
+                self.core.note_seen(&response.headers, flow);
+            }
+            _ => {}
+        }
         match event {
             transaction::Event::Request { id, flow, request } => self.handle_request(now, id, flow, &request),
             transaction::Event::Ack { request, .. } => {
-                if let Some(call) = self.calls.values_mut().find(|call| call.has_dialog(&request.headers)) {
+                if let Some(call) = self.calls.find_mut(&request.headers, |call| call.has_dialog(&request.headers)) {
                     call.handle_ack(&mut self.core, now, &request);
                 }
             }
@@ -420,14 +528,19 @@ impl UserAgent {
             transaction::Event::Response { id, flow, response } => self.handle_response(now, id, flow, *response),
             transaction::Event::StrayResponse { response, .. } => {
                 if response.status.is_success() {
-                    for call in self.calls.values_mut().filter(|call| call.has_call_id(&response.headers)) {
-                        call.stray_2xx(&mut self.core, now, &response);
+                    for no in self.calls.with_call_id(&response.headers) {
+                        if let Some(call) = self.calls.get_mut(&no) {
+                            call.stray_2xx(&mut self.core, now, &response);
+                        }
                     }
                 }
             }
             transaction::Event::Failed { id, failure } => {
-                let owner = self.core.owner(id);
-                self.handle_failure(now, owner, failure);
+                if !self.send_elsewhere(now, id, None) {
+                    let owner = self.core.owner(id);
+                    self.note_why(id, owner);
+                    self.handle_failure(now, owner, failure);
+                }
             }
             transaction::Event::Unacknowledged { .. } | transaction::Event::ServerEnded { .. } => {}
             transaction::Event::ClientEnded { id } => self.core.forget_client(id),
@@ -435,6 +548,13 @@ impl UserAgent {
     }
 
     fn handle_response(&mut self, now: Instant, id: ClientId, flow: Flow, response: Response) {
+        if let Some(way) = self.core.tx.client_flow(id) {
+            if response.status.code() != 503 {
+                self.core.ways.wake(&way);
+            } else if self.send_elsewhere(now, id, retry_after(&response)) {
+                return;
+            }
+        }
         match self.core.owner(id) {
             Owner::Registration(account) => {
                 if let Some(registration) = self.registrations.get_mut(account.0) {
@@ -453,6 +573,41 @@ impl UserAgent {
             Owner::Subscription(subscription) => self.subscription_response(now, subscription, id, flow, &response),
             Owner::Message(message) => self.message_response(now, message, id, flow, &response),
             Owner::Nobody => {}
+        }
+    }
+
+    /// Sends a request that failed to the next target (RFC 3263 section 4.3); false: there is none, or nobody wants it.
+    fn send_elsewhere(&mut self, now: Instant, id: ClientId, pause: Option<Duration>) -> bool {
+        let account = match self.core.owner(id) {
+            Owner::Registration(account) => Some(account),
+            Owner::Call(no, purpose) => {
+                let Some(call) = self.calls.get_mut(&no) else { return false };
+                if purpose == Purpose::Invite && !call.may_go_elsewhere() {
+                    return false;
+                }
+                call.account
+            }
+            Owner::Subscription(subscription) => self.subscriptions.account_of(subscription),
+            Owner::Message(message) => self.message_account(message),
+            Owner::Nobody => None,
+        };
+        self.core.send_elsewhere(now, id, account, pause)
+    }
+
+    /// Gives the call or the registration whose request failed the reason that the network told.
+    fn note_why(&mut self, id: ClientId, owner: Owner) {
+        let words = self.core.tx.client_flow(id).and_then(|flow| self.core.failure_words(&flow));
+        match owner {
+            Owner::Registration(account) => {
+                self.core.reasons.remove(&account);
+                self.core.reasons.extend(words.map(|words| (account, words)));
+            }
+            Owner::Call(no, _) => {
+                if let Some(call) = self.calls.get_mut(&no) {
+                    call.network_words = words;
+                }
+            }
+            Owner::Subscription(_) | Owner::Message(_) | Owner::Nobody => {}
         }
     }
 
@@ -492,8 +647,9 @@ impl UserAgent {
     fn follow_up(&mut self, now: Instant, follow_up: FollowUp) {
         match follow_up {
             FollowUp::Notify { referrer, code, reason } => {
-                if let Some(call) = self.calls.get_mut(&referrer) {
-                    call.notify(&mut self.core, now, code, &reason);
+                match self.calls.get_mut(&referrer).filter(|call| call.follows_transfer()) {
+                    Some(call) => call.notify(&mut self.core, now, code, &reason),
+                    None => self.report(now, referrer, code, &reason),
                 }
             }
         }
@@ -512,86 +668,6 @@ impl UserAgent {
         self.registrations.get(account.0).map(|_| ()).ok_or(CommandError::NoSuchAccount)
     }
 
-    // ---- registration ----
-
-    /// Registers as soon as the way to the registrar is known, for our Contact depends on it.
-    fn register(&mut self, account: AccountId, now: Instant) {
-        let Some(server) = self.core.server(account) else {
-            let reason = format!("the registrar can't be reached: {}", Unreachable::Transport);
-            return self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: None });
-        };
-        match self.core.flow_to(now, &server) {
-            Some(flow) => {
-                let contact = Uri::parse(self.core.contact(Some(account), flow.local).into());
-                if let Ok(contact) = contact {
-                    self.with_registration(account, |registration| registration.start(&contact));
-                }
-            }
-            None => {
-                self.core.wait_for(server, Waiting::Register(account));
-            }
-        }
-    }
-
-    fn unregister(&mut self, account: AccountId) {
-        // While the registrar's name is being looked up the registration itself knows of nothing yet.
-        self.core.forget_registering(account);
-        self.with_registration(account, Registration::unregister);
-    }
-
-    fn registration_due(&mut self, account: AccountId, now: Instant) {
-        let Some(registration) = self.registrations.get_mut(account.0) else { return };
-        if registration.contact().is_some() {
-            registration.handle_deadline(now);
-        } else if !self.core.shutting_down {
-            self.register(account, now);
-        }
-    }
-
-    /// The registrar's address can't be found: it is asked for again after a while.
-    fn registrar_unknown(&mut self, account: AccountId, now: Instant, host: &str) {
-        let pause = RESOLVE_PAUSE + Duration::from_millis(u64::from(self.core.below(RESOLVE_PAUSE.as_millis() as u32)));
-        self.core.timers.set(Timer::Registration(account), now + pause);
-        let reason = format!("no address was found for {}", identity::printable(host));
-        self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: Some(pause) });
-    }
-
-    fn with_registration(&mut self, account: AccountId, act: impl FnOnce(&mut Registration)) {
-        if let Some(registration) = self.registrations.get_mut(account.0) {
-            act(registration);
-        }
-    }
-
-    /// Sends what the registrations have to send, tells what they have to tell, and notes when they are due.
-    fn pump_registrations(&mut self, now: Instant) {
-        let mut told = Vec::new();
-        for (place, registration) in self.registrations.iter_mut().enumerate() {
-            let account = AccountId(place);
-            while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
-                match step {
-                    Step::Event(event) => {
-                        told.push(event.clone());
-                        self.core.emit(event);
-                    }
-                    Step::Send(request) => self.core.send_register(now, account, *request),
-                }
-            }
-            match registration.poll_timeout() {
-                Some(at) => self.core.timers.set(Timer::Registration(account), at),
-                None if registration.contact().is_some() => self.core.timers.cancel(&Timer::Registration(account)),
-                None => {}
-            }
-        }
-        for event in told {
-            match event {
-                Event::Registered { account, contact, .. } => self.account_registered(now, account, &contact),
-                Event::RegistrationFailed { account, .. } => self.account_lost(account),
-                Event::Unregistered { account } => self.unsubscribe_account(now, account),
-                _ => {}
-            }
-        }
-    }
-
     // ---- calls ----
 
     fn dial(
@@ -600,7 +676,7 @@ impl UserAgent {
         account: Option<AccountId>,
         target: Uri,
         media: MediaPorts,
-        referred_by: Option<String>,
+        referral: Option<Referral>,
     ) -> Result<CallNo, CommandError> {
         if self.core.shutting_down {
             return Err(CommandError::ShuttingDown);
@@ -617,27 +693,15 @@ impl UserAgent {
             return Err(CommandError::Screened { target: identity::uri_text(&target), rule });
         }
         let no = self.core.new_call_no();
-        let (call, plan) = Call::dial(&mut self.core, now, Dial { account, target, media, referred_by }, no);
+        let (referred_by, replaces) = match referral {
+            Some(referral) => (referral.referred_by, referral.replaces),
+            None => (None, None),
+        };
+        let dial = Dial { account, target, media, referred_by, replaces };
+        let (call, plan) = Call::dial(&mut self.core, now, dial, no);
         self.calls.insert(no, call);
         self.plans.insert(no, plan);
         Ok(no)
-    }
-
-    /// Follows the transfer that the peer of `call` asked for.
-    fn follow(&mut self, now: Instant, no: CallNo, media: MediaPorts) -> Result<CallNo, CommandError> {
-        if self.calls.len() >= self.core.config.max_calls {
-            return Err(CommandError::TooManyCalls(self.calls.len()));
-        }
-        let call = self.calls.get(&no).ok_or(CommandError::NoSuchCall(no))?;
-        let (account, asked) = (call.account, call.transfer_asked()?);
-        let new = self.dial(now, account, asked.target, media, asked.referred_by)?;
-        if let Some(call) = self.calls.get_mut(&no) {
-            call.follow_transfer(&mut self.core);
-        }
-        if let Some(call) = self.calls.get_mut(&new) {
-            call.referrer = Some(no);
-        }
-        Ok(new)
     }
 }
 
@@ -658,4 +722,43 @@ fn tel_to_sip(target: Uri, account: Option<&config::Account>) -> Result<Uri, Com
     let host = account.and_then(|account| account.uri.host().map(ToString::to_string));
     host.and_then(|host| Uri::parse(format!("sip:{number}@{host};user=phone").into()).ok())
         .ok_or_else(|| CommandError::BadTarget(target.to_string()))
+}
+
+/// A datagram ends where it ends: the empty line after the last header field may be missing (RFC 5118 section 4.10's are so).
+fn read(datagram: &[u8]) -> Result<Message, ParseError> {
+    let limits = Limits::datagram();
+    match parse_datagram(Bytes::copy_from_slice(datagram), &limits) {
+        Err(ParseError::Framing(FramingError::NoHeaderTerminator)) if datagram.ends_with(b"\r\n") => {
+            parse_datagram([datagram, b"\r\n"].concat().into(), &limits)
+        }
+        result => result,
+    }
+}
+
+/// How long a 503 asks to be left alone.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let text = crate::sip::text(&response.headers, &HeaderName::RetryAfter);
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().map(Duration::from_secs)
+}
+
+/// Whether there is a NUL before the body other than as a quoted pair, where alone it may stand (RFC 3261 section 25.1).
+fn has_nul(message: &[u8]) -> bool {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(message.len());
+    let mut escaped = false;
+    message.iter().take(end).any(|byte| {
+        let bare = *byte == 0 && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        bare
+    })
+}
+
+/// Whether a request's transaction can be told from others, and its answer find its way (RFC 3261 section 17.2.3).
+fn names_a_transaction(request: &Request) -> bool {
+    TransactionKey::from_request(request).is_some()
+}
+
+/// Whether a response may be for us: one hop, whose Via is ours (RFC 3261 section 8.1.3.3), and a CSeq that can be read.
+fn is_for_a_user_agent(response: &Response) -> bool {
+    via::hops(&response.headers) <= 1 && matches!(response.headers.typed::<CSeq>(), Some(Ok(_)))
 }

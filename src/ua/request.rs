@@ -1,7 +1,7 @@
 //! What every request from outside must stand (RFC 3261 section 8.2), and what is said outside any dialog.
 
 use crate::sip::body::Content;
-use crate::sip::{HeaderName, Method, Request, Scheme, text, tokens, validate};
+use crate::sip::{ContactValue, HeaderName, Headers, Method, Request, Scheme, text, text_list, tokens, validate};
 
 use super::capabilities::{self, ACCEPT, ALLOW};
 
@@ -26,15 +26,25 @@ impl Objection {
     }
 }
 
-/// The checks of RFC 3261 section 8.2, in its order; `None`: the request may be looked at.
+/// The checks of RFC 3261 section 8.2, in its order, after those of the message itself; `None`: the request may be looked
+/// at. What each message of RFC 4475 gets stands in `tests/scenarios/rfc4475_torture.rs`.
 pub fn inspect(request: &Request) -> Option<Objection> {
-    if let Some(finding) = sipx_findings(request) {
-        return Some(finding);
+    let findings = validate::validate_request(request);
+    if let Some(objection) = findings.iter().find_map(syntax_objection) {
+        return Some(objection);
+    }
+    if bad_contact(&request.headers) {
+        return Some(Objection::new(400, "Bad Contact"));
+    }
+    // RFC 4475 section 3.1.2.18: 501 before the CSeq's method, for nobody knows what an unknown method's CSeq may be.
+    if matches!(request.method, Method::Other(_)) && !capabilities::takes(&request.method) {
+        return Some(Objection::with(501, "Not Implemented", HeaderName::Allow, ALLOW.to_owned()));
+    }
+    if findings.contains(&validate::Finding::CSeqMethodMismatch) {
+        return Some(Objection::new(400, "CSeq Method Mismatch"));
     }
     if !capabilities::takes(&request.method) {
-        let unknown = matches!(request.method, Method::Other(_));
-        let (code, reason) = if unknown { (501, "Not Implemented") } else { (405, "Method Not Allowed") };
-        return Some(Objection::with(code, reason, HeaderName::Allow, ALLOW.to_owned()));
+        return Some(Objection::with(405, "Method Not Allowed", HeaderName::Allow, ALLOW.to_owned()));
     }
     if !matches!(request.uri.scheme(), Scheme::Sip | Scheme::Sips | Scheme::Tel) {
         return Some(Objection::new(416, "Unsupported URI Scheme"));
@@ -42,11 +52,15 @@ pub fn inspect(request: &Request) -> Option<Objection> {
     if request.method == Method::Cancel {
         return None;
     }
-    // RFC 3261 section 8.2.2.3.
-    let required = tokens(&request.headers, &HeaderName::Require);
+    // RFC 3261 section 8.2.2.3. The tags go back as they came.
+    let required = text_list(&request.headers, &HeaderName::Require);
     let unknown: Vec<String> = required.into_iter().filter(|tag| !capabilities::extends(tag)).collect();
     if !unknown.is_empty() {
         return Some(Objection::with(420, "Bad Extension", HeaderName::Unsupported, unknown.join(", ")));
+    }
+    // RFC 3891 section 3.
+    if request.method != Method::Invite && request.headers.count(&HeaderName::Replaces) > 0 {
+        return Some(Objection::new(400, "Replaces In Another Request"));
     }
     if matches!(request.method, Method::Invite | Method::Update)
         && let Some(least) = super::call::too_short(request)
@@ -54,7 +68,64 @@ pub fn inspect(request: &Request) -> Option<Objection> {
         let least = least.as_secs().to_string();
         return Some(Objection::with(422, "Session Interval Too Small", HeaderName::MinSe, least));
     }
-    content_objection(request)
+    content_objection(request).or_else(|| accept_objection(request))
+}
+
+/// What the library finds wrong with a message that it has read, and how each is answered.
+fn syntax_objection(finding: &validate::Finding) -> Option<Objection> {
+    use validate::Finding;
+    match finding {
+        Finding::UnsupportedVersion => Some(Objection::new(505, "Version Not Supported")),
+        // A missing Max-Forwards is common among old user agents, and harmless to who is the last to receive it; one out of
+        // range may be taken as missing (RFC 4475 section 3.1.2.4).
+        Finding::MissingRequiredHeader("Max-Forwards") | Finding::MalformedRequiredHeader("Max-Forwards") => None,
+        Finding::MissingRequiredHeader(_) => Some(Objection::new(400, "Missing Header Field")),
+        Finding::MalformedRequiredHeader(name) => Some(Objection::new(400, malformed(name))),
+        Finding::RepeatedSingleValueHeader(_) => Some(Objection::new(400, "Repeated Header Field")),
+        // RFC 3261 section 19.1.1; RFC 4475 section 3.1.2.11.
+        Finding::RequestUriHasHeaders => Some(Objection::new(400, "Header Fields In Request-URI")),
+        // Later, and behind the unknown method.
+        Finding::CSeqMethodMismatch => None,
+        // The library's enum may grow.
+        _ => Some(Objection::new(400, "Bad Request")),
+    }
+}
+
+/// The reason phrase for a header field that can't be read.
+fn malformed(name: &str) -> &'static str {
+    match name {
+        "To" => "Bad To",
+        "From" => "Bad From",
+        "Call-ID" => "Bad Call-ID",
+        "CSeq" => "Bad CSeq",
+        "Via" => "Bad Via",
+        _ => "Bad Header Field",
+    }
+}
+
+/// Whether a Contact can't be read: dialogs and bindings hang on it. RFC 3261 section 20: a URI with a question mark must be
+/// in angle brackets, for nobody can tell otherwise what belongs to it (RFC 4475 section 3.1.2.13).
+fn bad_contact(headers: &Headers) -> bool {
+    headers.typed_all::<ContactValue>().any(|contact| contact.is_err())
+        || headers.get_all(&HeaderName::Contact).any(|row| {
+            let value = row.value();
+            !value.contains(&b'<') && value.contains(&b'?')
+        })
+}
+
+/// RFC 3261 section 20.1: without application/sdp among what the caller accepts no INVITE can be answered (RFC 4475 section
+/// 3.3.15).
+fn accept_objection(request: &Request) -> Option<Objection> {
+    let takes_sdp = |range: &String| {
+        let kind = range.split(';').next().unwrap_or_default().trim();
+        matches!(kind, "application/sdp" | "application/*" | "*/*")
+    };
+    let ranges = tokens(&request.headers, &HeaderName::Accept);
+    if request.method != Method::Invite || ranges.is_empty() || ranges.iter().any(takes_sdp) {
+        return None;
+    }
+    let warning = "399 offhook \"only application/sdp can be sent\"".to_owned();
+    Some(Objection::with(406, "Not Acceptable", HeaderName::Warning, warning))
 }
 
 /// RFC 3261 section 8.2.3: bodies that we can't read.
@@ -73,19 +144,6 @@ fn content_objection(request: &Request) -> Option<Objection> {
     }
     let accept = ACCEPT.to_owned();
     Some(Objection::with(415, "Unsupported Media Type", HeaderName::Accept, accept))
-}
-
-fn sipx_findings(request: &Request) -> Option<Objection> {
-    let findings = crate::sip::validate::validate_request(request);
-    // A missing Max-Forwards is common among old user agents, and harmless to who is the last to receive it.
-    let finding = findings.into_iter().find(|finding| !finding.is_repairable())?;
-    match finding {
-        validate::Finding::UnsupportedVersion => Some(Objection::new(505, "Version Not Supported")),
-        validate::Finding::MissingRequiredHeader(_) => Some(Objection::new(400, "Missing Header Field")),
-        validate::Finding::CSeqMethodMismatch => Some(Objection::new(400, "CSeq Method Mismatch")),
-        validate::Finding::RequestUriHasHeaders => Some(Objection::new(400, "Header Fields In Request-URI")),
-        _ => Some(Objection::new(400, "Bad Request")),
-    }
 }
 
 /// The reason phrase of a status code, as RFC 3261 section 21 has it.

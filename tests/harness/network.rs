@@ -53,6 +53,8 @@ pub struct Network {
     wire: BTreeMap<(Instant, u64), Datagram>,
     rng: ChaCha20Rng,
     link: Link,
+    /// Nothing reaches this one, and nothing leaves it.
+    cut_off: Option<SocketAddr>,
     sent: u64,
 }
 
@@ -67,7 +69,7 @@ impl Network {
             Node { ua: UserAgent::new(now, config, key), address, events: Vec::new() }
         });
         let rng = ChaCha20Rng::seed_from_u64(seed);
-        Network { now, nodes: nodes.collect(), wire: BTreeMap::new(), rng, link, sent: 0 }
+        Network { now, nodes: nodes.collect(), wire: BTreeMap::new(), rng, link, cut_off: None, sent: 0 }
     }
 
     pub fn command(&mut self, place: usize, command: Command) -> Result<Reply, CommandError> {
@@ -164,6 +166,11 @@ impl Network {
         }
     }
 
+    /// From now on nothing reaches a user agent, and nothing leaves it.
+    pub fn lose_everything(&mut self, place: usize) {
+        self.cut_off = Some(self.nodes[place].address);
+    }
+
     fn chance(&mut self, percent: u32) -> bool {
         self.rng.next_u32() % 100 < percent
     }
@@ -171,7 +178,7 @@ impl Network {
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: bytes::Bytes) {
         let copies = 1 + u32::from(self.chance(self.link.double));
         for _ in 0..copies {
-            if self.chance(self.link.loss) {
+            if self.chance(self.link.loss) || self.cut_off.is_some_and(|cut| cut == from || cut == to) {
                 continue;
             }
             let late = if self.chance(self.link.reorder) { self.rng.next_u32() % LATE } else { 0 };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use offhook::sip::transport::{Flow, Transport};
 use offhook::sip::{Limits, Message, Uri, parse_datagram};
-use offhook::ua::{CallNo, Command, CommandError, Config, Event, Resolve, Timer, UserAgent};
+use offhook::ua::{CallNo, Command, CommandError, Config, Event, NetworkChange, Resolve, Timer, UserAgent};
 
 use super::{ACCOUNT, MEDIA, Peer, uri};
 use offhook::ua::command::Reply;
@@ -24,7 +24,15 @@ pub struct World {
     pub ua: UserAgent,
     pub now: Instant,
     local: SocketAddr,
+    /// The address that others see, behind a translator.
+    pub source: Option<SocketAddr>,
+    /// Keep-alives sent.
+    pub kept_alive: u32,
+    /// Addresses that it has had.
+    left: Vec<SocketAddr>,
     names: HashMap<String, SocketAddr>,
+    /// Further addresses of a name, tried after its first.
+    further: HashMap<String, Vec<SocketAddr>>,
     /// Names are answered at once.
     resolves: bool,
     unresolved: VecDeque<Resolve>,
@@ -52,7 +60,11 @@ impl Phone {
             ua: UserAgent::new(start, config, [seed; 32]),
             now: start,
             local: "192.0.2.101:5060".parse().unwrap(),
+            source: None,
+            kept_alive: 0,
+            left: Vec::new(),
             names: names.into_iter().map(|(name, at)| (name.to_owned(), at.parse().unwrap())).collect(),
+            further: HashMap::new(),
             resolves: true,
             unresolved: VecDeque::new(),
             inboxes: BTreeMap::new(),
@@ -166,15 +178,40 @@ impl Phone {
 
     /// The network refuses what goes to `remote`.
     pub fn refuse(&self, remote: &str) {
+        self.refuse_by(Transport::Udp, remote);
+    }
+
+    /// The network refuses what goes to `remote` by this transport.
+    pub fn refuse_by(&self, transport: Transport, remote: &str) {
         let mut world = self.world();
-        let (now, flow) = (world.now, world.flow(remote.parse().unwrap()));
+        let (now, flow) = (world.now, Flow { transport, ..world.flow(remote.parse().unwrap()) });
         world.ua.handle_transport_error(now, flow);
+        world.drain();
+    }
+
+    /// The machine has another address from now on; nobody has noticed.
+    pub fn move_to(&self, address: &str) {
+        let mut world = self.world();
+        let left = std::mem::replace(&mut world.local, address.parse().unwrap());
+        world.left.push(left);
+    }
+
+    /// Somebody has noticed.
+    pub fn change_network(&self, change: NetworkChange) {
+        let mut world = self.world();
+        let now = world.now;
+        world.ua.handle_network_change(now, change);
         world.drain();
     }
 
     /// Names are left unanswered until [`Phone::resolve`].
     pub fn stop_resolving(&self) {
         self.world().resolves = false;
+    }
+
+    /// A name has one more address, at its end.
+    pub fn also_at(&self, host: &str, address: &str) {
+        self.world().further.entry(host.to_owned()).or_default().push(address.parse().unwrap());
     }
 
     /// Answers the next name that waits: with its address, or with nothing.
@@ -273,7 +310,7 @@ impl Phone {
         assert_eq!(world.ua.transactions(), (0, 0), "client and server transactions are left");
         match world.ua.poll_timeout() {
             None => assert!(world.ua.is_quiescent()),
-            Some((_, Timer::Registration(_) | Timer::Subscription(_))) => {}
+            Some((_, Timer::Registration(_) | Timer::KeepAlive(_) | Timer::Subscription(_))) => {}
             Some((_, timer)) => panic!("{timer:?} is left"),
         }
         assert!(world.unresolved.is_empty(), "{:?} waits for an answer", world.unresolved);
@@ -288,7 +325,10 @@ impl World {
     fn answer(&mut self, query: &Resolve, found: bool) {
         let ip = query.host.parse().ok().map(|ip| SocketAddr::new(ip, query.port.unwrap_or(5060)));
         let address = ip.or_else(|| self.names.get(&query.host).copied());
-        let flows = address.filter(|_| found).map(|address| self.flow(address)).into_iter().collect();
+        let further = self.further.get(&query.host).into_iter().flatten().copied();
+        let transport = query.plain_transport();
+        let addresses = address.into_iter().chain(further).filter(|_| found);
+        let flows = addresses.map(|address| Flow { transport, ..self.flow(address) }).collect();
         let now = self.now;
         self.ua.handle_resolved(now, query, flows);
     }
@@ -296,7 +336,12 @@ impl World {
     fn drain(&mut self) {
         loop {
             while let Some(out) = self.ua.poll_transmit() {
-                assert_eq!(out.flow.local, self.local);
+                // Transactions that began before the phone moved keep to their way.
+                assert!(out.flow.local == self.local || self.left.contains(&out.flow.local), "{}", out.flow.local);
+                if out.bytes.as_ref() == b"\r\n\r\n" {
+                    self.kept_alive += 1;
+                    continue;
+                }
                 let message = parse_datagram(out.bytes.clone(), &Limits::datagram())
                     .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&out.bytes)));
                 self.inboxes.entry(out.flow.remote).or_default().push_back(message);

@@ -11,7 +11,9 @@
 
 mod calls;
 mod load;
+mod malformed;
 mod registration;
 mod rig;
+mod soak;
 mod sound;
 mod transfer;

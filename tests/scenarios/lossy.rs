@@ -10,7 +10,7 @@ use offhook::ua::{CallNo, Command, Config};
 use crate::harness::network::{BAD, Link, Network, PERFECT, REGISTRAR};
 use crate::harness::*;
 
-const SEEDS: u64 = 50;
+const SEEDS: u64 = 200;
 /// Longer than any transaction tries.
 const PATIENCE: Duration = s_const(60);
 
@@ -25,7 +25,8 @@ fn on_networks(phones: usize, flow: impl Fn(&mut Network)) {
 
 fn with_config(config: Config, phones: usize, flow: impl Fn(&mut Network)) {
     let run = |seed: u64, link: Link| {
-        let configs = vec![config.clone(); phones];
+        let config = Config { max_calls: 3, ..config.clone() };
+        let configs = vec![config; phones];
         let mut network = Network::new(seed, link, configs);
         flow(&mut network);
         network.assert_quiescent();
@@ -264,6 +265,108 @@ fn a_phone_that_calls_itself() {
         network.advance(s(5));
         network.command(0, Command::Hangup { call: ours }).unwrap();
         ended(network, 0, theirs);
+    });
+}
+
+#[test]
+fn nobody_answers() {
+    on_networks(2, |network| {
+        let ours = network.dial(0, 1);
+        let theirs = incoming(network, 1);
+        // Its own ring time, 120 s: 480.
+        network.advance(s(121));
+        assert_eq!(ended(network, 1, theirs), (EndedBy::Timeout, Some(480)));
+        assert_eq!(ended(network, 0, ours), (EndedBy::Remote, Some(480)));
+    });
+}
+
+#[test]
+fn nobody_is_there() {
+    on_networks(1, |network| {
+        let target = uri("sip:nobody@10.0.0.99:5060");
+        let dial = Command::Dial { account: None, target, media: MEDIA };
+        network.command(0, dial).unwrap();
+        told(network, 0, |event| matches!(event, Event::Ended { by: EndedBy::Timeout, code: Some(408), .. }));
+    });
+}
+
+#[test]
+fn a_full_phone_is_busy() {
+    on_networks(3, |network| {
+        // Three calls are up at phone 1; the fourth is refused.
+        let calls: Vec<_> = (0..3).map(|_| call(network, 0, 1)).collect();
+        let fourth = network.dial(2, 1);
+        assert_eq!(ended(network, 2, fourth), (EndedBy::Remote, Some(486)));
+        for (ours, theirs) in calls {
+            network.command(0, Command::Hangup { call: ours }).unwrap();
+            assert_eq!(ended(network, 1, theirs).0, EndedBy::Remote);
+        }
+    });
+}
+
+#[test]
+fn digits_come_in_order_and_once() {
+    on_networks(2, |network| {
+        let (ours, theirs) = call(network, 0, 1);
+        for digit in "147*".chars() {
+            network.command(0, Command::InfoDigit { call: ours, digit, duration_ms: 160 }).unwrap();
+            network.advance(s(40));
+        }
+        let told = |event: &Event| match event {
+            Event::Digit { digit, .. } => Some(*digit),
+            _ => None,
+        };
+        let digits: String = network.nodes[1].events.iter().filter_map(told).collect();
+        assert_eq!(digits, "147*");
+        network.command(1, Command::Hangup { call: theirs }).unwrap();
+        assert_eq!(ended(network, 0, ours).0, EndedBy::Remote);
+    });
+}
+
+#[test]
+fn a_transfer_is_not_wanted() {
+    on_networks(3, |network| {
+        let (theirs, ours) = call(network, 1, 0);
+        let target = uri("sip:phone@10.0.0.3:5060");
+        network.command(0, Command::Transfer { call: ours, target }).unwrap();
+        told(network, 1, |event| matches!(event, Event::TransferDue { .. }));
+        network.command(1, Command::RefuseTransfer { call: theirs }).unwrap();
+        told(network, 0, |event| {
+            matches!(event, Event::Transfer { stage: TransferStage::Failed, code: Some(603), .. })
+        });
+        told(network, 0, |event| matches!(event, Event::Resumed { .. }));
+        network.command(1, Command::Hangup { call: theirs }).unwrap();
+        assert_eq!(ended(network, 0, ours).0, EndedBy::Remote);
+    });
+}
+
+#[test]
+fn shut_down_in_the_middle_of_everything() {
+    on_networks(3, |network| {
+        // One call stands, one is held, one rings.
+        let (_, theirs) = call(network, 0, 1);
+        let (held, _) = call(network, 0, 2);
+        network.command(0, Command::Hold { call: held }).unwrap();
+        let ringing = network.dial(2, 0);
+        incoming(network, 0);
+        network.command(0, Command::Shutdown).unwrap();
+        assert_eq!(ended(network, 1, theirs).0, EndedBy::Remote);
+        assert_eq!(ended(network, 2, ringing).1, Some(480));
+        told(network, 0, |event| matches!(event, Event::Quiet));
+    });
+}
+
+#[test]
+fn the_other_side_goes_away() {
+    on_networks(2, |network| {
+        let (ours, theirs) = call(network, 0, 1);
+        network.advance(s(10));
+        network.lose_everything(1);
+        // The hold is never answered: 408 ends the call (RFC 3261 section 12.2.1.2).
+        network.command(0, Command::Hold { call: ours }).unwrap();
+        assert_eq!(ended(network, 0, ours), (EndedBy::Timeout, Some(408)));
+        network.command(1, Command::Hangup { call: theirs }).unwrap();
+        assert_eq!(ended(network, 1, theirs).0, EndedBy::Local);
     });
 }
 

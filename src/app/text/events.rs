@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::app::calls::Call;
 use crate::app::log::Level;
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{CallRef, DeviceState, Direction, Kind, LampState, Registration};
+use crate::phone::event::{CallRef, DeviceState, Direction, Kind, LampState, NetworkCause, Registration};
 use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
 use super::{TRANSFERRED, duration, media_lost, missed, of_account, outcome, transfer};
@@ -66,6 +66,9 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
             (level, format!("{} {}", who(call), transfer(*stage, *code)))
         }
         Kind::TransferRequest { call, to, .. } => (Level::Warning, format!("{} asks you to call {to}", who(call))),
+        Kind::TransferExpired { .. } => return None,
+        Kind::Replaced { call, by } => (Level::Info, format!("{} goes on as {by}", who(call))),
+        Kind::RedirectRequest { call, to, .. } => (Level::Warning, format!("{} is to be called at {to}", who(call))),
         // Digits that we send may be a secret: the keypad shows them, the log does not.
         Kind::Dtmf { direction: Direction::Sent, .. } => return None,
         Kind::Dtmf { call, digit, direction: Direction::Received } => {
@@ -89,6 +92,14 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
             let is_failure = !answered && *by != EndedBy::Local || *by == EndedBy::Transport;
             (if is_failure { Level::Error } else { Level::Info }, line)
         }
+        Kind::NetworkChanged { cause, from, to } => {
+            let level = match cause {
+                NetworkCause::Lost => Level::Error,
+                NetworkCause::Address | NetworkCause::Back | NetworkCause::Sleep => Level::Warning,
+            };
+            (level, network(*cause, from.as_deref(), to.as_deref()))
+        }
+        Kind::Moved { call, address } => (Level::Good, format!("{} goes on from {address}", who(call))),
         Kind::MessageWaiting { new, old, .. } => (Level::Info, format!("voice messages: {new} new, {old} old")),
         Kind::Lamp(lamp) => (Level::Info, format!("{} {}", lamp_name(lamp), lamp_state(lamp.state))),
         Kind::SubscriptionFailed { account, package, uri, reason, .. } => {
@@ -135,6 +146,17 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::Device { role, name, state, detail } => return device(*role, name, *state, detail.as_deref()),
         Kind::Error { message, .. } => (Level::Error, message.clone()),
     })
+}
+
+/// What has become of the network.
+fn network(cause: NetworkCause, from: Option<&str>, to: Option<&str>) -> String {
+    let to = to.unwrap_or("no address");
+    match cause {
+        NetworkCause::Address => format!("network changed: {} is now {to}, registering again", from.unwrap_or("it")),
+        NetworkCause::Lost => "no network: calls and accounts wait for it".into(),
+        NetworkCause::Back => format!("network is back ({to}), registering again"),
+        NetworkCause::Sleep => format!("awake again ({to}), registering again"),
+    }
 }
 
 fn lamp_name(lamp: &LampState) -> &str {

@@ -58,6 +58,11 @@ impl Call {
         &self.sockets
     }
 
+    /// Other sockets from now on; the answer is the old ones.
+    pub fn replace_sockets(&mut self, sockets: Sockets) -> Sockets {
+        std::mem::replace(&mut self.sockets, sockets)
+    }
+
     /// Whether its sound belongs into the speaker.
     pub fn is_heard(&self) -> bool {
         self.media.as_ref().is_some_and(|media| media.receive_audio)

@@ -55,6 +55,11 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// Whose a subscription is.
+    pub fn account_of(&self, id: SubscriptionId) -> Option<AccountId> {
+        self.list.get(&id).map(|subscription| subscription.account)
+    }
+
     /// Whether no goodbye waits for its answer.
     pub fn is_idle(&self) -> bool {
         !self.list.values().any(Subscription::says_goodbye)
@@ -367,7 +372,8 @@ impl UserAgent {
                 let last = self.subscriptions.reregistered.get(&account);
                 if last.is_none_or(|last| now.saturating_duration_since(*last) >= REREGISTER_PAUSE) {
                     self.subscriptions.reregistered.insert(account, now);
-                    self.with_registration(account, registration::Registration::refresh);
+                    self.with_registration(account, registration::Registration::want);
+                    self.register(account, now);
                 }
             }
             reg::Ended::After(pause) => {

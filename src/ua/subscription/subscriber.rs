@@ -9,7 +9,6 @@
 
 mod time;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,9 +18,10 @@ use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, push
 use crate::transaction::{ClientId, Failure, ServerId};
 
 use super::super::auth::Attempt;
-use super::super::core::{Core, Owner, Resolve, Waiting};
+use super::super::core::{Core, Owner, Waiting};
 use super::super::dialog::{Dialog, to_tag};
 use super::super::identity::printable;
+use super::super::ways::Resolve;
 use super::super::{AccountId, SubscriptionId};
 use super::content::{Change, Content, Package};
 use super::state::{Name, State, retry_after, seconds};
@@ -96,7 +96,7 @@ pub struct Subscription {
     local_tag: String,
     /// The CSeq number of the last SUBSCRIBE.
     seq: u32,
-    local: Option<SocketAddr>,
+    local: Option<Flow>,
     dialog: Option<Dialog>,
     attempt: Attempt,
     /// A SUBSCRIBE has had no final response, since then.
@@ -210,9 +210,7 @@ impl Subscription {
         self.too_brief = 0;
         self.attempt = Attempt::default();
         self.content.restart();
-        let account = cx.config.accounts.get(self.account.0)?;
-        let first = account.route.first().unwrap_or(&self.resource);
-        let hop = match Resolve::of(first) {
+        let hop = match Resolve::of(cx.routes(now, Some(self.account)).first().unwrap_or(&self.resource)) {
             Ok(hop) => hop,
             Err(error) => return Some(self.give_up(None, error.to_string())),
         };
@@ -239,11 +237,11 @@ impl Subscription {
 
     fn send_first(&mut self, cx: &mut Core, now: Instant, flow: Flow) {
         let Some(account) = cx.config.accounts.get(self.account.0) else { return };
-        self.local = Some(flow.local);
+        self.local = Some(flow);
         self.seq += 1;
         let mut request = Request::new(Method::Subscribe, self.resource.clone());
         let headers = &mut request.headers;
-        for route in &account.route {
+        for route in cx.routes(now, Some(self.account)) {
             push(headers, HeaderName::Route, format!("<{route}>"));
         }
         push(headers, HeaderName::MaxForwards, "70");
@@ -302,7 +300,11 @@ impl Subscription {
     /// What every SUBSCRIBE has besides its place in the dialog.
     fn describe(&self, cx: &Core, request: &mut Request, expires: Duration) {
         if let Some(local) = self.local {
-            set(&mut request.headers, HeaderName::Contact, format!("<{}>", cx.contact(Some(self.account), local)));
+            set(
+                &mut request.headers,
+                HeaderName::Contact,
+                format!("<{}>", cx.call_contact(Some(self.account), &local)),
+            );
         }
         push(&mut request.headers, HeaderName::Event, self.package.name());
         push(&mut request.headers, HeaderName::Accept, self.package.accept());

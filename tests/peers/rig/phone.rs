@@ -137,6 +137,21 @@ impl Phone {
         found.map(|value| value.expect("all were found"))
     }
 
+    /// The memory that it holds (VmRSS, in KB) and how many files it has open.
+    pub fn resources(&self) -> (u64, usize) {
+        let folder = format!("/proc/{}", self.process.id());
+        let status = fs::read_to_string(format!("{folder}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let memory = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        (memory, fs::read_dir(format!("{folder}/fd")).expect("it runs").count())
+    }
+
+    /// A snapshot of everything.
+    pub fn state(&mut self) -> Value {
+        self.tell("state");
+        self.expect("state")
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: i32) {
         self.process.signal(signal);

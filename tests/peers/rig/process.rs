@@ -41,6 +41,11 @@ impl Process {
         Process { child, log: log.to_owned() }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: i32) {
         unsafe { libc::kill(self.child.id().cast_signed(), signal) };

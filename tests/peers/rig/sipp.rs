@@ -25,11 +25,29 @@ impl Rig {
         self.sipp("uas", include_str!("../configs/uas.xml"), calls, &["-p", "5991", "-mp", "32000"], &[])
     }
 
+    /// Says a scenario of nonsense to `port`, `times` times.
+    pub fn sipp_says(&self, name: &'static str, scenario: &str, port: u16, times: u32) -> Sipp {
+        let to = format!("127.0.0.1:{port}");
+        self.sipp_to(&to, name, scenario, times, &["-p", "5992", "-mp", "34000", "-r", "50"], &[])
+    }
+
     fn sipp(&self, name: &'static str, scenario: &str, calls: u32, options: &[&str], more: &[&str]) -> Sipp {
+        self.sipp_to("127.0.0.1:5060", name, scenario, calls, options, more)
+    }
+
+    fn sipp_to(
+        &self,
+        to: &str,
+        name: &'static str,
+        scenario: &str,
+        calls: u32,
+        options: &[&str],
+        more: &[&str],
+    ) -> Sipp {
         let file = self.folder.join(format!("{name}.xml"));
         fs::write(&file, scenario).expect("a file");
         let mut command = Command::new("sipp");
-        command.arg("-sf").arg(&file).arg("127.0.0.1:5060").args(["-i", "127.0.0.1", "-m", &calls.to_string()]);
+        command.arg("-sf").arg(&file).arg(to).args(["-i", "127.0.0.1", "-m", &calls.to_string()]);
         command.args(options).args(more);
         // Without a terminal; each wait has an end.
         command.args(["-nostdin", "-recv_timeout", "8000", "-timeout", "90", "-timeout_error"]);

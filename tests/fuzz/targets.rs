@@ -1,0 +1,206 @@
+//! What the fuzz targets do with their octets: the same functions under cargo-fuzz (`fuzz/`) and in plain loops (`main.rs`).
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use offhook::media;
+use offhook::sdp::{Capabilities, HoldStyle, Intent, LocalMedia, Session};
+use offhook::sip::transport::{Flow, Transport};
+use offhook::ua::command::MediaPorts;
+use offhook::ua::config::{AutoAnswer, TransferPolicy};
+use offhook::ua::{CallNo, Command, Config, UserAgent};
+
+const PEER: &str = "192.0.2.201:5060";
+const PHONE: &str = "192.0.2.101:5060";
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.201\r\ns=-\r\nc=IN IP4 192.0.2.201\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8 101\r\n\
+                   a=rtpmap:101 telephone-event/8000\r\n";
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+fn capabilities() -> Capabilities {
+    Capabilities::from_names(["opus", "G722", "PCMU", "PCMA"], 20).0
+}
+
+/// One user agent and its clock.
+struct Phone {
+    ua: UserAgent,
+    now: Instant,
+}
+
+impl Phone {
+    fn new(now: Instant) -> Phone {
+        let config = Config {
+            accounts: Vec::new(),
+            user_agent: "offhook".to_owned(),
+            capabilities: capabilities(),
+            hold: HoldStyle::Zero,
+            max_calls: 4,
+            ring_timeout: Duration::from_secs(120),
+            auto_answer: AutoAnswer::Never,
+            auto_answer_after: Duration::ZERO,
+            transfers: TransferPolicy::Ask,
+            redirects: TransferPolicy::Refuse,
+            refer_outside: false,
+            bye_also: false,
+            auto_answer_from: Vec::new(),
+            direct_calls: true,
+            reliable_ringing: false,
+            session_expires: std::time::Duration::from_secs(1800),
+            keep_alive: None,
+        };
+        Phone { ua: UserAgent::new(now, config, [7; 32]), now }
+    }
+
+    fn receive(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let flow = Flow { transport: Transport::Udp, local: address(PHONE), remote: address(PEER) };
+        self.ua.handle_datagram(self.now, flow, bytes);
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        loop {
+            if let Some(out) = self.ua.poll_transmit() {
+                sent.push(out.bytes.to_vec());
+            } else if let Some(query) = self.ua.poll_resolve() {
+                self.ua.handle_resolved(self.now, &query, Vec::new());
+            } else if self.ua.poll_event().is_none() {
+                return sent;
+            }
+        }
+    }
+
+    fn advance(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some((at, _)) = self.ua.poll_timeout().filter(|(at, _)| *at <= end) {
+            self.now = self.now.max(at);
+            self.ua.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = end;
+    }
+}
+
+/// A request of the peer's in the call that stands.
+pub fn in_call(method: &str, seq: u32, to_tag: &str, body: &str) -> String {
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    let tag = if to_tag.is_empty() { String::new() } else { format!(";tag={to_tag}") };
+    format!(
+        "{method} sip:alice@{PHONE} SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch=z9hG4bK{method}{seq}\r\nMax-Forwards: 70\r\n\
+         From: <sip:bob@{PEER}>;tag=b\r\nTo: <sip:alice@{PHONE}>{tag}\r\nCall-ID: fuzz\r\nCSeq: {seq} {method}\r\n\
+         Contact: <sip:bob@{PEER}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// The tag that the phone gives itself in that call: its seed is always the same.
+pub fn local_tag(now: Instant) -> String {
+    call_up(now).1
+}
+
+fn call_up(now: Instant) -> (Phone, String) {
+    let mut phone = Phone::new(now);
+    phone.receive(in_call("INVITE", 1, "", SDP).as_bytes());
+    let media = MediaPorts { rtp: 49170, rtcp: 49171 };
+    let _ = phone.ua.command(phone.now, Command::Answer { call: CallNo(1), media });
+    let sent = phone.drain();
+    let ok = sent.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).find(|text| text.contains(" 200 "));
+    let ok = ok.expect("the call is answered");
+    let tag = ok.split("\r\nTo: ").nth(1).and_then(|to| to.split(";tag=").nth(1)).unwrap_or_default();
+    let tag = tag.split(['\r', ';']).next().unwrap_or_default().to_owned();
+    phone.receive(in_call("ACK", 1, &tag, "").as_bytes());
+    (phone, tag)
+}
+
+/// Datagrams come to a user agent with a call up, with pauses between; whatever they are, it comes to rest and nothing is
+/// left over. Four times 0x1e parts one from the next.
+pub fn datagram(now: Instant, data: &[u8]) {
+    let (mut phone, _) = call_up(now);
+    for (place, datagram) in split(data).into_iter().take(8).enumerate() {
+        phone.receive(datagram);
+        phone.advance(Duration::from_millis([0, 100, 700, 5_000][place % 4]));
+    }
+    let _ = phone.ua.command(phone.now, Command::Shutdown);
+    phone.drain();
+    phone.advance(Duration::from_secs(400));
+    assert!(phone.ua.is_quiescent(), "something is left over");
+}
+
+fn split(data: &[u8]) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    let mut rest = data;
+    while let Some(at) = rest.windows(4).position(|four| four == [0x1e; 4]) {
+        parts.push(&rest[..at]);
+        rest = &rest[at + 4..];
+    }
+    parts.push(rest);
+    parts
+}
+
+/// A session description comes as an offer, then as the answer to ours, then as an offer again.
+pub fn sdp(_: Instant, data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let local = LocalMedia { address: address(PHONE).ip(), rtp_port: 49170, rtcp_port: 49171 };
+    let mut session = Session::new(capabilities(), 1);
+    if let Ok((answer, media)) = session.answer(&text, &local, Intent::Talk) {
+        let lines = |text: &str| text.lines().filter(|line| line.starts_with("m=")).count();
+        // RFC 8866 section 5: a CR alone ends no line, and what a reader makes of one is its own affair.
+        if !text.replace("\r\n", "").contains('\r') {
+            assert_eq!(lines(&answer), lines(&text), "an m= line for each (RFC 3264 section 6)");
+        }
+        assert!(media.ptime_ms > 0);
+    }
+    let mut session = Session::new(capabilities(), 1);
+    session.offer(&local, Intent::Talk);
+    if session.handle_answer(&text).is_err() {
+        session.rollback();
+    }
+    let _ = session.answer(&text, &local, Intent::Hold(HoldStyle::Zero));
+}
+
+fn sound(now: Instant) -> media::Session {
+    let local = LocalMedia { address: address(PHONE).ip(), rtp_port: 49170, rtcp_port: 49171 };
+    let mut sdp = Session::new(capabilities(), 1);
+    let (_, agreed) = sdp.answer(SDP, &local, Intent::Talk).expect("a good offer");
+    let mut session = media::Session::new(now, [7; 32]);
+    session.configure(now, &agreed);
+    session.set_microphone_open(true);
+    session
+}
+
+/// Packets come to a call's sound: RTP for the even ones when `rtp`, RTCP else. Each is led by its length.
+fn packets(start: Instant, data: &[u8], rtp: bool) {
+    let mut session = sound(start);
+    let mut now = start;
+    let mut speaker = [0; 160];
+    let mut rest = data;
+    while let Some((length, more)) = rest.split_first() {
+        let (packet, after) = more.split_at(usize::from(*length).min(more.len()));
+        rest = after;
+        if rtp {
+            session.handle_rtp(now, address("192.0.2.201:40000"), packet);
+        } else {
+            session.handle_rtcp(now, address("192.0.2.201:40001"), packet);
+        }
+        session.capture(now, &[100; 160]);
+        session.playout(now, &mut speaker);
+        now += Duration::from_millis(20);
+        session.handle_timeout(now);
+        while session.poll_transmit().is_some() || session.poll_event().is_some() {}
+    }
+    let stats = session.stats();
+    session.close(now);
+    assert!(stats.received <= data.len() as u64 + 1, "more was received than came");
+}
+
+/// RTP.
+pub fn rtp(now: Instant, data: &[u8]) {
+    packets(now, data, true);
+}
+
+/// RTCP.
+pub fn rtcp(now: Instant, data: &[u8]) {
+    packets(now, data, false);
+}
