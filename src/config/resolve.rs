@@ -54,7 +54,7 @@ pub fn codecs(config: &Config) -> Vec<Codec> {
 fn hold(config: &Config) -> HoldStyle {
     match config.calls.hold_music {
         HoldMusic::None => config.calls.hold,
-        HoldMusic::Tone | HoldMusic::File(_) => HoldStyle::SendOnly,
+        HoldMusic::Tone | HoldMusic::File(_) => HoldStyle::Music,
     }
 }
 

@@ -13,6 +13,7 @@ mod credentials;
 mod digits;
 mod draft_2_forwarding;
 mod draft_2_services;
+mod exchange_find_me;
 mod exchange_proxies;
 mod exchange_services;
 mod failing_over;
