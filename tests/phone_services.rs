@@ -305,6 +305,9 @@ fn people_are_called_by_name_and_known_when_they_call() {
         alice.sees("ended").await;
         alice.does("history").await;
         assert_eq!(alice.sees("history").await["calls"][0]["name"], "Bob Miller");
+        let Ok(Reply::People(people)) = alice.handle.command(Command::People).await else { panic!("no people") };
+        assert_eq!(people.contacts[0].nick.as_deref(), Some("bob"));
+        assert_eq!(people.calls[0].name.as_deref(), Some("Bob Miller"));
         let change = ForwardChange::To { when: When::Always, target: "bob".into(), seconds: None };
         alice.handle.command(Command::Forward { account: None, change }).await.unwrap();
         assert_eq!(alice.state().await.forwarding[0].to, bob.address());

@@ -142,6 +142,41 @@ fn a_call_from_the_first_key_to_the_last() {
 }
 
 #[test]
+fn services_people_and_completion_by_keys() {
+    let Some(terminal) = Terminal::demo() else { return };
+    terminal.shows("registered");
+
+    // Do not disturb shows until it is off.
+    terminal.press(&["D"]);
+    terminal.shows("demo: do not disturb");
+    terminal.press(&["D"]);
+    terminal.wait("no do not disturb", |screen| !screen.lines().take(4).any(|line| line.contains("do not disturb")));
+
+    // A forwarding asks where to.
+    terminal.press(&["f", "j", "Enter"]);
+    terminal.shows("Forward all calls to ›");
+    terminal.type_text("605");
+    terminal.press(&["Enter"]);
+    terminal.shows("all calls forwarded to 605");
+    terminal.press(&["Enter", "Escape"]);
+    terminal.wait("no forwarding", |screen| !screen.contains("all calls forwarded"));
+
+    // A command and its target by Tab; the call is in the list then, and is called again from there.
+    terminal.type_text(":cal");
+    terminal.press(&["Tab"]);
+    terminal.type_text(" 602");
+    terminal.press(&["Enter"]);
+    terminal.shows("486");
+    terminal.press(&["b"]);
+    terminal.shows("Past calls");
+    terminal.shows("failed: 486");
+    terminal.press(&["Enter"]);
+    terminal.wait("602 called again", |screen| screen.contains("#2 602 486"));
+    terminal.press(&["q"]);
+    terminal.shows("ended with 0");
+}
+
+#[test]
 fn the_screen_follows_the_size_of_the_terminal() {
     let Some(terminal) = Terminal::demo() else { return };
     terminal.shows("registered");

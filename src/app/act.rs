@@ -10,7 +10,9 @@ use super::calls::Call;
 use super::keymap::{Action, Key};
 use super::line::{Line, Purpose};
 use super::log::Level;
+use super::people::List;
 use super::requests::Verdict;
+use super::services::{self, Panel};
 use super::trace::Step;
 use super::{App, Effect, Reader, Screen, layout, text};
 
@@ -63,6 +65,28 @@ impl App {
             Action::Softer => self.volume(-VOLUME_STEP),
             Action::Previous => self.previous(),
             Action::Next => self.next(),
+            Action::People => self.open_people(self.first_list()),
+            Action::OtherList => self.other_list(),
+            Action::Search => self.search(),
+            Action::Keep => {
+                self.screens.pop();
+                Vec::new()
+            }
+            Action::CallChosen => self.call_chosen(),
+            Action::Write => self.write(),
+            Action::Services => self.open(Screen::Services(Panel::default())),
+            Action::Switch => self.switch(),
+            Action::DndOn => vec![Effect::Command(Command::Dnd { account: None, on: Some(true) })],
+            Action::DndOff => vec![Effect::Command(Command::Dnd { account: None, on: Some(false) })],
+            Action::Voicemail => self.voicemail(),
+            Action::Redial => vec![Effect::Command(Command::Redial)],
+            Action::Park => vec![Effect::Command(Command::Park { call: selected })],
+            Action::Complete => {
+                self.complete();
+                Vec::new()
+            }
+            Action::NextSuggestion => self.choose(Step::Down(1)),
+            Action::PreviousSuggestion => self.choose(Step::Up(1)),
             Action::Trace => self.open(Screen::Trace),
             Action::Log => self.open(Screen::Log(Reader::default())),
             Action::CommandLine => self.open(Screen::Line(Line::new(Purpose::Command))),
@@ -88,6 +112,20 @@ impl App {
                 self.trace.pin();
                 self.open(Screen::Message(Reader::default()))
             }
+            Action::Find => {
+                self.trace.search("");
+                self.open(Screen::Line(Line::new(Purpose::Find)))
+            }
+            Action::Compare => {
+                self.trace.pin();
+                self.open(Screen::Compare(Reader::default()))
+            }
+            Action::Copy => {
+                let text = self.trace.selected().map(|entry| entry.text.clone()).unwrap_or_default();
+                self.say(Level::Good, text::COPIED);
+                vec![Effect::Copy(text)]
+            }
+            Action::Save => vec![Effect::Save(self.trace_text())],
             Action::Filter => {
                 self.trace.toggle_filter();
                 Vec::new()
@@ -95,7 +133,7 @@ impl App {
         }
     }
 
-    fn open(&mut self, screen: Screen) -> Vec<Effect> {
+    pub(super) fn open(&mut self, screen: Screen) -> Vec<Effect> {
         if self.screens.len() < SCREENS {
             self.screens.push(screen);
         }
@@ -103,8 +141,15 @@ impl App {
     }
 
     fn back(&mut self) -> Vec<Effect> {
-        if let Some(Screen::Message(_)) = self.screens.pop() {
-            self.trace.unpin();
+        match self.screens.pop() {
+            Some(Screen::Message(_) | Screen::Compare(_)) => self.trace.unpin(),
+            Some(Screen::Line(Line { purpose: Purpose::Search, .. })) => {
+                if let Some(pane) = self.people_pane_mut() {
+                    pane.search("");
+                }
+            }
+            Some(Screen::Line(Line { purpose: Purpose::Find, .. })) => self.trace.search(""),
+            _ => {}
         }
         Vec::new()
     }
@@ -192,10 +237,16 @@ impl App {
     fn edit(&mut self, change: impl FnOnce(&mut Line, &super::History)) -> Vec<Effect> {
         if let Some(Screen::Line(line)) = self.screens.last_mut() {
             let history = match line.purpose {
-                Purpose::Call | Purpose::Transfer(_) => &self.dialled,
+                Purpose::Call
+                | Purpose::Transfer(_)
+                | Purpose::Forward(_)
+                | Purpose::Message
+                | Purpose::Search
+                | Purpose::Find => &self.dialled,
                 Purpose::Command => &self.commands,
             };
             change(line, history);
+            self.follow_search();
         }
         Vec::new()
     }
@@ -203,20 +254,26 @@ impl App {
     /// The default account, then each by name.
     fn next_account(&mut self) -> Vec<Effect> {
         let names: Vec<&String> = self.accounts.iter().map(|account| &account.name).collect();
-        if let Some(Screen::Line(line)) = self.screens.last_mut() {
-            let next = match &line.account {
+        let chosen = match self.screens.last_mut() {
+            Some(Screen::Line(line)) => Some(&mut line.account),
+            Some(Screen::Services(panel)) => Some(&mut panel.account),
+            _ => None,
+        };
+        if let Some(account) = chosen {
+            let next = match &account {
                 None => 0,
                 Some(chosen) => names.iter().position(|name| *name == chosen).map_or(0, |place| place + 1),
             };
-            line.account = names.get(next).map(|name| name.to_string());
+            *account = names.get(next).map(|name| name.to_string());
         }
         Vec::new()
     }
 
     /// Carries the line out. A line that can't be read stays open and says why.
     fn submit(&mut self) -> Vec<Effect> {
+        let suggested = self.chosen_suggestion();
         let Some(Screen::Line(line)) = self.screens.last_mut() else { return Vec::new() };
-        let typed = line.input.value().trim().to_owned();
+        let typed = suggested.unwrap_or_else(|| line.input.value().trim().to_owned());
         if typed.is_empty() {
             self.screens.pop();
             return Vec::new();
@@ -229,6 +286,23 @@ impl App {
             Purpose::Transfer(call) => {
                 self.dialled.push(&typed);
                 Command::Transfer { call: Some(call), target: typed }
+            }
+            Purpose::Forward(when) => match services::forward(when, line.account.clone(), &typed) {
+                Ok(command) => command,
+                Err(error) => {
+                    line.error = Some(error);
+                    return Vec::new();
+                }
+            },
+            Purpose::Message => match line.to.take() {
+                Some(to) => Command::Message { account: to.account, target: to.target, text: typed },
+                None => return self.back(),
+            },
+            Purpose::Search => return self.call_chosen(),
+            // It stays until the next search.
+            Purpose::Find => {
+                self.screens.pop();
+                return Vec::new();
             }
             Purpose::Command => match typed.parse::<Command>() {
                 Ok(command) => {
@@ -245,6 +319,7 @@ impl App {
         self.note_decision(&command);
         match command {
             Command::Quit => self.quit(),
+            Command::History { .. } => self.open_people(List::Calls),
             Command::Volume { side: Side::Output, db } => {
                 self.volume = db;
                 vec![Effect::Command(command)]
@@ -253,17 +328,53 @@ impl App {
         }
     }
 
+    /// The suggestion that is chosen in a line that takes a target.
+    fn chosen_suggestion(&self) -> Option<String> {
+        let Some(Screen::Line(line)) = self.screens.last() else { return None };
+        let place = line.choice.filter(|_| line.purpose != Purpose::Command)?;
+        self.suggestions().get(place).map(|suggestion| suggestion.text.clone())
+    }
+
+    /// Chooses the suggestion above or below; above the first one is what was typed.
+    fn choose(&mut self, step: Step) -> Vec<Effect> {
+        let last = self.suggestions().len().checked_sub(1);
+        if let Some(Screen::Line(line)) = self.screens.last_mut() {
+            line.choice = match (step, line.choice) {
+                (Step::Up(_), None | Some(0)) => None,
+                (Step::Up(_), Some(place)) => Some(place - 1),
+                (Step::Down(_), None) => last.map(|_| 0),
+                (Step::Down(_), Some(place)) => last.map(|last| (place + 1).min(last)),
+            };
+        }
+        Vec::new()
+    }
+
+    /// The messages that show, as text.
+    fn trace_text(&self) -> String {
+        let mut text = String::new();
+        for (_, message) in self.trace.visible() {
+            let entry = &message.entry;
+            let time = text::clock_ms(entry.time, self.settings.utc_offset);
+            text.push_str(&text::trace_line(&time, entry.sent, &entry.remote.to_string(), message.times));
+            text.push_str(&format!("\n{}\n\n", entry.text));
+        }
+        text
+    }
+
     fn page(&self) -> usize {
         match self.screens.last() {
-            Some(Screen::Trace) => TRACE_PAGE,
+            Some(Screen::Trace | Screen::People(_)) => TRACE_PAGE,
             _ => layout::page_rows(self.size.1),
         }
     }
 
     fn scroll(&mut self, step: Step) -> Vec<Effect> {
         match self.screens.last_mut() {
+            Some(Screen::People(_) | Screen::Line(Line { purpose: Purpose::Search, .. })) => self.move_choice(step),
+            Some(Screen::Services(panel)) => panel.step(step),
             Some(Screen::Trace) => self.trace.step(step),
-            Some(Screen::Message(reader) | Screen::Help(reader)) => {
+            Some(Screen::Line(Line { purpose: Purpose::Find, .. })) => self.trace.step(step),
+            Some(Screen::Message(reader) | Screen::Compare(reader) | Screen::Help(reader)) => {
                 reader.top = match step {
                     Step::Up(rows) => reader.top.saturating_sub(rows),
                     Step::Down(rows) => reader.top.saturating_add(rows),

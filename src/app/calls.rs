@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::media::session::Stats;
+use crate::phone::Command;
 use crate::phone::event::{
     AccountState, CallRef, CallStage, CallState, Direction, Event, Kind, Registration, Snapshot,
 };
@@ -32,6 +33,8 @@ pub struct Account {
     pub retry_at: Option<SystemTime>,
     /// New and old voice messages.
     pub messages: Option<(u32, u32)>,
+    /// What to call to hear them.
+    pub mailbox: Option<String>,
 }
 
 /// A call that is up.
@@ -157,7 +160,7 @@ impl App {
     }
 
     /// A URI as short as it can be said.
-    pub(super) fn short(&self, uri: &str) -> String {
+    pub fn short(&self, uri: &str) -> String {
         let bare = uri.strip_prefix("sip:").unwrap_or(uri);
         let without_parameters = |uri: &'_ str| uri.split([';', '?']).next().unwrap_or_default().to_owned();
         let host = |uri: &str| uri.split_once('@').map(|(_, host)| without_parameters(host));
@@ -223,6 +226,7 @@ impl App {
         self.forwarding = snapshot.forwarding;
         self.dnd = snapshot.dnd;
         self.missed = snapshot.missed;
+        self.book.set_lamps(snapshot.watched);
         let before = std::mem::take(&mut self.calls);
         for state in snapshot.calls {
             let redirect = state.redirect_request.as_ref().map(|to| (Asks::Redirect, to));
@@ -269,6 +273,8 @@ impl App {
             Kind::Unregistered { account } => self.registration(&account, Registration::Off),
             Kind::Incoming { call, from, name, called, diverted_from, forwarded, referred_by } => {
                 effects.push(Effect::Bell);
+                let who = name.clone().unwrap_or_else(|| self.short(&from));
+                effects.push(Effect::Notify(clean(&text::title_calls(&who))));
                 let is_first = self.calls.is_empty();
                 let new = self.upsert(&call, true, CallStage::Ringing, time);
                 new.peer = clean(&from);
@@ -364,15 +370,18 @@ impl App {
                     self.settled(call.call);
                 }
                 self.end(call.call, time, outcome, duration_s);
+                effects.push(Effect::Command(Command::People));
             }
-            Kind::MessageWaiting { account, new, old, .. } => match account {
-                Some(name) => self.account(&name).messages = Some((new, old)),
-                None => {
-                    if let Some(account) = self.accounts.first_mut() {
-                        account.messages = Some((new, old));
-                    }
+            Kind::MessageWaiting { account, new, old, mailbox, .. } => {
+                let account = match account {
+                    Some(name) => Some(self.account(&name)),
+                    None => self.accounts.first_mut(),
+                };
+                if let Some(account) = account {
+                    account.messages = Some((new, old));
+                    account.mailbox = mailbox.as_deref().map(clean).or(account.mailbox.take());
                 }
-            },
+            }
             Kind::Forwarding { account, when, to, seconds } => {
                 self.forwarding.retain(|other| (&other.account, other.when) != (&account, when));
                 self.forwarding.extend(to.map(|to| Forward { account, when, to: clean(&to), seconds }));
@@ -381,11 +390,18 @@ impl App {
                 self.dnd.retain(|other| *other != account);
                 self.dnd.extend(on.then_some(account));
             }
-            Kind::Missed { count } => self.missed = count,
-            Kind::Screened { .. } | Kind::Diverted { .. } | Kind::History { .. } | Kind::Redial { .. } => {}
-            Kind::NetworkChanged { .. }
+            Kind::Missed { count } => {
+                self.missed = count;
+                if count > 0 {
+                    effects.push(Effect::Notify(text::missed(count)));
+                }
+            }
+            Kind::Screened { .. } | Kind::Diverted { .. } => effects.push(Effect::Command(Command::People)),
+            Kind::Lamp(lamp) => self.book.set_lamp(lamp),
+            Kind::History { .. }
+            | Kind::Redial { .. }
+            | Kind::NetworkChanged { .. }
             | Kind::Moved { .. }
-            | Kind::Lamp(_)
             | Kind::SubscriptionFailed { .. }
             | Kind::Message { .. }
             | Kind::MessageSent { .. }
@@ -406,7 +422,15 @@ impl App {
             None => {
                 let uri = String::new();
                 let registration = Registration::Off;
-                self.accounts.push(Account { name, uri, registration, reason: None, retry_at: None, messages: None });
+                self.accounts.push(Account {
+                    name,
+                    uri,
+                    registration,
+                    reason: None,
+                    retry_at: None,
+                    messages: None,
+                    mailbox: None,
+                });
                 self.accounts.len() - 1
             }
         };
@@ -470,6 +494,7 @@ fn account_from(state: AccountState) -> Account {
         reason: state.reason.as_deref().map(clean),
         retry_at: None,
         messages: state.messages,
+        mailbox: state.mailbox.as_deref().map(clean),
     }
 }
 

@@ -3,14 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use crate::media::session::Stats;
-use crate::phone::command::DeviceRole;
+use crate::phone::command::{DeviceRole, People};
 use crate::phone::event::{
     AccountState, CallRef, DeviceState, Devices, Direction, Kind, LampState, NetworkCause, Registration, RtpCount,
     Snapshot,
 };
 use crate::phone::media_thread::Levels;
 use crate::phone::{Event, Reply, TraceEntry};
+use crate::services::contacts::Contact;
 use crate::services::forwarding::When;
+use crate::services::history::{self, Entry, Outcome};
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
@@ -129,6 +131,101 @@ impl Scene {
             forwarded: Vec::new(),
             referred_by: None,
         })
+    }
+
+    /// Contacts with lamps, and past calls of which one was missed.
+    pub fn with_people(mut self) -> Scene {
+        let contact = |name: &str, nick: Option<&str>, addresses: &[&str]| Contact {
+            name: name.into(),
+            nick: nick.map(Into::into),
+            addresses: addresses.iter().map(|address| (*address).into()).collect(),
+        };
+        let contacts = vec![
+            contact("Bob Builder", Some("bob"), &["sip:bob@example.com", "+49 30 123456"]),
+            contact("Carol Danvers", None, &["sip:carol@example.com"]),
+            contact("Dave Böhm 山田", Some("dave"), &["sip:dave@example.net"]),
+            contact("Erin", None, &["600"]),
+            contact("Frank Furter of the Long Names", None, &["sip:frank.furter.of.the.long.names@example.org"]),
+        ];
+        let calls = vec![
+            self.past_call(2 * 86_400, history::Direction::Out, "sip:bob@example.com", Outcome::Answered),
+            self.past_call(86_400, history::Direction::In, "sip:anonymous@anonymous.invalid", Outcome::Screened),
+            self.past_call(7_200, history::Direction::Out, "sip:grace@pbx.example.com", Outcome::Failed),
+            self.past_call(600, history::Direction::In, "sip:dave@example.net", Outcome::Missed),
+        ];
+        for (uri, state) in [
+            ("sip:bob@example.com", Lamp::Busy),
+            ("sip:carol@example.com", Lamp::Idle),
+            ("sip:dave@example.net", Lamp::Unregistered),
+            ("sip:600@pbx.example.com", Lamp::Ringing),
+            ("sip:desk@pbx.example.com", Lamp::Unknown),
+        ] {
+            self.phone(Kind::Lamp(LampState {
+                account: "work".into(),
+                uri: uri.into(),
+                name: None,
+                state,
+                remote: None,
+                remote_name: (state == Lamp::Busy).then(|| "Eve".into()),
+            }));
+        }
+        self.send(Msg::Replied(Ok(Reply::People(Box::new(People { contacts, calls })))));
+        self
+    }
+
+    fn past_call(&self, ago: u64, direction: history::Direction, peer: &str, result: Outcome) -> Entry {
+        let time = humantime::format_rfc3339_millis(self.now - Duration::from_secs(ago)).to_string();
+        Entry {
+            time,
+            direction,
+            account: Some("work".into()),
+            peer: peer.into(),
+            name: (result == Outcome::Missed).then(|| "Dave Böhm 山田".into()),
+            result,
+            code: (result == Outcome::Failed).then_some(486),
+            reason: match result {
+                Outcome::Failed => "Busy Here".into(),
+                Outcome::Screened => "no strangers".into(),
+                _ => String::new(),
+            },
+            duration_s: if result == Outcome::Answered { 754.2 } else { 0.0 },
+            mos: None,
+            to: None,
+        }
+    }
+
+    /// The account work has a mailbox.
+    pub fn with_mailbox(mut self) -> Scene {
+        let mailbox = Some("sip:*97@pbx.example.com".into());
+        self.phone(Kind::MessageWaiting { account: Some("work".into()), new: 2, old: 1, urgent: 0, mailbox });
+        self
+    }
+
+    /// All calls of work go to Carol.
+    pub fn forwarding(mut self) -> Scene {
+        self.phone(Kind::Forwarding {
+            account: Some("work".into()),
+            when: When::Always,
+            to: Some("sip:carol@example.com".into()),
+            seconds: None,
+        });
+        self
+    }
+
+    /// A call with its offer and its answer, which was retransmitted.
+    pub fn with_answer(mut self) -> Scene {
+        let answer = "SIP/2.0 183 Session Progress";
+        let messages =
+            [(true, "INVITE sip:bob@example.com SIP/2.0", "b2@x"), (false, answer, "b2@x"), (false, answer, "b2@x")];
+        for (sent, summary, call_id) in messages {
+            self.now += Duration::from_millis(37);
+            let mut entry = entry(self.now, sent, summary, call_id, "1 INVITE");
+            if !sent {
+                entry.text = entry.text.replace("RTP/AVP 0 8 101", "RTP/AVP 0 101").replace("a=ptime:20\r\n", "");
+            }
+            self.send(Msg::Trace(entry));
+        }
+        self
     }
 
     /// A registration with its challenge, and the beginning of a call.

@@ -44,12 +44,26 @@ pub enum Context {
     TransferTo,
     /// The line that takes a command.
     CommandLine,
+    /// The line that takes where calls are forwarded.
+    ForwardTo,
+    /// The line that takes a text to somebody.
+    Writing,
+    /// The line that takes what to look for among people.
+    Search,
+    /// The line that takes what to look for in SIP messages.
+    Find,
+    /// Who is known, and who called.
+    People,
+    /// What the person switches.
+    Services,
     /// The keypad.
     Pad,
     /// The ladder of SIP messages.
     Trace,
     /// One SIP message.
     Message,
+    /// An offer beside its answer.
+    Compare,
     /// What happened so far.
     Log,
     /// All keys.
@@ -60,16 +74,23 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Context; 12] = [
+    pub const ALL: [Context; 19] = [
         Context::Main,
         Context::Incoming,
         Context::TransferRequest,
         Context::Dial,
         Context::TransferTo,
         Context::CommandLine,
+        Context::ForwardTo,
+        Context::Writing,
+        Context::Search,
+        Context::Find,
+        Context::People,
+        Context::Services,
         Context::Pad,
         Context::Trace,
         Context::Message,
+        Context::Compare,
         Context::Log,
         Context::Help,
         Context::Confirm,
@@ -115,6 +136,25 @@ pub enum Action {
     Softer,
     Previous,
     Next,
+    /// Who is known, and who called.
+    People,
+    OtherList,
+    Search,
+    /// Leaves the search with what it found.
+    Keep,
+    CallChosen,
+    Write,
+    Services,
+    /// Switches the chosen service on or off.
+    Switch,
+    DndOn,
+    DndOff,
+    Voicemail,
+    Redial,
+    Park,
+    Complete,
+    NextSuggestion,
+    PreviousSuggestion,
     Trace,
     Log,
     CommandLine,
@@ -139,6 +179,10 @@ pub enum Action {
     Bottom,
     Open,
     Filter,
+    Find,
+    Compare,
+    Copy,
+    Save,
 }
 
 /// Which keys a line of the table is about.
@@ -233,11 +277,12 @@ use Keys::{Either, One};
 use Shown::{Footer, Help};
 
 const MAIN: &[Context] = &[C::Main];
-const LINES: &[Context] = &[C::Dial, C::TransferTo, C::CommandLine];
-const TARGETS: &[Context] = &[C::Dial, C::TransferTo];
-const READERS: &[Context] = &[C::Trace, C::Message, C::Log, C::Help];
-const CLOSABLE: &[Context] = &[C::Pad, C::Trace, C::Message, C::Log, C::Help, C::Confirm];
-const NO_TEXT: &[Context] = &[C::Main, C::Pad, C::Trace, C::Message, C::Log];
+const LINES: &[Context] = &[C::Dial, C::TransferTo, C::CommandLine, C::ForwardTo, C::Writing, C::Search, C::Find];
+const TARGETS: &[Context] = &[C::Dial, C::TransferTo, C::ForwardTo];
+const READERS: &[Context] = &[C::Trace, C::Message, C::Compare, C::Log, C::Help, C::People];
+const CLOSABLE: &[Context] =
+    &[C::Pad, C::Trace, C::Message, C::Compare, C::Log, C::Help, C::People, C::Services, C::Confirm];
+const NO_TEXT: &[Context] = &[C::Main, C::Pad, C::Trace, C::Message, C::Compare, C::Log, C::People, C::Services];
 
 const fn binding(
     contexts: &'static [Context],
@@ -278,6 +323,13 @@ pub static TABLE: &[Binding] = &[
     binding(MAIN, One(Char('p')), A::Pad, text::PAD, Footer, is_active),
     binding(MAIN, One(Char('m')), A::Mute, text::MUTE, Footer, can_mute),
     binding(MAIN, One(Char('m')), A::Unmute, text::UNMUTE, Footer, is_muted),
+    binding(MAIN, One(Char('b')), A::People, text::PEOPLE, Footer, always),
+    binding(MAIN, One(Char('v')), A::Voicemail, text::VOICEMAIL, Footer, App::has_mailbox),
+    binding(MAIN, One(Char('D')), A::DndOff, text::DND_OFF, Footer, is_undisturbed),
+    binding(MAIN, One(Char('D')), A::DndOn, text::DND_ON, Help, is_disturbed),
+    binding(MAIN, One(Char('f')), A::Services, text::SERVICES, Footer, always),
+    binding(MAIN, One(Char('R')), A::Redial, text::REDIAL, Footer, can_redial),
+    binding(MAIN, One(Char('P')), A::Park, text::PARK, Help, is_established),
     binding(MAIN, Keys::Digits, A::Digit, text::DIGIT, Help, is_active),
     binding(MAIN, Either(Char('+'), Char('=')), A::Louder, text::LOUDER, Help, is_active),
     binding(MAIN, One(Char('-')), A::Softer, text::SOFTER, Help, is_active),
@@ -291,11 +343,31 @@ pub static TABLE: &[Binding] = &[
     binding(&[C::Dial], One(Key::Enter), A::Submit, text::SUBMIT_CALL, Footer, always),
     binding(&[C::TransferTo], One(Key::Enter), A::Submit, text::SUBMIT_TRANSFER, Footer, always),
     binding(&[C::CommandLine], One(Key::Enter), A::Submit, text::SUBMIT_COMMAND, Footer, always),
+    binding(&[C::ForwardTo], One(Key::Enter), A::Submit, text::SUBMIT_FORWARD, Footer, always),
+    binding(&[C::Writing], One(Key::Enter), A::Submit, text::SUBMIT_MESSAGE, Footer, always),
     binding(&[C::Dial], One(Key::Tab), A::NextAccount, text::NEXT_ACCOUNT, Footer, has_accounts),
-    binding(TARGETS, One(Key::Up), A::Older, text::OLDER, Footer, has_dialled),
+    binding(&[C::CommandLine], One(Key::Tab), A::Complete, text::COMPLETE, Footer, has_suggestions),
+    binding(TARGETS, One(Key::Down), A::NextSuggestion, text::NEXT_SUGGESTION, Footer, can_choose),
+    binding(TARGETS, One(Key::Up), A::PreviousSuggestion, text::PREVIOUS_SUGGESTION, Footer, has_chosen),
+    binding(TARGETS, One(Key::Up), A::Older, text::OLDER, Footer, can_go_back),
     binding(&[C::CommandLine], One(Key::Up), A::Older, text::OLDER, Footer, has_commands),
     binding(TARGETS, One(Key::Down), A::Newer, text::NEWER, Help, has_dialled),
     binding(&[C::CommandLine], One(Key::Down), A::Newer, text::NEWER, Help, has_commands),
+    // People, and the search among them.
+    binding(&[C::People, C::Search], One(Key::Enter), A::CallChosen, text::CALL_CHOSEN, Footer, has_person),
+    binding(&[C::People], One(Char('m')), A::Write, text::WRITE, Footer, has_person),
+    binding(&[C::People], One(Char('/')), A::Search, text::SEARCH, Footer, always),
+    binding(&[C::People], One(Key::Tab), A::OtherList, text::OTHER_LIST, Footer, always),
+    binding(&[C::Search], One(Key::Up), A::Up, text::UP, Footer, always),
+    binding(&[C::Search], One(Key::Down), A::Down, text::DOWN, Footer, always),
+    binding(&[C::Search], One(Key::Tab), A::Keep, text::KEEP, Footer, always),
+    binding(&[C::People], One(Char('b')), A::Back, text::CLOSE_PANE, Help, always),
+    // What is switched.
+    binding(&[C::Services], Either(Key::Enter, Char(' ')), A::Switch, text::SWITCH, Footer, always),
+    binding(&[C::Services], Either(Key::Up, Char('k')), A::Up, text::UP, Footer, always),
+    binding(&[C::Services], Either(Key::Down, Char('j')), A::Down, text::DOWN, Footer, always),
+    binding(&[C::Services], One(Key::Tab), A::NextAccount, text::NEXT_ACCOUNT, Footer, has_accounts),
+    binding(&[C::Services], Either(Char('f'), Char('q')), A::Back, text::CLOSE_PANE, Help, always),
     binding(LINES, One(Key::Esc), A::Back, text::LEAVE, Footer, always),
     binding(LINES, Keys::Text, A::Edit, text::EDIT, Help, always),
     // The keypad.
@@ -304,6 +376,14 @@ pub static TABLE: &[Binding] = &[
     binding(&[C::Trace], One(Key::Enter), A::Open, text::OPEN, Footer, has_messages),
     binding(&[C::Trace], One(Char('f')), A::Filter, text::FILTER, Footer, can_filter),
     binding(&[C::Trace], One(Char('f')), A::Filter, text::UNFILTER, Footer, is_filtered),
+    binding(&[C::Trace], One(Char('/')), A::Find, text::FIND, Footer, always),
+    binding(&[C::Trace, C::Message], One(Char('d')), A::Compare, text::COMPARE, Footer, has_answer),
+    binding(&[C::Trace, C::Message], One(Char('y')), A::Copy, text::COPY, Footer, has_messages),
+    binding(&[C::Trace], One(Char('w')), A::Save, text::SAVE, Footer, has_messages),
+    binding(&[C::Find], One(Key::Enter), A::Submit, text::KEEP, Footer, always),
+    binding(&[C::Find], One(Key::Up), A::Up, text::UP, Help, has_messages),
+    binding(&[C::Find], One(Key::Down), A::Down, text::DOWN, Help, has_messages),
+    binding(&[C::Compare], One(Char('d')), A::Back, text::CLOSE_PANE, Help, always),
     binding(READERS, Either(Key::Up, Char('k')), A::Up, text::UP, Footer, always),
     binding(READERS, Either(Key::Down, Char('j')), A::Down, text::DOWN, Footer, always),
     binding(READERS, Either(Key::PageUp, Char('b')), A::PageUp, text::PAGE_UP, Help, always),
@@ -316,7 +396,7 @@ pub static TABLE: &[Binding] = &[
     binding(&[C::Trace], One(Char('i')), A::Back, text::CLOSE_PANE, Help, always),
     binding(&[C::Log], One(Char('l')), A::Back, text::CLOSE_PANE, Help, always),
     binding(&[C::Help], One(Char('?')), A::Back, text::CLOSE_PANE, Help, always),
-    binding(&[C::Trace, C::Message, C::Log, C::Help], One(Char('q')), A::Back, text::CLOSE_PANE, Help, always),
+    binding(READERS, One(Char('q')), A::Back, text::CLOSE_PANE, Help, always),
     // Quitting.
     binding(&[C::Confirm], Either(Char('y'), Char('q')), A::QuitNow, text::QUIT_NOW, Footer, always),
     binding(&[C::Confirm], One(Ctrl('c')), A::QuitNow, text::QUIT_NOW, Help, always),
@@ -392,6 +472,40 @@ fn has_accounts(app: &App) -> bool {
     app.accounts.len() > 1
 }
 
+fn is_undisturbed(app: &App) -> bool {
+    !app.dnd.is_empty()
+}
+
+fn is_disturbed(app: &App) -> bool {
+    app.dnd.is_empty()
+}
+
+/// The phone knows whom we called last, in this run or before it.
+fn can_redial(app: &App) -> bool {
+    app.book.has_dialled()
+}
+
+fn has_suggestions(app: &App) -> bool {
+    !app.suggestions().is_empty()
+}
+
+fn has_chosen(app: &App) -> bool {
+    app.line().is_some_and(|line| line.choice.is_some())
+}
+
+fn can_choose(app: &App) -> bool {
+    let line = app.line().filter(|line| !line.is_browsing());
+    line.is_some_and(|line| app.suggestions().len() > line.choice.map_or(0, |choice| choice + 1))
+}
+
+fn can_go_back(app: &App) -> bool {
+    has_dialled(app) && !has_chosen(app)
+}
+
+fn has_person(app: &App) -> bool {
+    app.chosen().is_some()
+}
+
 fn has_dialled(app: &App) -> bool {
     !app.dialled.is_empty()
 }
@@ -402,6 +516,10 @@ fn has_commands(app: &App) -> bool {
 
 fn has_messages(app: &App) -> bool {
     app.trace.selected().is_some()
+}
+
+fn has_answer(app: &App) -> bool {
+    super::compare::offer_and_answer(&app.trace).is_some()
 }
 
 fn can_filter(app: &App) -> bool {
@@ -447,9 +565,11 @@ const GROUPS: &[(&str, &[Context])] = &[
     (text::GROUP_MAIN, MAIN),
     (text::GROUP_INCOMING, &[C::Incoming]),
     (text::GROUP_TRANSFER, &[C::TransferRequest]),
+    (text::GROUP_PEOPLE, &[C::People, C::Search]),
+    (text::GROUP_SERVICES, &[C::Services]),
     (text::GROUP_LINE, LINES),
     (text::GROUP_PAD, &[C::Pad]),
-    (text::GROUP_TRACE, &[C::Trace, C::Message]),
+    (text::GROUP_TRACE, &[C::Trace, C::Message, C::Compare, C::Find]),
     (text::GROUP_READING, READERS),
     (text::GROUP_QUIT, &[C::Confirm]),
     (text::GROUP_ANYWHERE, &Context::ALL),

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 
 use tui_input::{Input, InputRequest};
 
+use crate::services::forwarding::When;
 use crate::ua::CallNo;
 
 use super::keymap::Key;
+use super::people::{Recipient, Suggestion};
 
 /// Entries that a history keeps.
 const ENTRIES: usize = 200;
@@ -20,6 +22,14 @@ pub enum Purpose {
     Call,
     /// To whom to transfer a call.
     Transfer(CallNo),
+    /// Where calls are to be forwarded.
+    Forward(When),
+    /// What to write to somebody.
+    Message,
+    /// What to look for in the pane of people.
+    Search,
+    /// What to look for in the SIP messages.
+    Find,
     /// A command, with the words of `run`.
     Command,
 }
@@ -31,10 +41,16 @@ pub struct Line {
     pub purpose: Purpose,
     /// The text and the cursor.
     pub input: Input,
-    /// The account that calls, where the person chose one.
+    /// The account that calls or forwards, where the person chose one.
     pub account: Option<String>,
     /// Why the line can't be taken as it stands.
     pub error: Option<String>,
+    /// To whom is written.
+    pub to: Option<Box<Recipient>>,
+    /// The suggestion that is chosen.
+    pub choice: Option<usize>,
+    /// The suggestions that are gone through, which what is chosen must not change.
+    pub kept: Option<Vec<Suggestion>>,
     /// How far back in the history it is, and what was typed before.
     browsing: Option<(usize, String)>,
 }
@@ -42,7 +58,8 @@ pub struct Line {
 impl Line {
     /// An empty line.
     pub fn new(purpose: Purpose) -> Line {
-        Line { purpose, input: Input::default(), account: None, error: None, browsing: None }
+        let input = Input::default();
+        Line { purpose, input, account: None, error: None, to: None, choice: None, kept: None, browsing: None }
     }
 
     /// Inserts text at the cursor.
@@ -66,8 +83,37 @@ impl Line {
         }
     }
 
+    /// What stands before the cursor.
+    pub fn before_cursor(&self) -> &str {
+        let text = self.input.value();
+        text.char_indices().nth(self.input.cursor()).map_or(text, |(at, _)| &text[..at])
+    }
+
+    /// Puts a text in the place of so many characters before the cursor.
+    pub fn replace_before_cursor(&mut self, characters: usize, text: &str) {
+        let at = self.input.cursor();
+        let value: Vec<char> = self.input.value().chars().collect();
+        let from = at.saturating_sub(characters);
+        let before = value.iter().take(from).copied();
+        let after: String = value.iter().skip(at).collect();
+        let with: String = before.chain(text.chars()).collect();
+        let cursor = with.chars().count();
+        // What stands there already ends the word too.
+        let with = if after.starts_with(' ') && with.ends_with(' ') { with.trim_end().to_owned() } else { with };
+        let value: String = (with + &after).chars().take(CHARACTERS).collect();
+        self.changed();
+        self.input = Input::new(value).with_cursor(cursor);
+    }
+
+    /// Whether what was typed before is gone through.
+    pub fn is_browsing(&self) -> bool {
+        self.browsing.is_some()
+    }
+
     fn changed(&mut self) {
         self.error = None;
+        self.choice = None;
+        self.kept = None;
         self.browsing = None;
     }
 
@@ -100,6 +146,8 @@ impl Line {
     fn set(&mut self, text: String) {
         self.input = Input::new(text);
         self.error = None;
+        self.choice = None;
+        self.kept = None;
     }
 }
 

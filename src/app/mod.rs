@@ -5,18 +5,27 @@
 //! - `calls.rs`: accounts and calls, as the phone's events tell
 //! - `line.rs`: the line in which targets and commands are typed, and its history
 //! - `trace.rs`, `log.rs`: bounded lists of SIP messages and of what happened
+//! - `compare.rs`: an offer beside its answer
+//! - `people.rs`: who is known and who called; `complete.rs`: what is suggested while a line is typed
+//! - `services.rs`: what the person switches
+//! - `paste.rs`: targets as they are copied elsewhere
 //! - `layout.rs`: wrapping of texts, which scrolling has to know
 //! - `text.rs`: every word on the screen
 
 mod act;
 pub mod calls;
+pub mod compare;
+mod complete;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod keymap;
 pub mod layout;
 pub mod line;
 pub mod log;
+mod paste;
+pub mod people;
 pub mod requests;
+pub mod services;
 pub mod text;
 pub mod trace;
 
@@ -32,6 +41,8 @@ use calls::{Account, Call, Past};
 use keymap::{Context, Key};
 use line::{History, Line, Purpose};
 use log::{Level, Log};
+use people::{Book, Pane};
+use services::Panel;
 use trace::Trace;
 
 /// Calls that are remembered after their end.
@@ -63,6 +74,8 @@ pub enum Msg {
     Replied(Result<Reply, String>),
     /// The sound's levels, ten times a second while a call is up.
     Tick(Levels),
+    /// A text was saved there, or why it was not.
+    Saved(Result<String, String>),
     /// A signal, or the terminal is gone: end without asking.
     Terminate,
 }
@@ -72,6 +85,12 @@ pub enum Msg {
 pub enum Effect {
     /// Give the phone a command.
     Command(Command),
+    /// Show a notification, where the person wants them.
+    Notify(String),
+    /// Give the terminal's clipboard a text.
+    Copy(String),
+    /// Save a text to a file, and tell where ([`Msg::Saved`]).
+    Save(String),
     /// Ring the terminal's bell.
     Bell,
     /// Give the terminal back and stop, as Ctrl-Z does.
@@ -91,10 +110,16 @@ pub enum Screen {
     Line(Line),
     /// The keypad of a call.
     Pad(CallNo),
+    /// Who is known, and who called.
+    People(Pane),
+    /// What the person switches.
+    Services(Panel),
     /// The ladder of SIP messages.
     Trace,
     /// One SIP message in full.
     Message(Reader),
+    /// An offer beside its answer.
+    Compare(Reader),
     /// All keys.
     Help(Reader),
     /// What happened so far.
@@ -147,12 +172,16 @@ pub struct App {
     pub dialled: History,
     /// Commands that were typed.
     pub commands: History,
+    /// Who is known, and who called.
+    pub book: Book,
     /// The forwardings that are on.
     pub forwarding: Vec<Forward>,
     /// The accounts that are not to be disturbed.
     pub dnd: Vec<Option<String>>,
     /// Missed calls that the person has not seen.
     pub missed: usize,
+    /// What is told until the next key.
+    pub notice: Option<(Level, String)>,
     /// The phone is hanging up and unregistering.
     pub quitting: bool,
 }
@@ -181,9 +210,11 @@ impl App {
             screens: Vec::new(),
             dialled: History::default(),
             commands: History::default(),
+            book: Book::default(),
             forwarding: Vec::new(),
             dnd: Vec::new(),
             missed: 0,
+            notice: None,
             quitting: false,
         }
     }
@@ -215,6 +246,14 @@ impl App {
                 self.levels = levels;
                 Vec::new()
             }
+            Msg::Saved(result) => {
+                let (level, said) = match result {
+                    Ok(path) => (Level::Good, text::saved(&path)),
+                    Err(error) => (Level::Error, text::not_saved(&error)),
+                };
+                self.say(level, &said);
+                Vec::new()
+            }
             Msg::Terminate => self.quit(),
         }
     }
@@ -242,6 +281,10 @@ impl App {
             Some(Screen::Line(line)) => match line.purpose {
                 Purpose::Call => Context::Dial,
                 Purpose::Transfer(_) => Context::TransferTo,
+                Purpose::Forward(_) => Context::ForwardTo,
+                Purpose::Message => Context::Writing,
+                Purpose::Search => Context::Search,
+                Purpose::Find => Context::Find,
                 Purpose::Command => Context::CommandLine,
             },
             top => {
@@ -253,8 +296,11 @@ impl App {
                 }
                 match top {
                     Some(Screen::Pad(_)) => Context::Pad,
+                    Some(Screen::People(_)) => Context::People,
+                    Some(Screen::Services(_)) => Context::Services,
                     Some(Screen::Trace) => Context::Trace,
                     Some(Screen::Message(_)) => Context::Message,
+                    Some(Screen::Compare(_)) => Context::Compare,
                     Some(Screen::Help(_)) => Context::Help,
                     Some(Screen::Log(_)) => Context::Log,
                     Some(Screen::Line(_) | Screen::Confirm) | None => Context::Main,
@@ -268,8 +314,11 @@ impl App {
         self.screens.iter().rev().find_map(|screen| match screen {
             Screen::Line(line) => Some(line),
             Screen::Pad(_)
+            | Screen::People(_)
+            | Screen::Services(_)
             | Screen::Trace
             | Screen::Message(_)
+            | Screen::Compare(_)
             | Screen::Help(_)
             | Screen::Log(_)
             | Screen::Confirm => None,
@@ -285,6 +334,7 @@ impl App {
         if self.quitting {
             return if key == Key::Ctrl('c') { vec![Effect::Abort] } else { Vec::new() };
         }
+        self.notice = None;
         match keymap::find(self, key) {
             Some(binding) => self.act(binding.action, key),
             None => Vec::new(),
@@ -300,9 +350,11 @@ impl App {
         if self.context() == Context::Main {
             self.screens.push(Screen::Line(Line::new(Purpose::Call)));
         }
-        if let Some(Screen::Line(line)) = self.screens.last_mut() {
-            line.insert(&layout::clean(first));
-        }
+        let Some(Screen::Line(line)) = self.screens.last_mut() else { return };
+        let is_target = matches!(line.purpose, Purpose::Call | Purpose::Transfer(_) | Purpose::Forward(_));
+        let text = layout::clean(first);
+        line.insert(&if is_target && line.input.value().is_empty() { paste::target(&text) } else { text });
+        self.follow_search();
     }
 
     fn on_reply(&mut self, result: Result<Reply, String>) {
@@ -314,8 +366,16 @@ impl App {
                 }
             }
             Ok(Reply::State(snapshot)) => self.take_snapshot(*snapshot),
+            Ok(Reply::People(people)) => self.book.set(*people),
             Err(message) => self.log.push(self.now, Level::Error, layout::clean(&message)),
         }
+    }
+
+    /// Tells something in the place of the keys, until the next key; the log has it too.
+    fn say(&mut self, level: Level, said: &str) {
+        let said = layout::clean(said);
+        self.log.push(self.now, level, said.clone());
+        self.notice = Some((level, said));
     }
 
     fn quit(&mut self) -> Vec<Effect> {
@@ -336,9 +396,20 @@ impl App {
                     let message = self.trace.selected().map_or("", |entry| &entry.text);
                     (reader, layout::message_rows(message, columns))
                 }
+                Screen::Compare(reader) => {
+                    let both = compare::offer_and_answer(&self.trace);
+                    let description = |entry| compare::description(entry).unwrap_or_default();
+                    let rows = both.map(|(offer, answer)| compare::rows(description(offer), description(answer)).len());
+                    (reader, rows.unwrap_or(0))
+                }
                 Screen::Help(reader) => (reader, layout::help_rows(columns)),
                 Screen::Log(reader) => (reader, layout::log_rows(&self.log, columns)),
-                Screen::Line(_) | Screen::Pad(_) | Screen::Trace | Screen::Confirm => continue,
+                Screen::Line(_)
+                | Screen::Pad(_)
+                | Screen::People(_)
+                | Screen::Services(_)
+                | Screen::Trace
+                | Screen::Confirm => continue,
             };
             reader.top = reader.top.min(all.saturating_sub(layout::page_rows(rows)));
         }

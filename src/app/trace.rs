@@ -9,14 +9,30 @@ use super::layout::{clean, clean_message};
 /// Messages that are kept.
 const MESSAGES: usize = 2_000;
 
+/// Messages back in which a retransmission is looked for.
+const LOOK_BACK: usize = 200;
+
+/// A message, and how often it came.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// As it came first.
+    pub entry: TraceEntry,
+    /// How often it came: more than once when it was retransmitted.
+    pub times: u32,
+    /// What a search looks at: all of it in lower case.
+    key: String,
+}
+
 /// The bounded list of messages.
 #[derive(Debug, Clone, Default)]
 pub struct Trace {
-    entries: VecDeque<TraceEntry>,
+    entries: VecDeque<Message>,
     /// The place of the selected message; `None`: the latest, whichever it is.
     selected: Option<usize>,
     /// Only this Call-ID shows.
     filter: Option<String>,
+    /// Only what has this in it shows; in lower case.
+    query: String,
 }
 
 /// Which way, and how far, the selection moves.
@@ -29,25 +45,56 @@ pub enum Step {
 }
 
 impl Trace {
-    /// Adds a message; the oldest goes when there are too many.
+    /// Adds a message, or counts it to the one that it repeats; the oldest goes when there are too many.
     pub fn push(&mut self, mut entry: TraceEntry) {
         entry.summary = clean(&entry.summary);
         entry.cseq = clean(&entry.cseq);
         entry.text = clean_message(&entry.text);
-        self.entries.push_back(entry);
+        // RFC 3261 section 17.1.1.2: a retransmission is the same to the last byte.
+        let mut before = self.entries.iter_mut().rev().take(LOOK_BACK);
+        let is_same = |known: &TraceEntry| {
+            (known.sent, known.remote, &known.cseq) == (entry.sent, entry.remote, &entry.cseq)
+                && known.call_id == entry.call_id
+                && known.text == entry.text
+        };
+        if let Some(known) = before.find(|known| is_same(&known.entry)) {
+            known.times = known.times.saturating_add(1);
+            return;
+        }
+        self.entries.push_back(Message { key: entry.text.to_lowercase(), entry, times: 1 });
         if self.entries.len() > MESSAGES {
             self.entries.pop_front();
             self.selected = self.selected.map(|place| place.saturating_sub(1));
         }
     }
 
-    fn passes(&self, entry: &TraceEntry) -> bool {
-        self.filter.as_ref().is_none_or(|call_id| *call_id == entry.call_id)
+    fn passes(&self, message: &Message) -> bool {
+        self.filter.as_ref().is_none_or(|call_id| *call_id == message.entry.call_id)
+            && message.key.contains(&self.query)
     }
 
     /// The messages that pass the filter, with their places.
-    pub fn visible(&self) -> impl DoubleEndedIterator<Item = (usize, &TraceEntry)> {
-        self.entries.iter().enumerate().filter(|(_, entry)| self.passes(entry))
+    pub fn visible(&self) -> impl DoubleEndedIterator<Item = (usize, &Message)> {
+        self.entries.iter().enumerate().filter(|(_, message)| self.passes(message))
+    }
+
+    /// All messages, the oldest first.
+    pub fn all(&self) -> impl Iterator<Item = &TraceEntry> {
+        self.entries.iter().map(|message| &message.entry)
+    }
+
+    /// Shows only what has this in it, in any case.
+    pub fn search(&mut self, query: &str) {
+        self.query = query.trim().to_lowercase();
+        // What is selected shows; where nothing does, the latest is selected once something shows.
+        if self.selected.is_some_and(|place| !self.visible().any(|(shown, _)| shown == place)) {
+            self.selected = None;
+        }
+    }
+
+    /// What is searched for, in lower case.
+    pub fn query(&self) -> &str {
+        &self.query
     }
 
     /// How many are kept.
@@ -72,7 +119,7 @@ impl Trace {
 
     /// The selected message.
     pub fn selected(&self) -> Option<&TraceEntry> {
-        self.selected_place().and_then(|place| self.entries.get(place))
+        self.selected_place().and_then(|place| self.entries.get(place)).map(|message| &message.entry)
     }
 
     /// Moves the selection among the messages that show. At the end it follows the latest again.
@@ -173,7 +220,7 @@ mod tests {
         let mut trace = trace(&[("a", "1"), ("b", "2"), ("c", "1")]);
         trace.toggle_filter();
         trace.push(entry("d", "2"));
-        assert_eq!(trace.visible().map(|(_, entry)| entry.summary.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+        assert_eq!(trace.visible().map(|(_, message)| message.entry.summary.as_str()).collect::<Vec<_>>(), ["a", "c"]);
         trace.step(Step::Up(1));
         assert_eq!(selected(&trace), "a");
         trace.toggle_filter();
@@ -200,9 +247,31 @@ mod tests {
         trace.push(entry("first\u{1b}[2J", "1"));
         assert_eq!(selected(&trace), "first\u{fffd}[2J");
         trace.pin();
-        for _ in 0..3 * MESSAGES {
-            trace.push(entry("x", "1"));
+        for number in 0..3 * MESSAGES {
+            trace.push(entry(&format!("x{number}"), "1"));
         }
-        assert_eq!((trace.len(), selected(&trace)), (MESSAGES, "x"));
+        assert_eq!((trace.len(), selected(&trace)), (MESSAGES, "x4000"));
+    }
+
+    #[test]
+    fn retransmissions_are_folded_and_counted() {
+        let mut trace =
+            trace(&[("INVITE", "1"), ("100 Trying", "1"), ("INVITE", "1"), ("INVITE", "1"), ("INVITE", "2")]);
+        let times: Vec<u32> = trace.visible().map(|(_, message)| message.times).collect();
+        assert_eq!(times, [3, 1, 1]);
+        trace.push(TraceEntry { sent: false, ..entry("INVITE", "1") });
+        assert_eq!(trace.len(), 4);
+    }
+
+    #[test]
+    fn a_search_looks_at_whole_messages_in_any_case() {
+        let mut trace = trace(&[("INVITE sip:Bob", "1"), ("BYE", "1"), ("ACK sip:bob", "1")]);
+        trace.step(Step::Up(1));
+        trace.search("SIP:BOB");
+        assert_eq!((trace.visible().count(), selected(&trace)), (2, "ACK sip:bob"));
+        trace.search("nothing");
+        assert!(trace.selected().is_none());
+        trace.search("");
+        assert_eq!((trace.visible().count(), selected(&trace)), (3, "ACK sip:bob"));
     }
 }

@@ -75,7 +75,7 @@ pub async fn call(mut session: Session, arguments: &args::Call, account: Option<
     let placed = tokio::select! {
         reply = session.phone.command(Command::Call { account, target: arguments.target.clone() }) => match reply {
             Ok(Reply::Call(call)) => Ok(call),
-            Ok(Reply::Done | Reply::State(_)) => Err(Failure::new(Exit::Internal, "the phone gave no call")),
+            Ok(Reply::Done | Reply::State(_) | Reply::People(_)) => Err(Failure::new(Exit::Internal, "the phone gave no call")),
             Err(refused) => Err(Failure::new(Exit::Usage, refused.message)),
         },
         () = session.signals.next() => Err(Failure::new(Exit::Interrupted, "interrupted")),

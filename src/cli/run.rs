@@ -110,7 +110,7 @@ async fn serve(
 /// Each line gets exactly one `ok` or `error`.
 async fn answer(out: &Out, command: String, reply: Result<Reply, Refused>) {
     match reply {
-        Ok(Reply::Done | Reply::Call(_)) => out.say(Kind::Ok { command }).await,
+        Ok(Reply::Done | Reply::Call(_) | Reply::People(_)) => out.say(Kind::Ok { command }).await,
         Ok(Reply::State(snapshot)) => {
             out.say(Kind::State(snapshot)).await;
             out.say(Kind::Ok { command }).await;

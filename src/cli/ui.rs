@@ -16,9 +16,10 @@ pub async fn run(mut config: Config) -> Result<Exit, Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(Failure::new(Exit::Usage, "the UI needs a terminal; scripts use offhook run, call or answer"));
     }
+    let notify = config.ui.notify;
     config.sip.instance = instance::of_this_phone();
     let phone = PhoneHandle::start_traced(config)?;
-    let options = tui::Options { history: history(), ..tui::Options::from_environment() };
+    let options = tui::Options { history: history(), notify, ..tui::Options::from_environment() };
     match tui::run(phone, options).await {
         Ok(tui::Left::ByPerson) => Ok(Exit::Done),
         Ok(tui::Left::BySignal) => Ok(Exit::Interrupted),

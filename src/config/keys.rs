@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 
 use toml::de::DeValue;
 
-use super::{Account, Audio, Calls, Dtmf, HoldMusic, Latency, RealmCredentials, Secret, Sip, address};
+use super::{
+    Account, Audio, Calls, Dtmf, HoldMusic, Hooks, Latency, Notify, RealmCredentials, Secret, Sip, Ui, address,
+};
 use crate::sdp::{Codec, HoldStyle};
 use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
@@ -277,6 +279,42 @@ pub const CALLS: &[Key<Calls>] = &[
         },
     },
 ];
+
+/// `[ui]`.
+pub const UI: &[Key<Ui>] = &[Key {
+    name: "notify",
+    kind: Kind::Choice {
+        words: &["bell", "osc", "off"],
+        set: |ui, i| ui.notify = [Notify::Bell, Notify::Osc, Notify::Off][i],
+    },
+}];
+
+const PROGRAM: &str = "a program and its arguments, such as [\"notify-send\", \"a call\"]";
+
+/// `[hooks]`.
+pub const HOOKS: &[Key<Hooks>] = &[
+    Key {
+        name: "incoming",
+        kind: Kind::List { expected: PROGRAM, set: |hooks, words| program(words).map(|words| hooks.incoming = words) },
+    },
+    Key {
+        name: "answered",
+        kind: Kind::List { expected: PROGRAM, set: |hooks, words| program(words).map(|words| hooks.answered = words) },
+    },
+    Key {
+        name: "ended",
+        kind: Kind::List { expected: PROGRAM, set: |hooks, words| program(words).map(|words| hooks.ended = words) },
+    },
+];
+
+/// A list that begins with a program.
+fn program(words: Vec<String>) -> Result<Vec<String>, String> {
+    match words.first() {
+        Some(program) if program.trim().is_empty() => Err("the program has no name".into()),
+        _ if words.iter().any(|word| word.contains('\0')) => Err("a word holds a NUL".into()),
+        _ => Ok(words),
+    }
+}
 
 fn hold_music(text: &str) -> HoldMusic {
     match text {

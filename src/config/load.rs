@@ -185,13 +185,27 @@ pub fn variables() -> Vec<String> {
     FLAG_VARIABLES.map(String::from).into_iter().chain(keys).collect()
 }
 
+/// What hooks are told by; `OFFHOOK_ACCOUNT` is a flag's variable too.
+const HOOK_VARIABLES: [&str; 9] = [
+    "OFFHOOK_EVENT",
+    "OFFHOOK_CALL",
+    "OFFHOOK_PEER",
+    "OFFHOOK_NAME",
+    "OFFHOOK_CALLED",
+    "OFFHOOK_CODEC",
+    "OFFHOOK_DURATION",
+    "OFFHOOK_CODE",
+    "OFFHOOK_REASON",
+];
+
 fn unknown_variables(environment: &Environment, notices: &mut Vec<Notice>) {
     if environment.0.is_empty() {
         return;
     }
     let known = variables();
     for (name, _) in &environment.0 {
-        if known.contains(name) {
+        // A hook may run this program again.
+        if known.contains(name) || HOOK_VARIABLES.contains(&name.as_str()) {
             continue;
         }
         // The common beginning says nothing about what was meant.

@@ -36,6 +36,10 @@ pub struct Config {
     pub audio: Audio,
     /// `[calls]`.
     pub calls: Calls,
+    /// `[ui]`.
+    pub ui: Ui,
+    /// `[hooks]`.
+    pub hooks: Hooks,
     /// `[exchange]`.
     pub exchange: exchange::Exchange,
     /// `[[screening]]`, in their order.
@@ -46,6 +50,36 @@ pub struct Config {
     pub speed_dial: std::collections::BTreeMap<String, String>,
     /// Where things are remembered; not in the file.
     pub files: Files,
+}
+
+/// The terminal UI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ui {
+    /// How it tells of calls that come in and that were missed.
+    pub notify: Notify,
+}
+
+/// How a person is told who does not look at the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Notify {
+    /// The terminal's bell.
+    #[default]
+    Bell,
+    /// The bell, and a notification that the terminal shows (OSC 9 or OSC 777).
+    Osc,
+    /// Not at all.
+    Off,
+}
+
+/// Programs that are run, each with its arguments; empty: none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hooks {
+    /// When a call comes in and rings.
+    pub incoming: Vec<String>,
+    /// When a call is answered, here or there.
+    pub answered: Vec<String>,
+    /// When a call has ended.
+    pub ended: Vec<String>,
 }
 
 /// Where things are remembered; `None`: nowhere.

@@ -13,7 +13,8 @@ use super::keys::{self, Given, Key, Kind};
 use super::{Account, Config, Events, RealmCredentials, Secret, address, nearest, services};
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 8] = ["account", "sip", "audio", "calls", "screening", "dialplan", "speed_dial", "exchange"];
+const SECTIONS: [&str; 10] =
+    ["account", "sip", "audio", "calls", "screening", "dialplan", "speed_dial", "ui", "hooks", "exchange"];
 
 /// Lifetime of a binding that is asked for by default, in seconds.
 const EXPIRES: u32 = 3600;
@@ -32,6 +33,8 @@ pub fn read(path: &Path, text: &str) -> Result<Config, ConfigError> {
             "sip" => document.section(&mut config.sip, "sip", keys::SIP, value)?,
             "audio" => document.section(&mut config.audio, "audio", keys::AUDIO, value)?,
             "calls" => document.section(&mut config.calls, "calls", keys::CALLS, value)?,
+            "ui" => document.section(&mut config.ui, "ui", keys::UI, value)?,
+            "hooks" => document.section(&mut config.hooks, "hooks", keys::HOOKS, value)?,
             "exchange" => document.exchange(&mut config.exchange, value)?,
             "screening" => {
                 let drafts = document.entries("screening", services::SCREENING, value)?;
@@ -487,7 +490,21 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
         };
         let accounts = vec![work, bob];
         let exchange = Exchange::default();
-        assert_eq!(config, Config { accounts, sip, audio, calls, screening, dialplan, speed_dial, files, exchange });
+        let (ui, hooks) = (Default::default(), Default::default());
+        let expected =
+            Config { accounts, sip, audio, calls, screening, dialplan, speed_dial, ui, hooks, files, exchange };
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn notifications_and_hooks() {
+        use crate::config::Notify;
+        let config = parse("[ui]\nnotify = \"osc\"\n[hooks]\nincoming = [\"notify-send\", \"a call\"]\n").unwrap();
+        assert_eq!(config.ui.notify, Notify::Osc);
+        assert_eq!(config.hooks.incoming, ["notify-send", "a call"]);
+        assert!(parse("[ui]\nnotify = \"loud\"\n").is_err());
+        assert!(parse("[hooks]\nended = [\"\"]\n").is_err());
+        assert!(parse("[hooks]\nended = \"notify-send\"\n").is_err());
     }
 
     #[test]
@@ -545,7 +562,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
             (
                 "listen = 1",
-                "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls, screening, dialplan, speed_dial, exchange)",
+                "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls, screening, dialplan, speed_dial, ui, hooks, exchange)",
             ),
             ("sip = 1", "c.toml:1: sip: expected a section, written [sip]"),
             (

@@ -15,6 +15,7 @@ use crate::ua::{self, AccountId, CallNo, Resolve, UserAgent};
 
 use super::desk::{Desk, Effect};
 use super::event::{Event, Kind};
+use super::hooks::Hooks;
 use super::info_digits::InfoDigits;
 use super::memory::AfterBurst;
 use super::network::Whereabouts;
@@ -70,6 +71,7 @@ pub(super) struct Actor {
     pub(super) quitting: Option<Quitting>,
     pub(super) whereabouts: Whereabouts,
     pub(super) services: Services,
+    hooks: Hooks,
     requests: mpsc::UnboundedReceiver<Request>,
     events: mpsc::UnboundedSender<Event>,
     traces: Vec<mpsc::UnboundedSender<TraceEntry>>,
@@ -103,6 +105,7 @@ impl Actor {
         }));
         Actor {
             services,
+            hooks: Hooks::new(parts.config.hooks.clone()),
             desk: Desk::new(&parts.config),
             calls_config: parts.config.calls,
             core: parts.core,
@@ -295,6 +298,8 @@ impl Actor {
 
     pub(super) fn tell(&mut self, kind: Kind) {
         let time = SystemTime::now();
+        // Its thread sees to its end.
+        drop(self.hooks.note(&kind));
         // Nobody may listen.
         let _ = self.events.send(Event { time, kind: kind.clone() });
         if self.services.note(time, &kind) {

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use crate::config::nearest;
+use crate::services::contacts::Contact;
 use crate::services::forwarding::{SECONDS, When};
+use crate::services::history::Entry;
 use crate::ua::CallNo;
 
 /// What a person or a script asks. `call: None` stands for the default that the command's doc names.
@@ -82,6 +84,8 @@ pub enum Command {
     CallBack,
     /// Parks the active call, else the only one, by the configured code.
     Park { call: Option<CallNo> },
+    /// Who is known, and the last calls: [`Reply::People`]. Unlike [`Command::History`] it notes nothing as seen.
+    People,
     /// A snapshot of everything: [`Reply::State`].
     State,
     /// Hangs up, unregisters, ends.
@@ -136,6 +140,17 @@ pub enum Reply {
     Call(CallNo),
     /// The answer to [`Command::State`].
     State(Box<super::Snapshot>),
+    /// The answer to [`Command::People`].
+    People(Box<People>),
+}
+
+/// Whom a person may want to call: for lists and for completion.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct People {
+    /// The contacts, in their order.
+    pub contacts: Vec<Contact>,
+    /// The last calls, the latest last.
+    pub calls: Vec<Entry>,
 }
 
 /// Why a line is no command.

@@ -6,6 +6,7 @@
 //! - [`target`]: what a person writes to call someone; [`screen`]: text from elsewhere made harmless;
 //! - `services`: forwarding, screening, history and people as the phone holds them; `arriving`: what they do with a call;
 //!   `perform_services`: their commands; [`keeping`]: their files;
+//! - `hooks`: programs that are run when a call comes in, is answered or ends;
 //! - `sound`, [`media_thread`]: the thread that carries the sound.
 
 mod actor;
@@ -16,6 +17,7 @@ mod conference;
 mod desk;
 pub mod event;
 pub mod handle;
+mod hooks;
 mod info_digits;
 pub mod keeping;
 mod lines;

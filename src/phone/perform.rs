@@ -212,6 +212,7 @@ impl Actor {
             Command::Forward { account, change } => self.forward(account.as_deref(), change),
             Command::Dnd { account, on } => self.dnd(account.as_deref(), on),
             Command::History { count } => self.show_history(count),
+            Command::People => Ok(Reply::People(Box::new(self.services.people()))),
             Command::RedialBusy { on } => self.redial_busy(now, on),
             Command::Park { call } => {
                 let call = self.meant(call)?;

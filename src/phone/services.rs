@@ -15,11 +15,14 @@ use crate::services::screening::{Action, Calls, Screening};
 use crate::ua::CallNo;
 use crate::ua::event::EndedBy;
 
+use super::command::People;
 use super::event::{CallRef, Kind};
 use super::keeping::{Keep, Keeper, files, journal::Journal};
 
 /// Callers at a time who hear it ring and whom nobody hears; one more is refused (480).
 const SILENT_CALLS: usize = 2;
+/// Calls that lists of people show.
+const PEOPLE_CALLS: usize = 300;
 /// The reason that the history gives for a call that do not disturb refused.
 pub(super) const DND: &str = "do not disturb";
 
@@ -281,6 +284,12 @@ impl Services {
     pub(super) fn name_of(&mut self, address: &str) -> Option<String> {
         self.refresh_contacts();
         self.contacts.who_has(address).map(|contact| contact.name.clone())
+    }
+
+    /// Who is known, and the last calls.
+    pub(super) fn people(&mut self) -> People {
+        self.refresh_contacts();
+        People { contacts: self.contacts.list.clone(), calls: self.history.last(PEOPLE_CALLS).cloned().collect() }
     }
 
     /// What a target that a person wrote becomes: a contact's address, then whatever speed dial and dial plan make of it.

@@ -2,9 +2,11 @@
 //!
 //! - `terminal.rs`: takes the terminal and gives it back, whatever happens
 //! - `input.rs`: the terminal's events as the app's messages
+//! - `files.rs`: traces that are saved
 //! - `history.rs`: what was dialled, from one run to the next
 //! - `view/`: the widgets
 
+mod files;
 mod history;
 mod input;
 mod terminal;
@@ -12,7 +14,7 @@ mod view;
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
@@ -25,6 +27,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::app::{App, Effect, Msg, Settings, text};
+use crate::config::Notify;
 use crate::phone::media_thread::Levels;
 use crate::phone::{Command, Event, PhoneHandle, Refused, Reply, TraceEntry};
 
@@ -43,8 +46,11 @@ const BATCH: usize = 256;
 pub struct Options {
     /// Whether colours are used.
     pub colour: bool,
-    /// The file in which the targets that were dialled are kept; `None`: they are forgotten at the end.
+    /// The file in which the targets that were dialled are kept; `None`: they are forgotten at the end. What the person saves
+    /// is written beside it.
     pub history: Option<PathBuf>,
+    /// How the person is told of calls.
+    pub notify: Notify,
 }
 
 impl Options {
@@ -52,7 +58,7 @@ impl Options {
     pub fn from_environment() -> Options {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Options { colour: !is_set("NO_COLOR") && !is_dumb, history: None }
+        Options { colour: !is_set("NO_COLOR") && !is_dumb, history: None, notify: Notify::Bell }
     }
 }
 
@@ -101,7 +107,9 @@ async fn drive(phone: &impl Phone, channels: Channels, listen: String, options: 
     let size = terminal.size().unwrap_or((80, 24));
     let mut app = App::new(settings, SystemTime::now(), size);
     app.dialled = history::read(options.history.as_deref());
-    let ui = Ui { phone, app, theme, pending: Vec::new(), goodbye: None };
+    let folder = options.history.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let notify = options.notify;
+    let ui = Ui { phone, app, theme, folder, notify, pending: Vec::new(), goodbye: None };
     let result = ui.run(&mut terminal, channels, signals, &options).await;
     // The terminal is given back before the error shows.
     drop(terminal);
@@ -124,6 +132,10 @@ struct Ui<'a, P> {
     phone: &'a P,
     app: App,
     theme: Theme,
+    /// Where what the person saves is written.
+    folder: Option<PathBuf>,
+    /// How the person is told of calls.
+    notify: Notify,
     /// The commands that are under way: a slow one holds up nothing.
     pending: Vec<Pin<Box<dyn Future<Output = Replied> + 'a>>>,
     /// When the UI ends at the latest, once it is to end.
@@ -151,6 +163,7 @@ impl<'a, P: Phone> Ui<'a, P> {
         let mut ticks = ticks();
         let mut was_ticking = false;
         self.start(Command::State);
+        self.start(Command::People);
         loop {
             self.draw(terminal)?;
             let is_ticking = self.app.wants_ticks();
@@ -221,7 +234,16 @@ impl<'a, P: Phone> Ui<'a, P> {
         for effect in self.app.update(SystemTime::now(), msg) {
             match effect {
                 Effect::Command(command) => self.start(command),
+                Effect::Bell if self.notify == Notify::Off => {}
                 Effect::Bell => terminal.bell(),
+                Effect::Notify(text) if self.notify == Notify::Osc => terminal.notify(&text),
+                Effect::Notify(_) => {}
+                Effect::Copy(text) => terminal.copy(&text),
+                Effect::Save(text) => {
+                    let now = SystemTime::now();
+                    let saved = files::save_trace(self.folder.as_deref(), now, &text);
+                    self.app.update(now, Msg::Saved(saved.map(|path| path.display().to_string())));
+                }
                 Effect::Suspend => {
                     terminal.suspend().context("can't take the terminal back")?;
                     if let Ok((columns, rows)) = terminal.size() {

@@ -14,6 +14,8 @@ use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 use tokio::sync::Notify;
 
+use crate::app::text::NAME;
+
 /// Pushes the title on the terminal's stack, and pops it (xterm control sequences, `CSI 22 ; 0 t`).
 const SAVE_TITLE: &[u8] = b"\x1b[22;0t";
 const RESTORE_TITLE: &[u8] = b"\x1b[23;0t";
@@ -96,6 +98,23 @@ impl Terminal {
         let _ = stdout.write_all(b"\x07").and_then(|()| stdout.flush());
     }
 
+    /// Shows a notification: by OSC 9 where the terminal is known to take it, else by OSC 777; one that takes neither shows
+    /// nothing.
+    pub fn notify(&mut self, text: &str) {
+        let variable = |name| std::env::var(name).unwrap_or_default();
+        let takes_9 = matches!(variable("TERM_PROGRAM").as_str(), "iTerm.app" | "WezTerm" | "ghostty")
+            || variable("TERM") == "xterm-kitty";
+        let mut stdout = io::stdout();
+        let _ = stdout.write_all(notification(text, takes_9).as_bytes()).and_then(|()| stdout.flush());
+    }
+
+    /// Gives a text to the clipboard (xterm control sequences, `OSC 52`); terminals may refuse, and do not say so.
+    pub fn copy(&mut self, text: &str) {
+        let mut stdout = io::stdout();
+        let sequence = format!("\x1b]52;c;{}\x07", base64(text.as_bytes()));
+        let _ = stdout.write_all(sequence.as_bytes()).and_then(|()| stdout.flush());
+    }
+
     /// Gives the terminal back, stops the process as Ctrl-Z does, and takes it again afterwards.
     pub fn suspend(&mut self) -> io::Result<()> {
         leave();
@@ -111,6 +130,30 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         leave();
     }
+}
+
+/// The control sequence of a notification. What could end it, or begin another one, is left out.
+fn notification(text: &str, takes_9: bool) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() || c == ';' { ' ' } else { c }).take(200).collect();
+    match takes_9 {
+        true => format!("\x1b]9;{NAME}: {text}\x07"),
+        false => format!("\x1b]777;notify;{NAME};{text}\x07"),
+    }
+}
+
+/// RFC 4648 section 4.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |place: usize| u32::from(chunk.get(place).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let letter = ALPHABET[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= chunk.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
 }
 
 fn enter() -> io::Result<()> {
@@ -173,4 +216,26 @@ fn restore_stderr() {
 fn redirect_stderr(to: RawFd) {
     // SAFETY: makes descriptor 2 name the same file as `to`, which is open.
     unsafe { libc::dup2(to, libc::STDERR_FILENO) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_a_notification_early() {
+        let text = "Bob\x07\x1b]0;x calls; 4";
+        assert_eq!(notification(text, true), "\x1b]9;offhook: Bob  ]0 x calls  4\x07");
+        assert_eq!(notification(text, false), "\x1b]777;notify;offhook;Bob  ]0 x calls  4\x07");
+    }
+
+    /// RFC 4648 section 10.
+    #[test]
+    fn vectors() {
+        for (text, expected) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")]
+        {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
 }

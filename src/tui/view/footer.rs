@@ -19,6 +19,11 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
         frame.render_widget(Line::styled(format!(" {text}"), theme.bad()), area);
         return;
     }
+    if let Some((level, notice)) = &app.notice {
+        let text = fit(notice, usize::from(area.width).saturating_sub(2));
+        frame.render_widget(Line::styled(format!(" {text}"), theme.level(*level)), area);
+        return;
+    }
     let columns = usize::from(area.width);
     let keys: Vec<Vec<Span>> = keymap::footer(app)
         .into_iter()

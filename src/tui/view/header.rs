@@ -58,7 +58,7 @@ fn title(app: &App, columns: usize, theme: Theme) -> Line<'static> {
 
 fn row(account: &Account, names: usize, columns: usize, utc_offset: i32, theme: Theme) -> Line<'static> {
     let (mark, style) = mark(account.registration, theme);
-    let messages = text::messages(account.messages).unwrap_or_default();
+    let messages = text::messages(account).unwrap_or_default();
     let state = text::registration(account.registration);
     let used = 2 + 2 + names + 2 + 14 + 2;
     let rest = columns.saturating_sub(used + 1);

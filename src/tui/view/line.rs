@@ -26,6 +26,12 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
             let who = app.call(no).map(|call| app.who(call));
             format!(" {} › ", text::prompt_transfer(no, who.as_deref()))
         }
+        Purpose::Forward(when) => format!(" {} › ", text::prompt_forward(when, line.account.as_deref())),
+        Purpose::Message => {
+            let who = line.to.as_ref().map_or("", |to| &to.name);
+            format!(" {} › ", text::prompt_message(who))
+        }
+        Purpose::Search | Purpose::Find => format!(" {} › ", text::PROMPT_SEARCH),
         Purpose::Command => format!(" {}", text::PROMPT_COMMAND),
     };
     // A long name must leave room for the target.

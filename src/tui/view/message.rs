@@ -31,6 +31,12 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, reader: Reader, theme: The
                     let (name, value) = row.split_at_checked(name).unwrap_or((row, ""));
                     Line::from(vec![Span::styled(name.to_owned(), theme.accent()), Span::raw(value.to_owned())])
                 }
+                (Part::Body, 0) if line.as_bytes().get(1) == Some(&b'=') => {
+                    // `a=rtpmap:`: the name of an attribute is what one looks for.
+                    let end = if line.starts_with("a=") { line.find(':').unwrap_or(line.len()) } else { 2 };
+                    let (name, value) = row.split_at_checked(end).unwrap_or((row, ""));
+                    Line::from(vec![Span::styled(name.to_owned(), theme.accent()), Span::raw(value.to_owned())])
+                }
                 (Part::Headers | Part::Body, _) => Line::styled(row.to_owned(), Style::new()),
             });
         }

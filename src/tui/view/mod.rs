@@ -2,6 +2,7 @@
 
 mod calls;
 mod card;
+mod compare;
 mod confirm;
 mod fit;
 mod footer;
@@ -13,6 +14,9 @@ mod log;
 mod message;
 mod meter;
 mod pad;
+mod people;
+mod services;
+mod suggestions;
 mod theme;
 mod trace;
 mod transfer_request;
@@ -50,13 +54,24 @@ pub fn draw(frame: &mut Frame, app: &App, theme: Theme) {
         Some(Screen::Message(reader)) => full(frame, area, app, theme, |frame, area| {
             message::draw(frame, area, app, *reader, theme);
         }),
+        Some(Screen::Compare(reader)) => full(frame, area, app, theme, |frame, area| {
+            compare::draw(frame, area, app, *reader, theme);
+        }),
         Some(Screen::Help(reader)) => full(frame, area, app, theme, |frame, area| {
             help::draw(frame, area, app, *reader, theme);
         }),
         Some(Screen::Log(reader)) => full(frame, area, app, theme, |frame, area| {
             log::draw_all(frame, area, app, *reader, theme);
         }),
-        Some(Screen::Line(_) | Screen::Pad(_) | Screen::Trace | Screen::Confirm) | None => {
+        Some(
+            Screen::Line(_)
+            | Screen::Pad(_)
+            | Screen::People(_)
+            | Screen::Services(_)
+            | Screen::Trace
+            | Screen::Confirm,
+        )
+        | None => {
             main(frame, area, app, theme);
         }
     }
@@ -86,11 +101,15 @@ fn main(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     if area.width >= WIDE {
         let [left, right] = Layout::horizontal([Constraint::Length(WIDE_LEFT), Constraint::Fill(1)]).areas(body);
         calls_pane(frame, left, app, theme);
-        if app.trace_is_open() {
+        if let Some(pane) = app.people_pane() {
+            people::draw(frame, right, app, pane, theme);
+        } else if app.trace_is_open() {
             trace::draw(frame, right, app, theme);
         } else {
             log::draw_pane(frame, right, app, theme);
         }
+    } else if let Some(pane) = app.people_pane() {
+        people::draw(frame, body, app, pane, theme);
     } else if app.trace_is_open() {
         trace::draw(frame, body, app, theme);
     } else {
@@ -100,6 +119,7 @@ fn main(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
         log::draw_last(frame, last, app, theme);
     }
     frame.render_widget(Line::styled("─".repeat(usize::from(rule.width)), theme.dim()), rule);
+    suggestions::draw(frame, body, app, theme);
     line::draw(frame, typed, app, theme);
     footer::draw(frame, keys, app, theme);
 }
@@ -136,6 +156,9 @@ fn pop_ups(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     // The line, where one is typed, and the keys stay in sight.
     let area = Rect { height: area.height.saturating_sub(2), ..area };
     let top = app.screens.last();
+    if let Some(panel) = app.panel().filter(|_| app.people_pane().is_none()) {
+        services::draw(frame, area, app, panel, theme);
+    }
     if let Some(Screen::Pad(call)) = top {
         pad::draw(frame, area, app, *call, theme);
     }

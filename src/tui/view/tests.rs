@@ -229,15 +229,82 @@ snapshot!(
     })
 );
 
+fn people(columns: u16, rows: u16) -> Scene {
+    with(Scene::registered(columns, rows).with_people(), |scene| drop(scene.keys("b")))
+}
+
+snapshot!(people_80, people(80, 24));
+snapshot!(
+    people_calls,
+    with(people(80, 24), |scene| {
+        scene.key(Key::Tab);
+        scene.keys("j");
+    })
+);
+snapshot!(small_people, people(60, 15));
+snapshot!(
+    small_people_calls,
+    with(people(60, 15), |scene| {
+        scene.key(Key::Tab);
+    })
+);
+snapshot!(wide_people, with(Scene::two_calls(200, 60).with_people(), |scene| drop(scene.keys("b"))));
+snapshot!(people_searched, with(people(80, 24), |scene| drop(scene.keys("/da"))));
+snapshot!(people_message, with(people(80, 24), |scene| drop(scene.keys("mLunch at one?"))));
+snapshot!(
+    suggestions,
+    with(Scene::registered(80, 24).with_people(), |scene| {
+        scene.keys("cda");
+        scene.key(Key::Down);
+    })
+);
+snapshot!(small_suggestions, with(Scene::established(60, 15).with_people(), |scene| drop(scene.keys("co"))));
+snapshot!(
+    completion,
+    with(Scene::registered(80, 24).with_people(), |scene| {
+        scene.keys(":re");
+        scene.key(Key::Tab);
+    })
+);
+snapshot!(
+    services_panel,
+    with(Scene::registered(80, 24).forwarding(), |scene| {
+        scene.phone(Kind::Dnd { account: Some("home".into()), on: true });
+        scene.keys("fj");
+    })
+);
+snapshot!(small_services, with(Scene::registered(60, 15), |scene| drop(scene.keys("f"))));
+snapshot!(
+    switched_on,
+    with(Scene::registered(80, 24).forwarding().with_mailbox(), |scene| {
+        scene.phone(Kind::Dnd { account: Some("work".into()), on: true });
+        scene.phone(Kind::Missed { count: 2 });
+    })
+);
+
+snapshot!(trace_folded, with(Scene::established(80, 24).with_trace().with_answer(), |scene| drop(scene.keys("i/bob"))));
+snapshot!(offer_and_answer, with(Scene::established(80, 24).with_answer(), |scene| drop(scene.keys("id"))));
+snapshot!(small_offer_and_answer, with(Scene::established(60, 15).with_answer(), |scene| drop(scene.keys("id"))));
+snapshot!(
+    trace_saved,
+    with(Scene::established(80, 24).with_answer(), |scene| {
+        scene.keys("i");
+        scene.send(Msg::Saved(Ok("/home/alice/.local/state/offhook/trace-2026-11-21T05-54-39Z.txt".into())));
+    })
+);
+
 fn colours(buffer: &Buffer) -> usize {
     buffer.content().iter().filter(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset).count()
 }
 
 #[test]
 fn without_colours_there_are_none() {
-    for scene in
-        [reading(Scene::two_calls(80, 24)), transfer_request(Scene::two_calls(80, 24)), Scene::registered(80, 24)]
-    {
+    for scene in [
+        reading(Scene::two_calls(80, 24)),
+        transfer_request(Scene::two_calls(80, 24)),
+        Scene::registered(80, 24),
+        people(80, 24),
+    ] {
         let plain = render(&scene.app, (80, 24), Theme { colour: false });
         assert_eq!(colours(plain.backend().buffer()), 0);
         let coloured = render(&scene.app, (80, 24), Theme { colour: true });
@@ -256,6 +323,11 @@ fn scenes() -> Vec<Scene> {
         with(Scene::two_calls(80, 24), |scene| drop(scene.key(Key::Ctrl('c')))),
         transfer_request(Scene::two_calls(80, 24)),
         reading(Scene::two_calls(80, 24)),
+        people(80, 24),
+        with(Scene::established(80, 24).with_answer(), |scene| drop(scene.keys("id"))),
+        with(people(80, 24), |scene| drop(scene.keys("/d"))),
+        with(Scene::registered(80, 24).forwarding(), |scene| drop(scene.keys("f"))),
+        with(Scene::registered(80, 24).with_people(), |scene| drop(scene.keys("cd"))),
     ];
     for keys in ["c", "cbob", ":x", "tx", "p", "i", "l", "?"] {
         scenes.push(with(Scene::two_calls(80, 24).with_trace(), |scene| drop(scene.keys(keys))));
@@ -282,11 +354,11 @@ proptest! {
     /// The terminal may be resized before the app hears of it.
     #[test]
     fn sizes_that_the_app_does_not_know_draw(which in 0usize..27, columns in 1u16..200, rows in 1u16..200) {
-        let mut scene = Scene::two_calls(80, 24).with_trace();
+        let mut scene = Scene::two_calls(80, 24).with_trace().with_people();
         for no in 0..3 {
             scene.phone(any_kind(which, no));
         }
-        for keys in ["", "i", "l", "?"] {
+        for keys in ["", "i", "l", "?", "b", "f", "cd"] {
             scene.keys(keys);
             render(&scene.app, (columns, rows), Theme { colour: true });
             scene.key(Key::Esc);

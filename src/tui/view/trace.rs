@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
+use crate::app::trace::Message;
 use crate::app::{App, text};
 use crate::phone::TraceEntry;
 
@@ -20,14 +21,15 @@ const ROOMY: usize = 70;
 
 /// Draws it in a frame.
 pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
-    let visible: Vec<(usize, &TraceEntry)> = app.trace.visible().collect();
-    let count = text::trace_count(visible.len(), app.trace.filter().is_some());
+    let visible: Vec<(usize, &Message)> = app.trace.visible().collect();
+    let count = text::trace_count(visible.len(), app.trace.filter().is_some(), app.trace.query());
     let block = block(Line::styled(format!(" {} ", text::TRACE_TITLE), theme.strong()), theme)
         .title(Line::styled(format!(" {count} "), theme.dim()).right_aligned());
     let inner = block.inner(area);
     frame.render_widget(block, area);
     if visible.is_empty() {
-        frame.render_widget(Line::styled(format!(" {}", text::TRACE_EMPTY), theme.dim()), inner);
+        let why = if app.trace.is_empty() { text::TRACE_EMPTY } else { text::TRACE_NOT_FOUND };
+        frame.render_widget(Line::styled(format!(" {why}"), theme.dim()), inner);
         return;
     }
     let rows = usize::from(inner.height).max(1);
@@ -36,29 +38,35 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     // The selected row stays in the middle, except near both ends.
     let first = at.saturating_sub(rows / 2).min(visible.len().saturating_sub(rows));
     let shown = visible.into_iter().skip(first).take(rows);
-    let shown: Vec<(bool, &TraceEntry)> = shown.map(|(place, entry)| (Some(place) == selected, entry)).collect();
-    let remote = shown.iter().map(|(_, entry)| width(&entry.remote.to_string())).max().unwrap_or(0).min(REMOTE);
-    let cseq = shown.iter().map(|(_, entry)| width(&entry.cseq)).max().unwrap_or(0).min(CSEQ);
+    let shown: Vec<(bool, &Message)> = shown.map(|(place, message)| (Some(place) == selected, message)).collect();
+    let remote =
+        shown.iter().map(|(_, message)| width(&message.entry.remote.to_string())).max().unwrap_or(0).min(REMOTE);
+    let cseq = shown.iter().map(|(_, message)| width(&message.entry.cseq)).max().unwrap_or(0).min(CSEQ);
     let columns = usize::from(inner.width);
     let lines: Vec<Line> = shown
         .into_iter()
-        .map(|(is_selected, entry)| row(entry, is_selected, (columns, remote, cseq), app.settings.utc_offset, theme))
+        .map(|(is_selected, message)| {
+            row(message, is_selected, (columns, remote, cseq), app.settings.utc_offset, theme)
+        })
         .collect();
     frame.render_widget(Text::from(lines), inner);
 }
 
 fn row(
-    entry: &TraceEntry,
+    message: &Message,
     is_selected: bool,
     (columns, remote, cseq): (usize, usize, usize),
     utc_offset: i32,
     theme: Theme,
 ) -> Line<'static> {
+    let entry = &message.entry;
+    let times = text::times(message.times);
     let is_roomy = columns >= ROOMY;
     let time = if is_roomy { text::clock_ms(entry.time, utc_offset) } else { text::clock(entry.time, utc_offset) };
     let remote = if is_roomy { left(&entry.remote.to_string(), remote) + "  " } else { String::new() };
     let used = 2 + width(&time) + 1 + 3 + 1 + width(&remote);
-    let summary = columns.saturating_sub(used + 1 + cseq + 1);
+    let gap = usize::from(!times.is_empty());
+    let summary = columns.saturating_sub(used + 1 + cseq + 1 + width(&times) + gap);
     let style = summary_style(entry, theme);
     Line::from(vec![
         Span::styled(if is_selected { "▸ " } else { "  " }, theme.accent()),
@@ -69,6 +77,7 @@ fn row(
             left(short(&entry.summary), summary),
             if is_selected { style.patch(theme.strong()) } else { style },
         ),
+        Span::styled(" ".repeat(gap) + &times, theme.warning()),
         Span::styled(format!(" {}", left(&entry.cseq, cseq)), theme.dim()),
     ])
 }
@@ -79,7 +88,7 @@ pub fn arrow(sent: bool) -> &'static str {
 }
 
 /// The first line without the version, which is the same in all.
-fn short(summary: &str) -> &str {
+pub fn short(summary: &str) -> &str {
     let summary = summary.strip_prefix("SIP/2.0 ").unwrap_or(summary);
     summary.strip_suffix(" SIP/2.0").unwrap_or(summary)
 }
