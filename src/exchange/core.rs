@@ -79,7 +79,8 @@ impl Core {
         random.fill_bytes(&mut proxy_seed);
         let place = Place::new(&config.domain, config.listen);
         let hops = |route: &Route| {
-            let hops = route.hops.iter().filter_map(|hop| Some((place::transport(hop)?, place.address(hop)?))).collect();
+            let hops =
+                route.hops.iter().filter_map(|hop| Some((place::transport(hop)?, place.address(hop)?))).collect();
             (route.domain.clone(), hops)
         };
         Core {
