@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "real software runs by the real clock")]
 
 mod calls;
+mod failover;
 mod load;
 mod malformed;
 mod registration;
@@ -17,3 +18,4 @@ mod rig;
 mod soak;
 mod sound;
 mod transfer;
+mod transports;
