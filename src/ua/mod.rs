@@ -254,10 +254,27 @@ impl UserAgent {
 
     /// A connection could not be made, or has ended, for a reason that a person understands.
     pub fn handle_connection_failure(&mut self, now: Instant, flow: Flow, reason: &str) {
+        let lost: Vec<AccountId> = (0..self.registrations.len())
+            .map(AccountId)
+            .filter(|account| self.registers_by(now, *account, &flow))
+            .collect();
         if self.core.tx.handle_transport_error(now, flow) {
             self.core.note_failure(&flow, reason);
         }
         self.settle(now);
+        for account in lost {
+            let pause = Duration::from_millis(u64::from(self.core.below(1_000)));
+            self.with_registration(account, |registration| registration.flow_lost(now, pause));
+        }
+        self.settle(now);
+    }
+
+    /// Whether an account's REGISTER leaves by this connection.
+    fn registers_by(&mut self, now: Instant, account: AccountId, flow: &Flow) -> bool {
+        let server = self.core.server(now, account);
+        let way = server.and_then(|server| self.core.flow_to(now, &server));
+        flow.transport.is_reliable()
+            && way.is_some_and(|way| (way.transport, way.remote) == (flow.transport, flow.remote))
     }
 
     /// Where a call of an account's to `target` goes first; `None`: nowhere that this build can reach.

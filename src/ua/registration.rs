@@ -26,6 +26,8 @@ const REFRESH_LEAD: Duration = Duration::from_secs(60);
 /// RFC 5626 section 4.5: base-time and max-time.
 const BASE_PAUSE: Duration = Duration::from_secs(30);
 const MAX_PAUSE: Duration = Duration::from_secs(1800);
+/// Between two registrations because a connection ended.
+const FLOW_PAUSE: Duration = Duration::from_secs(60);
 /// The shortest pause while a binding is about to end.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// No Retry-After is believed beyond this.
@@ -134,6 +136,8 @@ pub struct Registration {
     outstanding: Option<Outstanding>,
     steps: VecDeque<Step>,
     deadline: Option<Instant>,
+    /// When it was, or will be, registered again for a connection that ended.
+    flow_lost_at: Option<Instant>,
 }
 
 impl Registration {
@@ -159,6 +163,7 @@ impl Registration {
             outstanding: None,
             steps: VecDeque::new(),
             deadline: None,
+            flow_lost_at: None,
         }
     }
 
@@ -208,6 +213,18 @@ impl Registration {
         if self.wanted {
             self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
         }
+    }
+
+    /// The connection to the registrar has ended: it may have started anew, and what it knew of us with it (RFC 5626 section
+    /// 4.5). Registers again after `pause`; a server that closes every connection is not asked more than once a minute.
+    pub fn flow_lost(&mut self, now: Instant, pause: Duration) {
+        if self.state != State::Registered || !self.is_idle() {
+            return;
+        }
+        let soon = now + pause;
+        let at = self.flow_lost_at.map_or(soon, |last| soon.max(last + FLOW_PAUSE));
+        self.flow_lost_at = Some(at);
+        self.refresh_at(at);
     }
 
     /// Removes our binding. A REGISTER that is out is waited for; one that waits is dropped. When the registrar can't hold
@@ -885,6 +902,24 @@ mod tests {
         assert!(reason.contains("password"), "{reason}");
         assert_eq!((bob.due_in(), bob.registration.state()), (None, State::Failed));
         bob.assert_quiescent();
+    }
+
+    #[test]
+    fn a_connection_that_ends_is_registered_by_again_but_not_all_the_time() {
+        let mut bob = Bob::registered(3600);
+        let second = Duration::from_secs(1);
+        for wait in [second, FLOW_PAUSE] {
+            bob.registration.flow_lost(bob.now, second);
+            assert_eq!(bob.due_in(), Some(wait));
+            bob.advance(wait);
+            bob.expect_register();
+            bob.reply(200, &[(HeaderName::Contact, &ok_contact(3600))]);
+            bob.expect_registered();
+        }
+        bob.registration.unregister();
+        bob.expect_send();
+        bob.registration.flow_lost(bob.now, second);
+        assert_eq!(bob.due_in(), None);
     }
 
     #[test]

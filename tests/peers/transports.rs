@@ -59,3 +59,13 @@ fn registers_and_calls_both_ways_by_tls() {
     let alice = alice_by(&rig, TLS, "tls");
     calls_both_ways(&rig, alice);
 }
+
+#[test]
+fn a_registrar_that_restarts_is_registered_at_again_by_tcp() {
+    let Some(mut rig) = with_streams() else { return };
+    let account = "proxies = [\"sip:127.0.0.1;transport=tcp\"]\nexpires = 70";
+    let mut alice = alice_by(&rig, account, "tcp");
+    rig.restart_registrar(Role::RegistrarWithStreams);
+    alice.expect("registered");
+    calls_both_ways(&rig, alice);
+}
