@@ -34,7 +34,7 @@
 //! | [`media`] | one call's sound: codecs, concealment, tones, levels | no |
 //! | [`services`] | forwarding, screening, the dial plan, history, contacts: what they decide and remember | no |
 //! | [`audio`] | sound cards, the clocked null device, tones and WAV files as devices; the rings between | yes |
-//! | [`net`] | UDP sockets, names to addresses | yes |
+//! | [`net`] | UDP sockets, names to addresses, address changes | yes |
 //! | [`phone`] | joins `ua`, `media`, `audio` and `net`; [`phone::PhoneHandle`] is the one seam above | yes |
 //! | [`app`] | the terminal UI's state: messages in, effects out | no |
 //! | [`tui`] | the terminal itself, one widget a file | yes |

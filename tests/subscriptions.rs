@@ -78,6 +78,8 @@ fn account(server: SocketAddr, events: Events) -> Account {
         expires: 600,
         register: false,
         credentials: Vec::new(),
+        rewrite_contact: true,
+        gruu: false,
         voicemail: None,
         events,
     }

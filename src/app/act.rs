@@ -10,6 +10,7 @@ use super::calls::Call;
 use super::keymap::{Action, Key};
 use super::line::{Line, Purpose};
 use super::log::Level;
+use super::requests::Verdict;
 use super::trace::Step;
 use super::{App, Effect, Reader, Screen, layout, text};
 
@@ -48,8 +49,12 @@ impl App {
             Action::Split => vec![Effect::Command(Command::Split)],
             Action::Swap => vec![Effect::Command(Command::Swap)],
             Action::Transfer => self.with_selected(|call| Screen::Line(Line::new(Purpose::Transfer(call)))),
-            Action::AcceptTransfer => self.for_requester(|call| Command::AcceptTransfer { call }),
-            Action::RefuseTransfer => self.for_requester(|call| Command::RefuseTransfer { call }),
+            Action::AcceptTransfer => self.decide(Verdict::Accept).map(Effect::Command).into_iter().collect(),
+            Action::RefuseTransfer => self.decide(Verdict::Refuse).map(Effect::Command).into_iter().collect(),
+            Action::HandOver => match self.calls_to_join() {
+                Some((call, with)) => vec![Effect::Command(Command::TransferWith { call, with })],
+                None => Vec::new(),
+            },
             Action::Pad => self.with_selected(Screen::Pad),
             Action::Digit => self.digit(key),
             Action::Mute => vec![Effect::Command(Command::Mute { call: None })],
@@ -117,14 +122,6 @@ impl App {
             Some(call) => vec![Effect::Command(command(Some(call)))],
             None => Vec::new(),
         }
-    }
-
-    /// To the call of the pop-up, else to the selected one; what it asked is settled by that.
-    fn for_requester(&mut self, command: impl FnOnce(Option<CallNo>) -> Command) -> Vec<Effect> {
-        let asked = self.pop_up_request().map(|(call, _)| call.no).or(self.selected);
-        let Some(call) = self.calls.iter_mut().find(|call| Some(call.no) == asked) else { return Vec::new() };
-        call.request = None;
-        vec![Effect::Command(command(Some(call.no)))]
     }
 
     /// Someone who presses the key just as the other side hangs up does not mean the next call.
@@ -245,6 +242,7 @@ impl App {
             },
         };
         self.screens.pop();
+        self.note_decision(&command);
         match command {
             Command::Quit => self.quit(),
             Command::Volume { side: Side::Output, db } => {

@@ -8,9 +8,10 @@ use crate::phone::event::{
 };
 use crate::services::forwarding::Forward;
 use crate::ua::CallNo;
-use crate::ua::event::TransferStage;
+use crate::ua::event::{EndedBy, TransferStage};
 
 use super::layout::clean;
+use super::requests::Asks;
 use super::{App, Effect, RECENT, text};
 
 /// Digits of a call that are remembered.
@@ -66,8 +67,6 @@ pub struct Call {
     pub answered: Option<SystemTime>,
     /// A transfer of ours, and the target's status code.
     pub transfer: Option<(TransferStage, Option<u16>)>,
-    /// Where they ask us to call instead.
-    pub request: Option<TransferRequest>,
     /// Figures of the sound.
     pub stats: Option<Stats>,
     /// Seconds since sound last came, when it should.
@@ -83,17 +82,6 @@ pub struct Call {
     /// Digits that came.
     pub digits_received: String,
     /// The person closed the pop-up of this incoming call.
-    pub later: bool,
-}
-
-/// The other side asks us to call someone else instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TransferRequest {
-    /// Whom.
-    pub to: String,
-    /// On whose behalf.
-    pub by: Option<String>,
-    /// The person closed its pop-up.
     pub later: bool,
 }
 
@@ -130,7 +118,6 @@ impl Call {
             began: time,
             answered: None,
             transfer: None,
-            request: None,
             stats: None,
             media_lost: None,
             called: None,
@@ -210,10 +197,11 @@ impl App {
         self.calls.iter().find(|call| call.rings_here() && !call.later)
     }
 
-    /// The call whose transfer request has a pop-up.
-    pub fn pop_up_request(&self) -> Option<(&Call, &TransferRequest)> {
-        let mut requests = self.calls.iter().filter_map(|call| call.request.as_ref().map(|request| (call, request)));
-        requests.find(|(_, request)| !request.later)
+    /// The two calls that the person can join, and leave: the held one's other side is to call the active one's.
+    pub fn calls_to_join(&self) -> Option<(CallNo, CallNo)> {
+        let active = self.shown_call().filter(|call| call.stage == CallStage::Established && !call.held)?;
+        let mut held = self.calls.iter().filter(|call| call.stage == CallStage::Established && call.held);
+        held.next().filter(|_| held.next().is_none()).map(|held| (held.no, active.no))
     }
 
     /// The person looks at this pop-up later.
@@ -223,9 +211,7 @@ impl App {
                 call.later = true;
             }
             self.selected = Some(no);
-        } else if let Some(no) = self.pop_up_request().map(|(call, _)| call.no)
-            && let Some(request) = self.call_mut(no).and_then(|call| call.request.as_mut())
-        {
+        } else if let Some(request) = self.requests.iter_mut().find(|request| !request.later) {
             request.later = true;
         }
     }
@@ -239,6 +225,14 @@ impl App {
         self.missed = snapshot.missed;
         let before = std::mem::take(&mut self.calls);
         for state in snapshot.calls {
+            let redirect = state.redirect_request.as_ref().map(|to| (Asks::Redirect, to));
+            match state.transfer_request.as_ref().map(|to| (Asks::Transfer, to)).or(redirect) {
+                Some((asks, to)) => {
+                    let by = self.request_of(state.call.call).and_then(|known| known.by.clone());
+                    self.asked(&state.call, asks, to, by.as_deref());
+                }
+                None => self.settled(state.call.call),
+            }
             let known = before.iter().find(|call| call.no == state.call.call);
             self.calls.push(call_from(state, known, self.now));
         }
@@ -273,14 +267,15 @@ impl App {
                 account.retry_at = retry_in.and_then(|seconds| time.checked_add(Duration::from_secs(seconds)));
             }
             Kind::Unregistered { account } => self.registration(&account, Registration::Off),
-            Kind::Incoming { call, from, name, called, diverted_from, referred_by } => {
+            Kind::Incoming { call, from, name, called, diverted_from, forwarded, referred_by } => {
                 effects.push(Effect::Bell);
                 let is_first = self.calls.is_empty();
                 let new = self.upsert(&call, true, CallStage::Ringing, time);
                 new.peer = clean(&from);
                 new.name = name.as_deref().map(clean);
                 new.called = Some(clean(&called));
-                new.diverted_from = diverted_from.as_deref().map(clean);
+                let forwarded = (!forwarded.is_empty()).then(|| forwarded.join(", "));
+                new.diverted_from = forwarded.or(diverted_from).as_deref().map(clean);
                 new.referred_by = referred_by.as_deref().map(clean);
                 if is_first {
                     self.selected = Some(call.call);
@@ -333,8 +328,17 @@ impl App {
             Kind::Transfer { call, stage, code } => self.change(&call, |call| call.transfer = Some((stage, code))),
             Kind::TransferRequest { call, to, by } => {
                 effects.push(Effect::Bell);
-                let request = TransferRequest { to: clean(&to), by: by.as_deref().map(clean), later: false };
-                self.change(&call, |call| call.request = Some(request));
+                self.asked(&call, Asks::Transfer, &to, by.as_deref());
+            }
+            Kind::RedirectRequest { call, to, .. } => {
+                effects.push(Effect::Bell);
+                self.asked(&call, Asks::Redirect, &to, None);
+            }
+            Kind::TransferExpired { call } => self.settled(call.call),
+            Kind::Replaced { call, by } => {
+                if self.selected == Some(call.call) {
+                    self.select(by);
+                }
             }
             Kind::Dtmf { call, digit, direction } => self.change(&call, |call| {
                 let digits = match direction {
@@ -354,6 +358,11 @@ impl App {
                     true => text::TRANSFERRED.to_owned(),
                     false => clean(&text::outcome(by, code, &reason, duration_s > 0.0)),
                 };
+                // A transfer that was asked for outlives the call, when the other side hangs up; nothing else does.
+                let asked = self.request_of(call.call).map(|request| request.asks);
+                if by != EndedBy::Remote || asked == Some(Asks::Redirect) {
+                    self.settled(call.call);
+                }
                 self.end(call.call, time, outcome, duration_s);
             }
             Kind::MessageWaiting { account, new, old, .. } => match account {
@@ -374,7 +383,9 @@ impl App {
             }
             Kind::Missed { count } => self.missed = count,
             Kind::Screened { .. } | Kind::Diverted { .. } | Kind::History { .. } | Kind::Redial { .. } => {}
-            Kind::Lamp(_)
+            Kind::NetworkChanged { .. }
+            | Kind::Moved { .. }
+            | Kind::Lamp(_)
             | Kind::SubscriptionFailed { .. }
             | Kind::Message { .. }
             | Kind::MessageSent { .. }
@@ -474,12 +485,6 @@ fn call_from(state: CallState, known: Option<&Call>, now: SystemTime) -> Call {
     let ago = state.duration_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     call.answered = call.answered.or_else(|| ago.and_then(|ago| now.checked_sub(ago)));
     call.transfer = state.transfer.map(|stage| (stage, None));
-    let known = call.request.take();
-    call.request = state.transfer_request.map(|to| {
-        let to = clean(&to);
-        let same = known.filter(|known| known.to == to);
-        same.unwrap_or(TransferRequest { to, by: None, later: false })
-    });
     call.stats = state.stats.or(call.stats);
     call
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use crate::media::session::Stats;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{
-    AccountState, CallRef, DeviceState, Devices, Direction, Kind, LampState, Registration, RtpCount, Snapshot,
+    AccountState, CallRef, DeviceState, Devices, Direction, Kind, LampState, NetworkCause, Registration, RtpCount,
+    Snapshot,
 };
 use crate::phone::media_thread::Levels;
 use crate::phone::{Event, Reply, TraceEntry};
@@ -125,6 +126,7 @@ impl Scene {
             name: Some("Dave Böhm 山田".into()),
             called: "sip:alice@pbx.example.com".into(),
             diverted_from: Some("sip:reception@pbx.example.com".into()),
+            forwarded: Vec::new(),
             referred_by: None,
         })
     }
@@ -201,7 +203,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 38] = [
+    let kinds: [fn(CallRef) -> Kind; 43] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -216,6 +218,9 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
         |_| Kind::Unmuted,
         |call| Kind::Transfer { call, stage: TransferStage::Ringing, code: Some(180) },
         |call| Kind::TransferRequest { call, to: "sip:eve@example.org".into(), by: Some("sip:bob@example.com".into()) },
+        |call| Kind::TransferExpired { call },
+        |call| Kind::Replaced { call, by: CallNo(9) },
+        |call| Kind::RedirectRequest { call, to: "sip:eve@example.org".into(), others: Vec::new() },
         |call| Kind::Dtmf { call, digit: '5', direction: Direction::Received },
         |call| Kind::Dtmf { call, digit: '7', direction: Direction::Sent },
         |call| Kind::Stats { call, stats: stats() },
@@ -234,6 +239,7 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
             name: None,
             called: "sip:alice@pbx.example.com".into(),
             diverted_from: None,
+            forwarded: vec!["sip:\u{1b}b@example.org (busy)".into(), "sip:c@example.org".into()],
             referred_by: Some("sip:eve@example.org".into()),
         },
         |_| Kind::Registering { account: "work".into() },
@@ -245,6 +251,8 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
             retry_in: Some(u64::MAX),
         },
         |_| Kind::MessageWaiting { account: None, new: 1, old: 0, urgent: 0, mailbox: None },
+        |call| Kind::Moved { call, address: "192.0.2.7".into() },
+        |_| Kind::NetworkChanged { cause: NetworkCause::Address, from: Some("192.0.2.1".into()), to: None },
         |_| {
             Kind::Lamp(LampState {
                 account: "work".into(),

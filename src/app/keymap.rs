@@ -102,6 +102,8 @@ pub enum Action {
     Join,
     Split,
     Transfer,
+    /// Attended transfer: the two other sides talk to each other.
+    HandOver,
     AcceptTransfer,
     RefuseTransfer,
     Pad,
@@ -272,6 +274,7 @@ pub static TABLE: &[Binding] = &[
     binding(MAIN, One(Char('o')), A::Join, text::JOIN, Footer, can_swap),
     binding(MAIN, One(Char('o')), A::Split, text::SPLIT, Footer, in_conference),
     binding(MAIN, One(Char('t')), A::Transfer, text::TRANSFER, Footer, is_established),
+    binding(MAIN, One(Char('J')), A::HandOver, text::HAND_OVER, Footer, can_hand_over),
     binding(MAIN, One(Char('p')), A::Pad, text::PAD, Footer, is_active),
     binding(MAIN, One(Char('m')), A::Mute, text::MUTE, Footer, can_mute),
     binding(MAIN, One(Char('m')), A::Unmute, text::UNMUTE, Footer, is_muted),
@@ -336,7 +339,7 @@ fn rings_here(app: &App) -> bool {
 }
 
 fn has_request(app: &App) -> bool {
-    app.shown_call().is_some_and(|call| call.request.is_some())
+    app.shown_request().is_some()
 }
 
 /// An incoming call that rings is refused instead.
@@ -363,6 +366,10 @@ fn is_held(app: &App) -> bool {
 fn can_swap(app: &App) -> bool {
     let mut established = app.calls.iter().filter(|call| call.stage == CallStage::Established);
     app.calls.iter().any(|call| call.is_active()) && established.any(|call| call.held)
+}
+
+fn can_hand_over(app: &App) -> bool {
+    app.calls_to_join().is_some()
 }
 
 fn in_conference(app: &App) -> bool {

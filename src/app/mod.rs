@@ -16,6 +16,7 @@ pub mod keymap;
 pub mod layout;
 pub mod line;
 pub mod log;
+pub mod requests;
 pub mod text;
 pub mod trace;
 
@@ -122,6 +123,8 @@ pub struct App {
     pub accounts: Vec<Account>,
     /// The calls that are up, by number.
     pub calls: Vec<Call>,
+    /// What others ask of us: to call someone else.
+    pub requests: Vec<requests::Request>,
     /// The call that keys act on.
     pub selected: Option<CallNo>,
     /// When the selection last moved because a call ended.
@@ -166,6 +169,7 @@ impl App {
             size,
             accounts: Vec::new(),
             calls: Vec::new(),
+            requests: Vec::new(),
             selected: None,
             selection_moved: None,
             recent: VecDeque::new(),

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{CallRef, CallStage, DeviceState, Direction, Kind, LampState, Registration};
+use crate::phone::event::{CallRef, CallStage, DeviceState, Direction, Kind, LampState, NetworkCause, Registration};
 use crate::services::forwarding::When;
 use crate::services::history::{self, Entry, Outcome};
 use crate::ua::CallNo;
@@ -37,6 +37,7 @@ mod labels {
     pub const JOIN: Label = ("join", "conference of both");
     pub const SPLIT: Label = ("split", "part the conference");
     pub const TRANSFER: Label = ("transfer", "transfer to someone");
+    pub const HAND_OVER: Label = ("hand over", "join both, and leave");
     pub const PAD: Label = ("keypad", "keypad");
     pub const MUTE: Label = ("mute", "close the microphone");
     pub const UNMUTE: Label = ("unmute", "open the microphone");
@@ -130,6 +131,7 @@ mod fixed {
     pub const SPEAKER: &str = "ear";
     pub const MUTED: &str = "muted";
     pub const TRANSFER_REQUEST_TITLE: &str = "Call someone else instead?";
+    pub const REDIRECT_REQUEST_TITLE: &str = "Call another address instead?";
     pub const CONFIRM_TITLE: &str = "Quit?";
     pub const QUITTING: &str = "Hanging up and unregistering…";
     pub const TOO_SMALL: &str = "terminal too small";
@@ -355,6 +357,11 @@ pub fn transfer_asked(call: CallNo, who: &str) -> String {
     format!("{call} {who} asks you to call")
 }
 
+/// Who is elsewhere.
+pub fn redirected(call: CallNo, who: &str) -> String {
+    format!("{call} {who} is to be called at")
+}
+
 /// On whose behalf.
 pub fn on_behalf(who: &str) -> String {
     format!("on behalf of {who}")
@@ -525,6 +532,9 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
             (level, format!("{} {}", who(call), transfer(*stage, *code)))
         }
         Kind::TransferRequest { call, to, .. } => (Level::Warning, format!("{} asks you to call {to}", who(call))),
+        Kind::TransferExpired { .. } => return None,
+        Kind::Replaced { call, by } => (Level::Info, format!("{} goes on as {by}", who(call))),
+        Kind::RedirectRequest { call, to, .. } => (Level::Warning, format!("{} is to be called at {to}", who(call))),
         // Digits that we send may be a secret: the keypad shows them, the log does not.
         Kind::Dtmf { direction: Direction::Sent, .. } => return None,
         Kind::Dtmf { call, digit, direction: Direction::Received } => {
@@ -548,6 +558,14 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
             let is_failure = !answered && *by != EndedBy::Local || *by == EndedBy::Transport;
             (if is_failure { Level::Error } else { Level::Info }, line)
         }
+        Kind::NetworkChanged { cause, from, to } => {
+            let level = match cause {
+                NetworkCause::Lost => Level::Error,
+                NetworkCause::Address | NetworkCause::Back | NetworkCause::Sleep => Level::Warning,
+            };
+            (level, network(*cause, from.as_deref(), to.as_deref()))
+        }
+        Kind::Moved { call, address } => (Level::Good, format!("{} goes on from {address}", who(call))),
         Kind::MessageWaiting { new, old, .. } => (Level::Info, format!("voice messages: {new} new, {old} old")),
         Kind::Lamp(lamp) => (Level::Info, format!("{} {}", lamp_name(lamp), lamp_state(lamp.state))),
         Kind::SubscriptionFailed { account, package, uri, reason, .. } => {
@@ -600,6 +618,17 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::Device { role, name, state, detail } => return device(*role, name, *state, detail.as_deref()),
         Kind::Error { message, .. } => (Level::Error, message.clone()),
     })
+}
+
+/// What has become of the network.
+fn network(cause: NetworkCause, from: Option<&str>, to: Option<&str>) -> String {
+    let to = to.unwrap_or("no address");
+    match cause {
+        NetworkCause::Address => format!("network changed: {} is now {to}, registering again", from.unwrap_or("it")),
+        NetworkCause::Lost => "no network: calls and accounts wait for it".into(),
+        NetworkCause::Back => format!("network is back ({to}), registering again"),
+        NetworkCause::Sleep => format!("awake again ({to}), registering again"),
+    }
 }
 
 fn lamp_name(lamp: &LampState) -> &str {

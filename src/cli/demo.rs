@@ -26,6 +26,9 @@ const TONE: f32 = 440.0;
 /// A frequency that must not come back, in Hz: a noise has both.
 const OTHER: f32 = 620.0;
 
+/// Above it a sample belongs to the tone and not to silence; a codec's noise stays below.
+const AUDIBLE: i16 = 1000;
+
 /// How long is listened, and how long everything may take.
 const TALK: Duration = Duration::from_secs(3);
 const LIMIT: Duration = Duration::from_secs(20);
@@ -44,6 +47,8 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         register: true,
         credentials: Vec::new(),
         voicemail: None,
+        rewrite_contact: true,
+        gruu: false,
         events: Events::none(),
     };
     let mut config = Config { accounts: vec![account], files: Files::default(), ..base };
@@ -76,12 +81,8 @@ pub async fn headless(mut session: Session) -> Result<(), Failure> {
     let _ = std::fs::remove_file(&path);
     outcome?;
     match heard {
-        Ok(level) => {
-            if !json {
-                let text =
-                    format!("demo passed: a tone of {TONE} Hz went to the echo and came back at {level:.0} dBFS\n");
-                super::out::print(&text);
-            }
+        Ok(echo) => {
+            super::out::print(&if json { echo.json() } else { echo.text() });
             Ok(())
         }
         Err(why) => Err(Failure::new(Exit::NoSound, format!("demo failed: {why}"))),
@@ -134,25 +135,58 @@ async fn dial(session: &Session, path: &Path) -> Result<CallNo, Failure> {
     Ok(call)
 }
 
-/// The level of the tone in what the other side said, in dBFS, or why it is not the tone.
-fn heard(path: &Path) -> Result<f32, String> {
+/// The tone as it came back.
+#[derive(Debug)]
+struct Echo {
+    /// In dBFS.
+    level: f32,
+    /// From the first sample that went to the first that came: both sides' packets and jitter buffers. In ms.
+    delay: u32,
+}
+
+impl Echo {
+    fn text(&self) -> String {
+        let Echo { level, delay } = self;
+        format!("demo passed: a tone of {TONE} Hz went to the echo and came back after {delay} ms at {level:.0} dBFS\n")
+    }
+
+    fn json(&self) -> String {
+        let line = serde_json::json!({
+            "time": humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string(),
+            "event": "echo", "delay_ms": self.delay, "level_dbfs": self.level.round(),
+        });
+        format!("{line}\n")
+    }
+}
+
+/// The tone in what the other side said, or why it is not the tone.
+fn heard(path: &Path) -> Result<Echo, String> {
     let mut reader = hound::WavReader::open(path).map_err(|error| format!("the recording can't be read: {error}"))?;
     let spec = reader.spec();
+    let samples: Vec<i16> = reader.samples::<i16>().flatten().collect();
     // Left is this side, right the other.
-    let samples: Vec<i16> =
-        reader.samples::<i16>().flatten().skip(1).step_by(usize::from(spec.channels.max(1))).collect();
-    let tone = goertzel::level(&samples, TONE, spec.sample_rate);
-    let other = goertzel::level(&samples, OTHER, spec.sample_rate);
-    if tone > -40.0 && tone > other + 20.0 {
-        return Ok(tone);
+    let side = |first| -> Vec<i16> {
+        samples.iter().skip(first).step_by(usize::from(spec.channels.max(1))).copied().collect()
+    };
+    let (said, heard) = (side(0), side(1));
+    let tone = goertzel::level(&heard, TONE, spec.sample_rate);
+    let other = goertzel::level(&heard, OTHER, spec.sample_rate);
+    if tone <= -40.0 || tone <= other + 20.0 {
+        return Err(format!("{TONE} Hz were sent and came back at {tone:.0} dBFS ({OTHER} Hz: {other:.0} dBFS)"));
     }
-    Err(format!("{TONE} Hz were sent and came back at {tone:.0} dBFS ({OTHER} Hz: {other:.0} dBFS)"))
+    let begins = |side: &[i16]| side.iter().position(|sample| sample.saturating_abs() > AUDIBLE);
+    let (Some(sent), Some(came)) = (begins(&said), begins(&heard)) else {
+        return Err("the recording does not say when the tone was sent".into());
+    };
+    let samples = came.checked_sub(sent).ok_or("the tone came back before it was sent")?;
+    Ok(Echo { level: tone, delay: (samples as u64 * 1000 / u64::from(spec.sample_rate.max(1))) as u32 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Two seconds; the left side has the tone from the first half second on.
     fn recording(path: &Path, right: impl Fn(u32) -> i16) {
         let spec = hound::WavSpec {
             channels: 2,
@@ -162,19 +196,30 @@ mod tests {
         };
         let mut writer = hound::WavWriter::create(path, spec).unwrap();
         for n in 0..16_000 {
-            writer.write_sample(0_i16).unwrap();
+            writer.write_sample(if n < 4000 { 0 } else { sine(440.0)(n - 4000) }).unwrap();
             writer.write_sample(right(n)).unwrap();
         }
         writer.finalize().unwrap();
+    }
+
+    fn sine(hz: f64) -> impl Fn(u32) -> i16 {
+        move |n| (8000.0 * (std::f64::consts::TAU * hz * f64::from(n) / 8000.0).sin()) as i16
     }
 
     #[test]
     fn only_the_tone_counts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.wav");
-        let sine = |hz: f64| move |n: u32| (8000.0 * (std::f64::consts::TAU * hz * f64::from(n) / 8000.0).sin()) as i16;
-        recording(&path, sine(440.0));
-        assert!((heard(&path).unwrap() + 15.3).abs() < 1.0);
+        // 43 ms later than the left side.
+        let late = |from: u32| move |n: u32| if n < from { 0 } else { sine(440.0)(n - from) };
+        recording(&path, late(4344));
+        let echo = heard(&path).unwrap();
+        // Three quarters of it: 2.5 dB less.
+        assert!((echo.level + 15.3 + 2.8).abs() < 1.0, "{echo:?}");
+        assert_eq!(echo.delay, 43);
+        assert!(echo.text().ends_with("came back after 43 ms at -18 dBFS\n"), "{}", echo.text());
+        recording(&path, late(3999));
+        assert!(heard(&path).unwrap_err().contains("before"), "nobody says it before us");
         recording(&path, sine(1000.0));
         assert!(heard(&path).is_err());
         recording(&path, |_| 0);

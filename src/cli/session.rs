@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::phone::{Command, Event, PhoneHandle, Refused, Reply};
 
 use super::exit::{Exit, Failure};
@@ -57,8 +57,9 @@ impl Signals {
 
 impl Session {
     /// Starts the phone.
-    pub fn start(config: Config, out: Out) -> Result<Session, Failure> {
+    pub fn start(mut config: Config, out: Out) -> Result<Session, Failure> {
         let signals = Signals::listen().map_err(|error| Failure::new(Exit::Internal, format!("signals: {error}")))?;
+        config.sip.instance = config::instance::of_this_phone();
         let mut phone = PhoneHandle::start(config)?;
         let events = phone.events();
         Ok(Session { phone, events, out, signals })

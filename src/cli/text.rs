@@ -4,7 +4,7 @@ use crate::media::session::Stats;
 use crate::phone::advice::words;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{
-    CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, Registration, Snapshot,
+    CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, Snapshot,
 };
 use crate::services::forwarding::When;
 use crate::services::history::{self, Entry, Outcome};
@@ -29,10 +29,12 @@ pub fn line(kind: &Kind) -> String {
             format!("{account}: not registered: {}; {next}", answer(Some(*code), reason))
         }
         Kind::Unregistered { account } => format!("{account}: unregistered"),
-        Kind::Incoming { call, from, name, called, diverted_from, referred_by } => {
+        Kind::Incoming { call, from, name, called, diverted_from, forwarded, referred_by } => {
             let mut text = format!("{} incoming from {} for {called}", call.call, named(from, name.as_deref()));
-            if let Some(first) = diverted_from {
-                text.push_str(&format!(", diverted from {first}"));
+            match (forwarded.is_empty(), diverted_from) {
+                (false, _) => text.push_str(&format!(", forwarded by {}", forwarded.join(", "))),
+                (true, Some(first)) => text.push_str(&format!(", diverted from {first}")),
+                (true, None) => {}
             }
             if let Some(by) = referred_by {
                 text.push_str(&format!(", transferred by {by}"));
@@ -63,6 +65,12 @@ pub fn line(kind: &Kind) -> String {
             let by = by.as_deref().map(|by| format!(", on behalf of {by}")).unwrap_or_default();
             about(call, &format!("the other side asks to call {to} instead{by}"))
         }
+        Kind::TransferExpired { call } => about(call, "the request to call someone else was refused: nobody decided"),
+        Kind::Replaced { call, by } => about(call, &format!("call {by} takes its place")),
+        Kind::RedirectRequest { call, to, others } => {
+            let others = if others.is_empty() { String::new() } else { format!(" (then {})", others.join(", ")) };
+            about(call, &format!("is sent to {to}{others}: accept-redirect or refuse-redirect"))
+        }
         Kind::Dtmf { call, digit, direction: Direction::Sent } => about(call, &format!("digit {digit} sent")),
         Kind::Dtmf { call, digit, direction: Direction::Received } => about(call, &format!("digit {digit}")),
         Kind::Stats { call, stats } => about(call, &figures(stats)),
@@ -80,6 +88,8 @@ pub fn line(kind: &Kind) -> String {
             let advice = advice.as_deref().map(|advice| format!("; {advice}")).unwrap_or_default();
             about(call, &format!("ended{talked}: {}{advice}", ending(*by, *code, reason)))
         }
+        Kind::NetworkChanged { cause, from, to } => network(*cause, from.as_deref(), to.as_deref()),
+        Kind::Moved { call, address } => about(call, &format!("goes on from {address}")),
         Kind::MessageWaiting { account, new, old, urgent, mailbox } => {
             let new = counted(*new as usize, "new voice message");
             let urgent = if *urgent > 0 { format!(" ({urgent} urgent)") } else { String::new() };
@@ -136,6 +146,19 @@ pub fn line(kind: &Kind) -> String {
         Kind::Error { command: Some(command), message } => format!("error: {command}: {message}"),
         Kind::Error { command: None, message } => format!("error: {message}"),
         Kind::State(snapshot) => state(snapshot),
+    }
+}
+
+/// What has become of the network.
+pub fn network(cause: NetworkCause, from: Option<&str>, to: Option<&str>) -> String {
+    let to = to.unwrap_or("no address");
+    match cause {
+        NetworkCause::Address => {
+            format!("the network changed: {} is now {to}; registering again", from.unwrap_or("it"))
+        }
+        NetworkCause::Lost => "the network is gone; calls and accounts wait for it".into(),
+        NetworkCause::Back => format!("the network is back ({to}); registering again"),
+        NetworkCause::Sleep => format!("awake again ({to}); registering again"),
     }
 }
 
@@ -391,6 +414,7 @@ mod tests {
                     name: Some("Bob".into()),
                     called: "sip:alice@pbx".into(),
                     diverted_from: None,
+                    forwarded: Vec::new(),
                     referred_by: None,
                 },
                 "#1 incoming from Bob <sip:bob@pbx> for sip:alice@pbx",

@@ -5,17 +5,18 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
-use crate::config::Config;
+use crate::config::{Config, instance};
 use crate::phone::PhoneHandle;
 use crate::tui;
 
 use super::exit::{Exit, Failure};
 
 /// Runs the UI on a phone of its own until the person leaves.
-pub async fn run(config: Config) -> Result<Exit, Failure> {
+pub async fn run(mut config: Config) -> Result<Exit, Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(Failure::new(Exit::Usage, "the UI needs a terminal; scripts use offhook run, call or answer"));
     }
+    config.sip.instance = instance::of_this_phone();
     let phone = PhoneHandle::start_traced(config)?;
     let options = tui::Options { history: history(), ..tui::Options::from_environment() };
     match tui::run(phone, options).await {

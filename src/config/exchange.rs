@@ -10,6 +10,7 @@ use super::secret::Secret;
 use crate::exchange::service::MAX_PLACES;
 use crate::exchange::{self, EXTENSIONS, Order, Pattern, Service, Strangers, User};
 use crate::sip::Host;
+use crate::sip::digest::Algorithm;
 
 /// `[exchange]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Exchange {
     pub strangers: Strangers,
     /// Numbers that screening never touches.
     pub emergency: Vec<String>,
+    /// The digest algorithms that are offered, the preferred one first.
+    pub digest: Vec<Algorithm>,
     /// `[[exchange.user]]`. None: those of `offhook demo`.
     pub users: Vec<ExchangeUser>,
     /// `[[exchange.route]]`.
@@ -48,8 +51,8 @@ pub struct ExchangeRoute {
 
 impl Default for Exchange {
     fn default() -> Self {
-        let exchange::Config { strangers, emergency, .. } = exchange::Config::default();
-        Exchange { domain: None, strangers, emergency, users: Vec::new(), routes: Vec::new() }
+        let exchange::Config { strangers, emergency, algorithms, .. } = exchange::Config::default();
+        Exchange { domain: None, strangers, emergency, digest: algorithms, users: Vec::new(), routes: Vec::new() }
     }
 }
 
@@ -88,6 +91,10 @@ pub const EXCHANGE: &[Key<Exchange>] = &[
                 Ok(())
             },
         },
+    },
+    Key {
+        name: "digest",
+        kind: Kind::List { expected: "a list of algorithms such as [\"SHA-256\", \"MD5\"]", set: set_digest },
     },
     Key { name: "user", kind: Kind::Tables { written: "[[exchange.user]]" } },
     Key { name: "route", kind: Kind::Tables { written: "[[exchange.route]]" } },
@@ -268,6 +275,7 @@ pub fn settings(config: &Exchange, base: exchange::Config) -> Result<exchange::C
         routes: config.routes.iter().map(hops).collect(),
         strangers: config.strangers,
         emergency: config.emergency.clone(),
+        algorithms: config.digest.clone(),
         ..base
     })
 }
@@ -287,6 +295,20 @@ fn host(text: &str) -> Result<(), String> {
 fn set_domain(to: &mut Exchange, text: &str) -> Result<(), String> {
     host(text)?;
     to.domain = Some(text.into());
+    Ok(())
+}
+
+fn set_digest(to: &mut Exchange, list: Vec<String>) -> Result<(), String> {
+    // Few phones know session keys, and a nonce serves many requests without.
+    let known = |text: &String| match Algorithm::parse(text) {
+        Some(algorithm) if !algorithm.is_session() => Ok(algorithm),
+        _ => Err(format!("\"{}\": MD5, SHA-256 or SHA-512-256", text.escape_debug())),
+    };
+    let algorithms: Vec<Algorithm> = list.iter().map(known).collect::<Result<_, _>>()?;
+    if algorithms.is_empty() {
+        return Err("name one at least".into());
+    }
+    to.digest = algorithms;
     Ok(())
 }
 
@@ -343,6 +365,7 @@ mod tests {
 domain = "example.com"
 strangers = "challenge"
 emergency = ["110"]
+digest = ["SHA-512-256", "MD5"]
 [[exchange.user]]
 name = "bob"
 password = "secret"
@@ -377,6 +400,7 @@ via = ["sip:192.0.2.1", "sip:192.0.2.2:5070"]
         assert_eq!(config.domain, "example.com");
         assert_eq!(config.strangers, Strangers::Challenge);
         assert_eq!(config.emergency, ["110"]);
+        assert_eq!(config.algorithms, [Algorithm::Sha512_256, Algorithm::Md5]);
         assert_eq!(config.users.len(), 4);
         assert_eq!((config.users[0].name.as_str(), config.users[0].password.as_str()), ("bob", "secret"));
         let bob = &config.services["bob"];
@@ -418,6 +442,10 @@ via = ["sip:192.0.2.1", "sip:192.0.2.2:5070"]
             (
                 "[exchange]\ndomain = \"a b\"".to_owned(),
                 "c.toml:2: exchange.domain: expected a domain such as \"pbx.example.com\", found \"a b\" (it is no host name)",
+            ),
+            (
+                "[exchange]\ndigest = [\"MD5-sess\"]".to_owned(),
+                "c.toml:2: exchange.digest: expected a list of algorithms such as [\"SHA-256\", \"MD5\"], found a list (\"MD5-sess\": MD5, SHA-256 or SHA-512-256)",
             ),
             (
                 "[exchange.user]\nname = \"bob\"".to_owned(),

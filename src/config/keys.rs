@@ -105,6 +105,8 @@ pub const ACCOUNT: &[Key<Account>] = &[
     Key { name: "proxies", kind: Kind::Chains { set: set_proxies } },
     Key { name: "expires", kind: Kind::Number { min: 1, max: 604_800, set: |account, n| account.expires = n } },
     Key { name: "register", kind: Kind::Flag { set: |account, on| account.register = on } },
+    Key { name: "rewrite_contact", kind: Kind::Flag { set: |account, on| account.rewrite_contact = on } },
+    Key { name: "gruu", kind: Kind::Flag { set: |account, on| account.gruu = on } },
     Key { name: "credentials", kind: Kind::Realms { set: |account, realms| account.credentials = realms } },
     Key {
         name: "voicemail",
@@ -165,6 +167,7 @@ pub const SIP: &[Key<Sip>] = &[
         name: "listen",
         kind: Kind::Text { expected: "an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\"", set: set_listen },
     },
+    Key { name: "keep_alive", kind: Kind::Number { min: 0, max: 3_600, set: |sip, n| sip.keep_alive = n } },
     Key { name: "ca_file", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.ca_file, text) } },
     Key { name: "tls_cert", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.certificate, text) } },
     Key { name: "tls_key", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.key, text) } },
@@ -215,6 +218,19 @@ pub const CALLS: &[Key<Calls>] = &[
     },
     Key { name: "transfers", kind: Kind::Choice { words: POLICY, set: |calls, i| calls.transfers = POLICIES[i] } },
     Key { name: "redirects", kind: Kind::Choice { words: POLICY, set: |calls, i| calls.redirects = POLICIES[i] } },
+    Key { name: "refer_outside", kind: Kind::Flag { set: |calls, on| calls.refer_outside = on } },
+    Key {
+        name: "auto_answer_from",
+        kind: Kind::List {
+            expected: "a list of callers such as [\"sip:boss@pbx.example.com\", \"*@pbx.example.com\"]",
+            set: |calls, callers| {
+                callers.iter().try_for_each(|caller| no_controls(caller))?;
+                calls.auto_answer_from = callers;
+                Ok(())
+            },
+        },
+    },
+    Key { name: "bye_also", kind: Kind::Flag { set: |calls, on| calls.bye_also = on } },
     Key {
         name: "ring_timeout",
         kind: Kind::Number { min: 1, max: 3_600, set: |calls, n| calls.ring_timeout = n.into() },

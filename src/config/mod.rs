@@ -7,6 +7,7 @@
 pub mod address;
 pub mod error;
 pub mod exchange;
+pub mod instance;
 pub mod keys;
 pub mod load;
 pub mod nearest;
@@ -114,6 +115,10 @@ pub struct Account {
     pub credentials: Vec<RealmCredentials>,
     /// The voice mailbox's address.
     pub voicemail: Option<String>,
+    /// Whether the address at which the registrar sees us comes into our Contact.
+    pub rewrite_contact: bool,
+    /// Whether the registrar is asked for GRUUs, which are our Contact in calls then.
+    pub gruu: bool,
     /// What it subscribes to.
     pub events: Events,
 }
@@ -158,6 +163,10 @@ pub struct Sip {
     pub listen: std::net::SocketAddr,
     /// Whether the file, a variable or a flag gave it: then a port in use is an error (exit code 6).
     pub listen_is_configured: bool,
+    /// Seconds between the datagrams that keep a way through a translator open; 0: none.
+    pub keep_alive: u32,
+    /// The urn of this phone (see [`instance`]); no key of the file.
+    pub instance: Option<String>,
     /// TLS: whom to believe, who we are.
     pub tls: crate::net::TlsOptions,
 }
@@ -203,6 +212,10 @@ pub struct Calls {
     pub hold: crate::sdp::HoldStyle,
     pub transfers: crate::ua::config::TransferPolicy,
     pub redirects: crate::ua::config::TransferPolicy,
+    pub refer_outside: bool,
+    pub bye_also: bool,
+    /// Callers whose wish to be answered at once is granted; `*` stands for anything.
+    pub auto_answer_from: Vec<String>,
     /// Seconds.
     pub ring_timeout: u64,
     pub reliable_ringing: bool,
@@ -253,6 +266,8 @@ impl Default for Sip {
             listen: std::net::SocketAddr::from(([0, 0, 0, 0], 5060)),
             listen_is_configured: false,
             tls: crate::net::TlsOptions::default(),
+            keep_alive: 30,
+            instance: None,
         }
     }
 }
@@ -281,6 +296,9 @@ impl Default for Calls {
             hold: crate::sdp::HoldStyle::Zero,
             transfers: crate::ua::config::TransferPolicy::Ask,
             redirects: crate::ua::config::TransferPolicy::Ask,
+            refer_outside: false,
+            bye_also: false,
+            auto_answer_from: Vec::new(),
             ring_timeout: 120,
             reliable_ringing: false,
             session_expires: 1800,

@@ -98,6 +98,8 @@ impl Document<'_> {
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            rewrite_contact: true,
+            gruu: false,
             events: Events::default(),
         };
         self.fill(&mut account, "account", keys::ACCOUNT, table)?;
@@ -317,6 +319,8 @@ proxies = ["sip:p1.example.com;transport=tls", ["sip:p2.example.com", "sip:p3.ex
 expires = 1_800
 register = false
 credentials = [{ realm = "other.example", user = "al", password = "tiger" }]
+rewrite_contact = false
+gruu = true
 voicemail = "sip:*97@pbx.example.com"
 mwi = false
 watch = ["sip:201@pbx.example.com", "Bob <sip:202@pbx.example.com>"]
@@ -327,6 +331,7 @@ password = "lion"
 proxies = "sip:p4.example.com"
 [sip]
 listen = "127.0.0.1:0"
+keep_alive = 20
 [audio]
 input = "tone:440"
 output = "null"
@@ -343,6 +348,9 @@ max_calls = 1000
 hold = "sendonly"
 transfers = "follow"
 redirects = "refuse"
+refer_outside = true
+bye_also = true
+auto_answer_from = ["sip:boss@pbx", "*@pbx"]
 ring_timeout = 30
 reliable_ringing = true
 session_expires = 600
@@ -397,6 +405,8 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
                 password: Secret::Plain(text("tiger")),
             }],
             voicemail: Some(text("sip:*97@pbx.example.com")),
+            rewrite_contact: false,
+            gruu: true,
             events: Events {
                 message_waiting: MessageWaiting::Never,
                 watch: vec![text("sip:201@pbx.example.com"), text("Bob <sip:202@pbx.example.com>")],
@@ -415,6 +425,8 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             register: true,
             credentials: Vec::new(),
             voicemail: None,
+            rewrite_contact: true,
+            gruu: false,
             events: Events::default(),
         };
         let audio = Audio {
@@ -434,6 +446,9 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             hold: HoldStyle::SendOnly,
             transfers: TransferPolicy::Follow,
             redirects: TransferPolicy::Refuse,
+            refer_outside: true,
+            bye_also: true,
+            auto_answer_from: vec![text("sip:boss@pbx"), text("*@pbx")],
             ring_timeout: 30,
             reliable_ringing: true,
             session_expires: 600,
@@ -464,7 +479,12 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
         }];
         let speed_dial = [(text("1"), text("bob@example.com"))].into();
         let files = crate::config::Files::default();
-        let sip = Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, ..Sip::default() };
+        let sip = Sip {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            listen_is_configured: true,
+            keep_alive: 20,
+            ..Sip::default()
+        };
         let accounts = vec![work, bob];
         let exchange = Exchange::default();
         assert_eq!(config, Config { accounts, sip, audio, calls, screening, dialplan, speed_dial, files, exchange });
@@ -520,7 +540,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
             (
                 "[sip]\ncolour = 1",
-                "c.toml:2: unknown key 'colour' in sip (known: listen, ca_file, tls_cert, tls_key, tls_verify)",
+                "c.toml:2: unknown key 'colour' in sip (known: listen, keep_alive, ca_file, tls_cert, tls_key, tls_verify)",
             ),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
             (

@@ -19,7 +19,7 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         ));
     }
     Ok(core::Config {
-        accounts: config.accounts.iter().map(account).collect::<Result<_, _>>()?,
+        accounts: config.accounts.iter().map(|entry| account(entry, config)).collect::<Result<_, _>>()?,
         user_agent: concat!("offhook/", env!("CARGO_PKG_VERSION")).into(),
         capabilities: Capabilities { codecs, ptime_ms: config.audio.ptime, telephone_event: true },
         hold: hold(config),
@@ -31,7 +31,11 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         auto_answer_after: Duration::from_millis(config.calls.auto_answer_after),
         transfers: config.calls.transfers,
         redirects: config.calls.redirects,
+        refer_outside: config.calls.refer_outside,
+        bye_also: config.calls.bye_also,
+        auto_answer_from: config.calls.auto_answer_from.clone(),
         direct_calls: direct_calls(config),
+        keep_alive: (config.sip.keep_alive > 0).then(|| Duration::from_secs(config.sip.keep_alive.into())),
     })
 }
 
@@ -50,7 +54,7 @@ pub fn codecs(config: &Config) -> Vec<Codec> {
 fn hold(config: &Config) -> HoldStyle {
     match config.calls.hold_music {
         HoldMusic::None => config.calls.hold,
-        HoldMusic::Tone | HoldMusic::File(_) => HoldStyle::SendOnly,
+        HoldMusic::Tone | HoldMusic::File(_) => HoldStyle::Music,
     }
 }
 
@@ -103,7 +107,7 @@ pub fn usable(chain: &[String]) -> bool {
     chain.first().is_some_and(|text| address::hop(text).is_ok())
 }
 
-fn account(account: &Account) -> Result<core::Account, ConfigError> {
+fn account(account: &Account, config: &Config) -> Result<core::Account, ConfigError> {
     let place = || Place::Account(account.name.clone());
     let uri = address::of_record(&account.uri).map_err(|fault| ConfigError::new(place(), format!("uri: {fault}")))?;
     let reveal = |what: &str, secret: &Secret| {
@@ -130,6 +134,9 @@ fn account(account: &Account) -> Result<core::Account, ConfigError> {
         register: account.register,
         credentials: password.map(|password| Credentials { user: user(), password }),
         realms,
+        rewrite_contact: account.rewrite_contact,
+        gruu: account.gruu,
+        instance: config.sip.instance.clone(),
         events: events(account, &uri)?,
         uri,
     })

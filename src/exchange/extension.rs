@@ -219,11 +219,11 @@ impl<S: Stage> Host<'_, S> {
             let Some(event) = ua.poll_event() else { return };
             match event {
                 // At once, without a 180.
-                Event::AnswerDue { call } if self.act == Act::Busy => {
+                Event::AnswerDue { call, .. } if self.act == Act::Busy => {
                     let _ = ua.command(now, Command::Reject { call, code: 486 });
                 }
-                Event::AnswerDue { call } => self.answer(ua, now, call),
-                Event::TransferDue { call } => self.follow(ua, now, call),
+                Event::AnswerDue { call, .. } => self.answer(ua, now, call),
+                Event::TransferDue { call, .. } => self.follow(ua, now, call),
                 Event::Media { call, media } => {
                     if let Some(sound) = self.sounds.get(&Call::Phone(call)) {
                         self.stage.configure(now, *sound, &media);
@@ -318,6 +318,9 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         register: false,
         credentials: Some(credentials.clone()),
         realms: vec![(home.domain.clone(), credentials)],
+        rewrite_contact: false,
+        gruu: true,
+        instance: None,
         events: Default::default(),
     };
     Some(Config {
@@ -345,7 +348,11 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         auto_answer_after: Duration::ZERO,
         transfers: TransferPolicy::Follow,
         redirects: TransferPolicy::Refuse,
+        refer_outside: false,
+        bye_also: false,
+        auto_answer_from: Vec::new(),
         // The driver lets the exchange's datagrams in and no others.
         direct_calls: true,
+        keep_alive: None,
     })
 }

@@ -5,6 +5,7 @@
 //! - [`tls`]: whom we believe and who we are;
 //! - [`resolve`]: host names to flows, beside the loop; [`locate`]: in which order (RFC 3263);
 //! - [`limit`]: how many datagrams one source may send;
+//! - [`watch`]: that the machine's addresses have changed, or that it has slept;
 //! - `unreachable`: what ICMP said of a datagram of ours (Linux).
 
 mod connection;
@@ -17,6 +18,7 @@ pub mod tls;
 pub mod udp;
 #[cfg(target_os = "linux")]
 mod unreachable;
+pub mod watch;
 
 pub use limit::RateLimit;
 pub use resolve::Resolver;

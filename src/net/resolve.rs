@@ -155,6 +155,11 @@ impl Resolver {
         }
     }
 
+    /// Forgets all answers: another network may give others.
+    pub fn forget(&mut self) {
+        self.answers.clear();
+    }
+
     /// Takes an answer of [`Resolver::next`]: remembers it and gives the ways to get there.
     pub fn learn(&mut self, now: Instant, query: &Resolve, places: Places, sockets: &mut Sockets) -> Vec<Flow> {
         let flows = flows(now, query, &places, sockets);

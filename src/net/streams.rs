@@ -54,6 +54,8 @@ struct Connection {
     id: Id,
     outbox: mpsc::Sender<Bytes>,
     incoming: bool,
+    /// The address of ours that it leaves from.
+    local: IpAddr,
     /// What its certificate was verified for.
     names: Vec<String>,
     /// What was shown; empty until the handshake is over.
@@ -149,7 +151,14 @@ impl Streams {
         }
         let (outbox, link) = self.link(transmit.flow);
         let _ = outbox.try_send(transmit.bytes.clone());
-        let connection = Connection { id: link.id, outbox, incoming: false, names: names.clone(), chain: Vec::new() };
+        let connection = Connection {
+            id: link.id,
+            outbox,
+            incoming: false,
+            local: transmit.flow.local.ip(),
+            names: names.clone(),
+            chain: Vec::new(),
+        };
         self.connections.insert(key, connection);
         // The name that was looked up last is the one that is meant now.
         names.reverse();
@@ -191,6 +200,16 @@ impl Streams {
         Ok(())
     }
 
+    /// Where the connections lead, and the address of ours that each leaves from.
+    pub fn ends(&self) -> Vec<(SocketAddr, IpAddr)> {
+        self.connections.iter().map(|((_, remote), connection)| (*remote, connection.local)).collect()
+    }
+
+    /// Lets go of the connections to an address, and says nothing of it: the next message opens a new one.
+    pub fn give_up(&mut self, remote: SocketAddr) {
+        self.connections.retain(|(_, other), _| *other != remote);
+    }
+
     /// How many connections stand.
     pub fn count(&self) -> usize {
         self.connections.len()
@@ -214,7 +233,8 @@ impl Streams {
         };
         let flow = Flow { transport, local, remote: from };
         let (outbox, link) = self.link(flow);
-        let connection = Connection { id: link.id, outbox, incoming: true, names: Vec::new(), chain: Vec::new() };
+        let connection =
+            Connection { id: link.id, outbox, incoming: true, local: local.ip(), names: Vec::new(), chain: Vec::new() };
         self.connections.insert(key(&flow), connection);
         self.tasks.spawn(run_incoming(link, stream, tls));
     }

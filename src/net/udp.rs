@@ -16,6 +16,7 @@ use crate::sip::transport::{Flow, Transmit, Transport};
 use super::RateLimit;
 use super::streams::{StreamEvent, Streams};
 use super::tls::{Tls, TlsOptions};
+use super::watch::Notice;
 
 /// The largest UDP payload there is; longer than any SIP message that is read.
 const MAX_DATAGRAM: usize = 65_535;
@@ -386,6 +387,18 @@ impl Sockets {
         Some(Flow { transport: Transport::Udp, local, remote })
     }
 
+    /// The network has changed, or the machine has slept: which local addresses lead where is asked of the routing table
+    /// again, and connections that leave from elsewhere, or have slept, are given up.
+    pub fn forget_ways(&mut self, now: Instant, notice: Notice) {
+        self.locals.clear();
+        for (remote, local) in self.streams.ends() {
+            let now_from = self.flow_to(now, remote).map(|flow| flow.local.ip());
+            if notice == Notice::Woken || now_from.is_some_and(|now_from| now_from != local) {
+                self.streams.give_up(remote);
+            }
+        }
+    }
+
     /// The flow to a remote address by any transport, for a host that was looked up by the name `host`.
     ///
     /// # Errors
@@ -436,7 +449,7 @@ impl Sockets {
 
 /// The address from which the system would send to `remote`: connecting a UDP socket asks its routing table and sends
 /// nothing.
-fn local_address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
+pub(super) fn local_address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
     let any: IpAddr = match remote {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config;
+use crate::net::watch::{Notice, Watch};
 use crate::net::{Received, Resolver, Sockets};
 use crate::sip::transport::{Flow, Transmit};
 use crate::ua::{self, AccountId, CallNo, Resolve, UserAgent};
@@ -16,6 +17,7 @@ use super::desk::{Desk, Effect};
 use super::event::{Event, Kind};
 use super::info_digits::InfoDigits;
 use super::memory::AfterBurst;
+use super::network::Whereabouts;
 use super::perform::WaitingCall;
 use super::services::Services;
 use super::sound::Sound;
@@ -66,6 +68,7 @@ pub(super) struct Actor {
     /// Answers that are given when everything that follows from the command has been done.
     pub(super) answers: Vec<(Answer, Result<Reply, Refused>)>,
     pub(super) quitting: Option<Quitting>,
+    pub(super) whereabouts: Whereabouts,
     pub(super) services: Services,
     requests: mpsc::UnboundedReceiver<Request>,
     events: mpsc::UnboundedSender<Event>,
@@ -84,6 +87,7 @@ enum Wake {
     Request(Option<Request>),
     Resolved(Resolve, crate::net::resolve::Places),
     Report(super::media_thread::Report),
+    Noticed(Notice),
     Deadline,
 }
 
@@ -112,6 +116,7 @@ impl Actor {
             waiting: Vec::new(),
             answers: Vec::new(),
             quitting: None,
+            whereabouts: Whereabouts::default(),
             requests: parts.requests,
             events: parts.events,
             traces: parts.traces,
@@ -122,6 +127,9 @@ impl Actor {
     pub(super) async fn run(mut self) {
         let mut handle_is_alive = true;
         self.register(Instant::now());
+        // It can wait until the first REGISTER has left, and it needs the runtime.
+        let mut watch = Watch::new(Instant::now());
+        self.whereabouts = Whereabouts::new();
         loop {
             if self.desk.settled_in
                 && let Err(error) = self.sound.thread()
@@ -131,7 +139,7 @@ impl Actor {
             if self.has_quit(Instant::now()) {
                 break;
             }
-            match self.wait(handle_is_alive).await {
+            match self.wait(handle_is_alive, &mut watch).await {
                 Wake::Network => self.receive(),
                 Wake::Request(Some(Request::Command(command, answer))) => self.perform(Instant::now(), command, answer),
                 Wake::Request(Some(Request::Trace(listener))) => self.traces.push(listener),
@@ -141,6 +149,7 @@ impl Actor {
                 }
                 Wake::Resolved(query, addresses) => self.resolved(Instant::now(), query, addresses),
                 Wake::Report(report) => self.desk.handle_report(report),
+                Wake::Noticed(notice) => self.network_noticed(Instant::now(), notice),
                 Wake::Deadline => self.timeout(Instant::now()),
             }
             self.drain(Instant::now(), None);
@@ -163,7 +172,7 @@ impl Actor {
         self.drain(now, None);
     }
 
-    async fn wait(&mut self, handle_is_alive: bool) -> Wake {
+    async fn wait(&mut self, handle_is_alive: bool, watch: &mut Watch) -> Wake {
         let deadline = [
             self.core.poll_timeout().map(|(at, _)| at),
             self.desk.poll_timeout(),
@@ -178,6 +187,7 @@ impl Actor {
             request = self.requests.recv(), if handle_is_alive => Wake::Request(request),
             report = self.sound.report() => Wake::Report(report),
             (query, addresses) = self.resolver.next() => Wake::Resolved(query, addresses),
+            notice = watch.next() => Wake::Noticed(notice),
             () = sleep_until(deadline) => Wake::Deadline,
         }
     }
@@ -274,6 +284,7 @@ impl Actor {
                     self.answer_by_itself(now, call);
                     self.transmit_all(now);
                 }
+                Effect::MoveSound(call, address, media) => self.move_sound(now, call, address, media),
                 Effect::OfferEarly(call) => self.offer_early(now, call),
                 Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
                 Effect::Hold(call) => self.hold_by_itself(now, call),

@@ -40,6 +40,10 @@ impl Actor {
         mut event: ua::Event,
         arrived_at: Option<IpAddr>,
     ) {
+        if self.core.takes_place_of(call.call).is_some() {
+            // A call that stands goes on with someone else: no service has its say again.
+            return self.desk.handle_core(now, event, arrived_at);
+        }
         let up = self.desk.lines.len();
         let full = up >= self.core_config.max_calls;
         let caller = Caller { account: call.account.as_deref(), from: &call.peer, busy: up > 0, full };

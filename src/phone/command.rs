@@ -27,6 +27,12 @@ pub enum Command {
     Swap,
     /// Blind transfer of the active call, else the only one.
     Transfer { call: Option<CallNo>, target: String },
+    /// Attended transfer: the other side of `call` is to talk to the other side of `with`, in our place.
+    TransferWith { call: CallNo, with: CallNo },
+    /// Calls where the called side sends us.
+    AcceptRedirect { call: Option<CallNo> },
+    /// Gives that call up.
+    RefuseRedirect { call: Option<CallNo> },
     /// Follows the transfer that the peer asked for.
     AcceptTransfer { call: Option<CallNo> },
     /// Refuses it.
@@ -141,9 +147,6 @@ pub enum ParseError {
     /// The rest does not fit the command.
     #[error("usage: {0}")]
     Usage(&'static str),
-    /// The command exists, and this version can't do it.
-    #[error("{0} is not built yet")]
-    NotBuilt(&'static str),
 }
 
 /// A command's first word, how the line is written, and what reads the rest of it.
@@ -153,10 +156,9 @@ struct Word {
     parse: fn(&mut Rest<'_>) -> Result<Command, Mismatch>,
 }
 
-/// Why the rest of a line does not fit.
+/// The rest of a line does not fit.
 enum Mismatch {
     Usage,
-    NotBuilt(&'static str),
 }
 
 /// Calls that `history` tells unless told.
@@ -171,7 +173,7 @@ const WORDS: &[Word] = &[
     Word { word: "hold", usage: "hold [#ID]", parse: |rest| Ok(Command::Hold { call: rest.call() }) },
     Word { word: "resume", usage: "resume [#ID]", parse: |rest| Ok(Command::Resume { call: rest.call() }) },
     Word { word: "swap", usage: "swap", parse: |_| Ok(Command::Swap) },
-    Word { word: "transfer", usage: "transfer [#ID] TARGET", parse: transfer },
+    Word { word: "transfer", usage: "transfer [#ID] TARGET or transfer #ID #ID", parse: transfer },
     Word {
         word: "accept-transfer",
         usage: "accept-transfer [#ID]",
@@ -181,6 +183,16 @@ const WORDS: &[Word] = &[
         word: "refuse-transfer",
         usage: "refuse-transfer [#ID]",
         parse: |rest| Ok(Command::RefuseTransfer { call: rest.call() }),
+    },
+    Word {
+        word: "accept-redirect",
+        usage: "accept-redirect [#ID]",
+        parse: |rest| Ok(Command::AcceptRedirect { call: rest.call() }),
+    },
+    Word {
+        word: "refuse-redirect",
+        usage: "refuse-redirect [#ID]",
+        parse: |rest| Ok(Command::RefuseRedirect { call: rest.call() }),
     },
     Word { word: "conference", usage: "conference [#ID #ID ...]", parse: conference },
     Word { word: "split", usage: "split", parse: |_| Ok(Command::Split) },
@@ -240,10 +252,7 @@ impl FromStr for Command {
             return Err(ParseError::Unknown { word: shortened(word), nearest: nearest(word, words()) });
         };
         let parsed = (entry.parse)(&mut rest).and_then(|command| rest.end().map(|()| command));
-        parsed.map_err(|mismatch| match mismatch {
-            Mismatch::Usage => ParseError::Usage(entry.usage),
-            Mismatch::NotBuilt(what) => ParseError::NotBuilt(what),
-        })
+        parsed.map_err(|Mismatch::Usage| ParseError::Usage(entry.usage))
     }
 }
 
@@ -342,11 +351,11 @@ fn hangup(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
 fn transfer(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     let call = rest.call();
     let target = rest.word()?;
-    match call_number(target) {
-        Some(_) if call.is_some() => Err(Mismatch::NotBuilt("attended transfer (transfer #ID #ID)")),
-        Some(_) => Err(Mismatch::Usage),
-        None if target.starts_with('#') => Err(Mismatch::Usage),
-        None => Ok(Command::Transfer { call, target: target.into() }),
+    match (call_number(target), call) {
+        (Some(with), Some(call)) if with != call => Ok(Command::TransferWith { call, with }),
+        (Some(_), _) => Err(Mismatch::Usage),
+        (None, _) if target.starts_with('#') => Err(Mismatch::Usage),
+        (None, _) => Ok(Command::Transfer { call, target: target.into() }),
     }
 }
 
@@ -475,6 +484,9 @@ mod tests {
             ("swap", Command::Swap),
             ("transfer 602", Command::Transfer { call: None, target: text("602") }),
             ("transfer #1 sip:carol@pbx", Command::Transfer { call: one, target: text("sip:carol@pbx") }),
+            ("transfer #1 #2", Command::TransferWith { call: CallNo(1), with: CallNo(2) }),
+            ("accept-redirect", Command::AcceptRedirect { call: None }),
+            ("refuse-redirect #1", Command::RefuseRedirect { call: one }),
             ("accept-transfer", Command::AcceptTransfer { call: None }),
             ("accept-transfer #1", Command::AcceptTransfer { call: one }),
             ("refuse-transfer", Command::RefuseTransfer { call: None }),
@@ -566,9 +578,9 @@ mod tests {
             ("reject #1 x", "usage: reject [#ID] [CODE], CODE from 300 to 699"),
             ("hangup all #1", "usage: hangup [#ID] or hangup all"),
             ("swap now", "usage: swap"),
-            ("transfer", "usage: transfer [#ID] TARGET"),
-            ("transfer #1", "usage: transfer [#ID] TARGET"),
-            ("transfer #1 #2", "attended transfer (transfer #ID #ID) is not built yet"),
+            ("transfer", "usage: transfer [#ID] TARGET or transfer #ID #ID"),
+            ("transfer #1", "usage: transfer [#ID] TARGET or transfer #ID #ID"),
+            ("transfer #1 #1", "usage: transfer [#ID] TARGET or transfer #ID #ID"),
             ("conference #1", "usage: conference [#ID #ID ...]"),
             ("conference 600 601", "usage: conference [#ID #ID ...]"),
             ("dtmf", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),

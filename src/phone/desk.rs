@@ -17,7 +17,7 @@ use super::command::DeviceRole;
 use super::event::{
     AccountState, CallRef, CallStage, Devices, Direction, Kind, LampState, Registration, RtpCount, Snapshot,
 };
-use super::lines::{Hold, Line, Lines, seconds};
+use super::lines::{Hold, Line, Lines, NoLine, seconds};
 use super::media_thread::{Order, Report, Tone};
 use super::screen::{harmless, harmless_lines};
 
@@ -38,6 +38,8 @@ pub(super) enum Effect {
     OfferEarly(CallNo),
     /// Answer a call that answers by itself.
     Answer(CallNo),
+    /// A call's sound moves to this address.
+    MoveSound(CallNo, IpAddr, Option<MediaPorts>),
     /// Hold a call, for another one is in the ear.
     Hold(CallNo),
     /// Follow a transfer that is to be followed without asking.
@@ -54,6 +56,17 @@ struct Closing {
     duration_s: f64,
     stats: Option<Stats>,
     until: Instant,
+}
+
+/// A transfer that someone asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) call: CallRef,
+    pub(super) account: Option<AccountId>,
+    /// Our address in the call in which it was asked.
+    pub(super) local: Option<IpAddr>,
+    /// Whom to call.
+    pub(super) to: String,
 }
 
 /// The desk.
@@ -73,6 +86,8 @@ pub(super) struct Desk {
     /// The first answer of a registrar came, or none is expected.
     pub(super) settled_in: bool,
     closing: BTreeMap<CallNo, Closing>,
+    /// Transfers that others ask for; the call in which one was asked may be over.
+    requests: BTreeMap<CallNo, Request>,
     rings: bool,
     beep_due: bool,
     prepare_due: bool,
@@ -103,6 +118,7 @@ impl Desk {
             quiet: false,
             settled_in: !config.accounts.iter().any(|account| account.register),
             closing: BTreeMap::new(),
+            requests: BTreeMap::new(),
             rings: false,
             beep_due: false,
             prepare_due: false,
@@ -173,10 +189,13 @@ impl Desk {
         line.answering = true;
         line.sound_open = true;
         line.auto = by_itself;
-        if by_itself {
+        let replaces = line.takes_place_of;
+        if by_itself && replaces.is_none() {
             self.order(Order::AutoAnswerBeep);
         }
-        if !(by_itself && other_is_active) {
+        // It takes over what the person's ear is at.
+        let in_ear = replaces.is_some() && self.lines.active() == replaces;
+        if in_ear || !(by_itself && other_is_active) {
             self.lines.bring_to_front(call);
         }
         self.prepare_due = true;
@@ -265,12 +284,16 @@ impl Desk {
                 self.set_registration(account, Registration::Off, None);
                 self.tell_account(account, |account| Kind::Unregistered { account });
             }
-            Core::Incoming { call, account, from, called, diverted_from, referred_by } => {
-                let others = (called, diverted_from, referred_by);
+            Core::Incoming { call, account, from, called, diverted_from, forwarded, referred_by } => {
+                let others = (called, diverted_from, forwarded, referred_by);
                 self.incoming(call, account, from, others, arrived_at);
             }
             // Before anything that wakes another thread: the 200 is not to wait for it.
-            Core::AnswerDue { call } => self.effects.push_front(Effect::Answer(call)),
+            Core::AnswerDue { call, replaces } => {
+                self.with_line(call, |line| line.takes_place_of = replaces);
+                self.effects.push_front(Effect::Answer(call));
+            }
+            Core::Replaced { call, by } => self.tell_call(call, |call| Kind::Replaced { call, by }),
             Core::OfferDue { call } => self.effects.push_back(Effect::OfferEarly(call)),
             Core::Calling { call, account, to } => {
                 let peer = harmless(&to).into_owned();
@@ -312,6 +335,14 @@ impl Desk {
                 self.with_line(call, |line| line.remote_held = false);
                 self.tell_call(call, |call| Kind::RemoteResumed { call });
             }
+            Core::AddressChanged { call, address, media } => {
+                self.with_line(call, |line| line.arrived_at = Some(address));
+                self.effects.push_back(Effect::MoveSound(call, address, media));
+            }
+            Core::Moved { call, address } => {
+                let address = address.to_string();
+                self.tell_call(call, |call| Kind::Moved { call, address });
+            }
             Core::CallError { call, message } => {
                 let was_asked = self.lines.get(call).is_some_and(|line| line.hold == Hold::Asked);
                 self.with_line(call, |line| {
@@ -335,18 +366,31 @@ impl Desk {
                 self.with_line(call, |line| line.transfer = under_way);
                 self.tell_call(call, |call| Kind::Transfer { call, stage, code });
             }
-            Core::TransferRequest { call, to, by } => {
+            Core::TransferRequest { call, account, peer, to, by } => {
                 let to = harmless(&to).into_owned();
                 let by = by.map(|by| harmless(&by).into_owned());
                 let request = Some(to.clone());
                 self.with_line(call, |line| line.transfer_request = request);
-                self.tell_call(call, |call| Kind::TransferRequest { call, to, by });
+                let call = self.requested(call, account, peer, to.clone(), arrived_at);
+                self.tell(Kind::TransferRequest { call, to, by });
             }
             Core::TransferExpired { call } => {
-                self.with_line(call, |line| line.transfer_request = None);
+                if let Some(request) = self.forget_request(call) {
+                    self.tell(Kind::TransferExpired { call: request.call });
+                }
                 self.tell_error(call, "nobody answered the request to transfer it: it was refused");
             }
-            Core::TransferDue { call } => self.effects.push_back(Effect::FollowTransfer(call)),
+            Core::TransferDue { call, account, peer, to } => {
+                self.requested(call, account, peer, harmless(&to).into_owned(), arrived_at);
+                self.effects.push_back(Effect::FollowTransfer(call));
+            }
+            Core::RedirectRequest { call, to, others } => {
+                let to = harmless(&to).into_owned();
+                let others = others.iter().map(|other| harmless(other).into_owned()).collect();
+                let request = Some(to.clone());
+                self.with_line(call, |line| line.redirect_request = request);
+                self.tell_call(call, |call| Kind::RedirectRequest { call, to, others });
+            }
             Core::Digit { call, digit, duration_ms: _ } => self.digit_received(call, digit),
             Core::Ended { call, by, code, reason, answered_for } => {
                 self.ended(now, call, by, code, harmless(&reason).into_owned(), answered_for);
@@ -455,7 +499,7 @@ impl Desk {
         call: CallNo,
         account: Option<AccountId>,
         from: Party,
-        (called, diverted_from, referred_by): (String, Option<String>, Option<String>),
+        (called, diverted_from, forwarded, referred_by): (String, Option<String>, Vec<String>, Option<String>),
         arrived_at: Option<IpAddr>,
     ) {
         let (from, name) = harmless_party(from);
@@ -473,6 +517,7 @@ impl Desk {
             name,
             called: harmless(&called).into_owned(),
             diverted_from: clean(diverted_from),
+            forwarded: forwarded.iter().map(|who| harmless(who).into_owned()).collect(),
             referred_by: clean(referred_by),
         });
     }
@@ -559,6 +604,46 @@ impl Desk {
         self.tell(established);
     }
 
+    /// Someone asks us to call someone.
+    fn requested(
+        &mut self,
+        call: CallNo,
+        account: Option<AccountId>,
+        peer: Party,
+        to: String,
+        arrived_at: Option<IpAddr>,
+    ) -> CallRef {
+        let (peer, _) = harmless_party(peer);
+        let unknown = || CallRef { call, account: self.account_name(account), peer };
+        let reference = self.call(call).unwrap_or_else(unknown);
+        let request = Request { call: reference.clone(), account, local: arrived_at, to };
+        self.requests.insert(call, request);
+        reference
+    }
+
+    /// The transfer that is asked for in a call, which may be over.
+    pub(super) fn request(&self, call: CallNo) -> Option<&Request> {
+        self.requests.get(&call)
+    }
+
+    /// It is followed, refused or too old.
+    pub(super) fn forget_request(&mut self, call: CallNo) -> Option<Request> {
+        self.with_line(call, |line| line.transfer_request = None);
+        self.requests.remove(&call)
+    }
+
+    /// `accept-transfer`, `refuse-transfer`: which call is meant.
+    pub(super) fn asked_to_transfer(&self, call: Option<CallNo>) -> Result<CallNo, NoLine> {
+        match call {
+            Some(call) if self.requests.contains_key(&call) => Ok(call),
+            Some(call) => self.lines.named(call),
+            None => self.lines.asked_to_transfer().or_else(|error| match (error, self.requests.keys().next()) {
+                (NoLine::NoRequest, Some(only)) if self.requests.len() == 1 => Ok(*only),
+                (error, _) => Err(error),
+            }),
+        }
+    }
+
     fn digit_received(&mut self, call: CallNo, digit: char) {
         self.tell_call(call, |call| Kind::Dtmf { call, digit, direction: Direction::Received });
     }
@@ -573,6 +658,9 @@ impl Desk {
         answered_for: Option<Duration>,
     ) {
         let Some(line) = self.lines.remove(call) else { return };
+        if by != EndedBy::Remote {
+            self.requests.remove(&call);
+        }
         if line.conference {
             self.leave_conference();
         }
@@ -723,6 +811,7 @@ mod tests {
             from: party("sip:bob@example.com"),
             called: "sip:alice@example.com".into(),
             diverted_from: None,
+            forwarded: Vec::new(),
             referred_by: None,
         }
     }
@@ -764,6 +853,7 @@ mod tests {
                 Effect::Order(order) => format!("{order:?}").split([' ', '{']).next().unwrap_or_default().to_string(),
                 Effect::OfferEarly(call) => format!("OfferEarly {call}"),
                 Effect::Answer(call) => format!("Answer {call}"),
+                Effect::MoveSound(call, address, _) => format!("Move {call} {address}"),
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
                 Effect::Hold(call) => format!("Hold {call}"),
             })
@@ -810,7 +900,7 @@ mod tests {
         let mut desk = desk();
         let now = Instant::now();
         desk.handle_core(now, incoming(CALL), Some([127, 0, 0, 1].into()));
-        desk.handle_core(now, ua::Event::AnswerDue { call: CALL }, None);
+        desk.handle_core(now, ua::Event::AnswerDue { call: CALL, replaces: None }, None);
         assert_eq!(drain(&mut desk), ["Answer #1", "incoming"]);
         assert_eq!(desk.lines.get(CALL).unwrap().arrived_at, Some([127, 0, 0, 1].into()));
         desk.answered(CALL, true);
@@ -953,9 +1043,18 @@ mod tests {
     fn a_transfer_request_that_has_expired_is_asked_no_more() {
         let mut desk = desk();
         desk.dialled(CALL, None, "sip:x@example.com".into());
-        follows(&mut desk, [ua::Event::TransferRequest { call: CALL, to: "sip:y@example.com".into(), by: None }]);
+        follows(
+            &mut desk,
+            [ua::Event::TransferRequest {
+                call: CALL,
+                account: None,
+                peer: party("sip:bob@example.com"),
+                to: "sip:y@example.com".into(),
+                by: None,
+            }],
+        );
         assert_eq!(desk.lines.asked_to_transfer(), Ok(CALL));
-        assert_eq!(follows(&mut desk, [ua::Event::TransferExpired { call: CALL }]), ["error"]);
+        assert_eq!(follows(&mut desk, [ua::Event::TransferExpired { call: CALL }]), ["transfer_expired", "error"]);
         assert!(desk.lines.asked_to_transfer().is_err());
     }
 

@@ -85,6 +85,8 @@ pub enum Kind {
         name: Option<String>,
         called: String,
         diverted_from: Option<String>,
+        /// Everybody who has forwarded it, the last one first, with reasons.
+        forwarded: Vec<String>,
         referred_by: Option<String>,
     },
     Calling {
@@ -155,6 +157,24 @@ pub enum Kind {
         to: String,
         by: Option<String>,
     },
+    /// Nobody decided about the request in time: it was refused.
+    TransferExpired {
+        #[serde(flatten)]
+        call: CallRef,
+    },
+    /// Another call has its place: the other side has transferred us, or itself.
+    Replaced {
+        #[serde(flatten)]
+        call: CallRef,
+        by: CallNo,
+    },
+    /// The called side sends us elsewhere; `others` are tried when `to` fails.
+    RedirectRequest {
+        #[serde(flatten)]
+        call: CallRef,
+        to: String,
+        others: Vec<String>,
+    },
     Dtmf {
         #[serde(flatten)]
         call: CallRef,
@@ -186,6 +206,18 @@ pub enum Kind {
         duration_s: f64,
         rtp: RtpCount,
         advice: Option<String>,
+    },
+    /// The machine's address is another one (`from`, `to`), the network went or came, or the machine has slept.
+    NetworkChanged {
+        cause: NetworkCause,
+        from: Option<String>,
+        to: Option<String>,
+    },
+    /// The call goes on from this address of ours.
+    Moved {
+        #[serde(flatten)]
+        call: CallRef,
+        address: String,
     },
     /// `urgent`: how many of the new ones are. `mailbox`: what to call to hear them.
     MessageWaiting {
@@ -285,6 +317,20 @@ pub enum Kind {
         message: String,
     },
     State(Box<Snapshot>),
+}
+
+/// Why the network counts as another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkCause {
+    /// We have another address now.
+    Address,
+    /// No way leads to the servers any more.
+    Lost,
+    /// The ways are back.
+    Back,
+    /// The machine has slept.
+    Sleep,
 }
 
 /// Which way a digit went.
@@ -389,6 +435,8 @@ pub struct CallState {
     pub transfer: Option<TransferStage>,
     /// Where the peer asks us to call instead.
     pub transfer_request: Option<String>,
+    /// Where the called side sends us.
+    pub redirect_request: Option<String>,
     pub stats: Option<Stats>,
 }
 
@@ -466,6 +514,14 @@ mod tests {
                 json!({"event": "registration_failed", "account": "work", "code": 403, "reason": "Forbidden", "retry_in": null}),
             ),
             (Kind::Unregistered { account: account() }, json!({"event": "unregistered", "account": "work"})),
+            (
+                Kind::NetworkChanged {
+                    cause: NetworkCause::Address,
+                    from: Some("192.0.2.1".into()),
+                    to: Some("192.0.2.2".into()),
+                },
+                json!({"event": "network_changed", "cause": "address", "from": "192.0.2.1", "to": "192.0.2.2"}),
+            ),
             (Kind::Muted, json!({"event": "muted"})),
             (Kind::Unmuted, json!({"event": "unmuted"})),
             (
@@ -559,10 +615,11 @@ mod tests {
                     name: Some("Bob".into()),
                     called: "sip:alice@example.com".into(),
                     diverted_from: None,
+                    forwarded: Vec::new(),
                     referred_by: Some("sip:carol@example.com".into()),
                 },
                 json!({"event": "incoming", "from": "sip:bob@example.com", "name": "Bob", "called": "sip:alice@example.com",
-                       "diverted_from": null, "referred_by": "sip:carol@example.com"}),
+                       "diverted_from": null, "forwarded": [], "referred_by": "sip:carol@example.com"}),
             ),
             (Kind::Calling { call: call() }, json!({"event": "calling"})),
             (Kind::Ringing { call: call(), code: 180 }, json!({"event": "ringing", "code": 180})),
@@ -605,6 +662,12 @@ mod tests {
                 Kind::TransferRequest { call: call(), to: "sip:c@c".into(), by: None },
                 json!({"event": "transfer_request", "to": "sip:c@c", "by": null}),
             ),
+            (Kind::TransferExpired { call: call() }, json!({"event": "transfer_expired"})),
+            (Kind::Replaced { call: call(), by: CallNo(4) }, json!({"event": "replaced", "by": 4})),
+            (
+                Kind::RedirectRequest { call: call(), to: "sip:c@c".into(), others: vec!["sip:d@d".into()] },
+                json!({"event": "redirect_request", "to": "sip:c@c", "others": ["sip:d@d"]}),
+            ),
             (
                 Kind::Dtmf { call: call(), digit: '5', direction: Direction::Received },
                 json!({"event": "dtmf", "digit": "5", "direction": "received"}),
@@ -615,6 +678,10 @@ mod tests {
                        "jitter_ms": 0.0, "loss": 0.0, "buffer_ms": 0.0, "mos": null}),
             ),
             (Kind::MediaLost { call: call(), seconds: 5 }, json!({"event": "media_lost", "seconds": 5})),
+            (
+                Kind::Moved { call: call(), address: "192.0.2.2".into() },
+                json!({"event": "moved", "address": "192.0.2.2"}),
+            ),
             (Kind::MediaBack { call: call() }, json!({"event": "media_back"})),
             (
                 Kind::Ended {

@@ -61,6 +61,10 @@ pub(super) struct Line {
     pub(super) told_established: bool,
     pub(super) transfer: Option<TransferStage>,
     pub(super) transfer_request: Option<String>,
+    /// Where the called side sends us.
+    pub(super) redirect_request: Option<String>,
+    /// The call whose place it takes when it is answered.
+    pub(super) takes_place_of: Option<CallNo>,
     pub(super) stats: Option<Stats>,
     /// No RTP comes.
     pub(super) media_lost: bool,
@@ -102,6 +106,8 @@ impl Line {
             told_established: false,
             transfer: None,
             transfer_request: None,
+            redirect_request: None,
+            takes_place_of: None,
             stats: None,
             media_lost: false,
             followed: false,
@@ -142,6 +148,7 @@ impl Line {
             duration_s: self.established.map(|since| seconds(now.saturating_duration_since(since))),
             transfer: self.transfer,
             transfer_request: self.transfer_request.clone(),
+            redirect_request: self.redirect_request.clone(),
             stats: self.stats,
         }
     }
@@ -163,6 +170,8 @@ pub(super) enum NoLine {
     NoneHeld,
     #[error("no call is asked to be transferred")]
     NoRequest,
+    #[error("no call is sent elsewhere")]
+    NoRedirect,
     #[error("no call is active: say which one is meant ({0})")]
     NoneActive(String),
     #[error("there is no call {0}")]
@@ -299,6 +308,12 @@ impl Lines {
             (None, _) => Err(NoLine::NoRequest),
             (Some(_), Some(_)) => Err(self.ambiguous()),
         }
+    }
+
+    /// `accept-redirect`, `refuse-redirect`: the call that was sent elsewhere last.
+    pub(super) fn redirected(&self) -> Result<CallNo, NoLine> {
+        let asked = self.iter().filter(|line| line.redirect_request.is_some()).max_by_key(|line| line.front);
+        asked.map(|line| line.call.call).ok_or(NoLine::NoRedirect)
     }
 
     /// Every other command: the active call, else the only one.

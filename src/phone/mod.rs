@@ -21,6 +21,7 @@ pub mod keeping;
 mod lines;
 pub mod media_thread;
 mod memory;
+mod network;
 mod perform;
 mod perform_services;
 pub mod screen;

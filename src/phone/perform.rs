@@ -136,16 +136,26 @@ impl Actor {
                 self.tell_core(now, ua::Command::Transfer { call, target })
             }
             Command::AcceptTransfer { call } => {
-                let call = call.map_or_else(|| lines.asked_to_transfer(), |call| lines.named(call))?;
+                let call = self.desk.asked_to_transfer(call)?;
                 self.follow(now, call).map(Reply::Call)
             }
             Command::RefuseTransfer { call } => {
-                let call = call.map_or_else(|| lines.asked_to_transfer(), |call| lines.named(call))?;
+                let call = self.desk.asked_to_transfer(call)?;
                 let outcome = self.tell_core(now, ua::Command::RefuseTransfer { call })?;
-                if let Some(line) = self.desk.lines.get_mut(call) {
-                    line.transfer_request = None;
-                }
+                self.desk.forget_request(call);
                 Ok(outcome)
+            }
+            Command::TransferWith { call, with } => {
+                let (call, with) = (lines.named(call)?, lines.named(with)?);
+                self.tell_core(now, ua::Command::TransferWith { call, with })
+            }
+            Command::AcceptRedirect { call } => {
+                let call = call.map_or_else(|| lines.redirected(), |call| lines.named(call))?;
+                self.decide_redirect(now, ua::Command::AcceptRedirect { call }, call)
+            }
+            Command::RefuseRedirect { call } => {
+                let call = call.map_or_else(|| lines.redirected(), |call| lines.named(call))?;
+                self.decide_redirect(now, ua::Command::RefuseRedirect { call }, call)
             }
             Command::Dtmf { call, digits } => {
                 let call = self.meant(call)?;
@@ -480,20 +490,33 @@ impl Actor {
         Ok(Reply::Done)
     }
 
+    fn decide_redirect(&mut self, now: Instant, command: ua::Command, call: CallNo) -> Outcome {
+        let outcome = self.tell_core(now, command)?;
+        if let Some(line) = self.desk.lines.get_mut(call) {
+            line.redirect_request = None;
+        }
+        Ok(outcome)
+    }
+
     // Transfers that the other side asks for
 
     /// Calls where the other side sends us.
     fn follow(&mut self, now: Instant, call: CallNo) -> Result<CallNo, Refused> {
-        let Some(line) = self.desk.lines.get(call) else { return Err(NoLine::NoSuchCall(call).into()) };
-        let (account, local) = (line.account, line.arrived_at);
-        let target = line.transfer_request.clone().unwrap_or_default();
+        let line = self.desk.lines.get(call);
+        let (account, local, target) = match (self.desk.request(call), line) {
+            (Some(request), Some(line)) => (request.account, line.arrived_at.or(request.local), request.to.clone()),
+            (Some(request), None) => (request.account, request.local, request.to.clone()),
+            // The core says why not.
+            (None, Some(line)) => (line.account, line.arrived_at, String::new()),
+            (None, None) => return Err(NoLine::NoSuchCall(call).into()),
+        };
         let new = self.core.next_call();
         let media = self.open(new, local)?;
         match self.core.command(now, ua::Command::AcceptTransfer { call, media }) {
             Ok(CoreReply::Call(new)) => {
                 self.desk.dialled(new, account, target);
+                self.desk.forget_request(call);
                 if let Some(line) = self.desk.lines.get_mut(call) {
-                    line.transfer_request = None;
                     line.followed = true;
                 }
                 Ok(new)

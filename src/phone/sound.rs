@@ -51,6 +51,11 @@ impl Sound {
         self.thread()?.open(call, address)
     }
 
+    /// Binds a call's ports anew, at another address.
+    pub(super) fn move_to(&mut self, call: CallNo, address: IpAddr, ports: MediaPorts) -> io::Result<MediaPorts> {
+        self.thread()?.move_to(call, address, ports)
+    }
+
     pub(super) fn order(&mut self, order: Order) {
         match self.thread() {
             Ok(thread) => thread.order(order),

@@ -55,6 +55,8 @@ pub enum HoldStyle {
     Zero,
     /// The real address with `a=sendonly` (RFC 3264 section 8.4).
     SendOnly,
+    /// As [`HoldStyle::SendOnly`], and RTP goes on: the other side hears music.
+    Music,
     /// The real address with `a=inactive`.
     Inactive,
 }
@@ -72,7 +74,7 @@ impl Intent {
     fn direction(self) -> Direction {
         match self {
             Intent::Talk => Direction::SendRecv,
-            Intent::Hold(HoldStyle::Zero | HoldStyle::SendOnly) => Direction::SendOnly,
+            Intent::Hold(HoldStyle::Zero | HoldStyle::SendOnly | HoldStyle::Music) => Direction::SendOnly,
             Intent::Hold(HoldStyle::Inactive) => Direction::Inactive,
         }
     }
@@ -99,7 +101,7 @@ pub struct Negotiated {
     /// Milliseconds of sound a packet that the peer asked for, else ours.
     pub ptime_ms: u8,
     /// Whether we send RTP: both sides agree that we do, the peer gave an address, and we don't hold it (a hold of ours
-    /// sends nothing, though `sendonly` would allow it).
+    /// sends nothing, though `sendonly` would allow it, unless it is [`HoldStyle::Music`]).
     pub send: bool,
     /// Whether what the peer sends is played.
     pub receive_audio: bool,
@@ -415,6 +417,7 @@ impl Exchange<'_> {
         let nowhere = SocketAddr::new(local.address, local.rtp_port);
         let direction = self.direction();
         let talking = self.intent == Intent::Talk;
+        let speaking = talking || self.intent == Intent::Hold(HoldStyle::Music);
         Ok(Negotiated {
             remote_rtp: audio.rtp.or(known).or(audio.origin).unwrap_or(nowhere),
             remote_rtcp: audio.rtcp,
@@ -424,7 +427,7 @@ impl Exchange<'_> {
             send_telephone_event: self.send.telephone_event_for(codec),
             receive_telephone_events: receive.telephone_events.clone(),
             ptime_ms: audio.ptime_ms(ptime_ms),
-            send: talking && direction.sends(),
+            send: speaking && direction.sends(),
             receive_audio: talking && direction.receives(),
             held_by_peer: !audio.direction.receives(),
         })

@@ -60,7 +60,7 @@ impl Transport {
 }
 
 /// The path between one local and one remote address that a message travelled or shall travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Flow {
     /// The transport protocol.
     pub transport: Transport,

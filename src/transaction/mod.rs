@@ -147,7 +147,7 @@ impl Transactions {
         self.transmits.push_back(Transmit { flow, bytes: message.to_bytes() });
     }
 
-    /// Sends what is written already: the answer to a request that can't be read.
+    /// Sends what is written already: the answer to a request that can't be read, a keep-alive.
     pub fn send_bytes(&mut self, flow: Flow, bytes: bytes::Bytes) {
         self.transmits.push_back(Transmit { flow, bytes });
     }
@@ -364,6 +364,7 @@ impl Transactions {
         shrink_queue(&mut self.events);
         if let Some(Event::ClientEnded { id }) = &event {
             self.over.remove(id);
+            shrink(&mut self.over);
         }
         event
     }

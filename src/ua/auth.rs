@@ -506,6 +506,9 @@ mod tests {
             register: true,
             credentials: Some(secret("bob", "zanzibar")),
             realms: vec![("chicago.example.com".to_owned(), secret("robert", "windy"))],
+            rewrite_contact: true,
+            gruu: true,
+            instance: None,
             events: Default::default(),
         }
     }

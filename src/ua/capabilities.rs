@@ -10,7 +10,7 @@ pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, INFO, UPDATE,
 pub const ALLOW_EVENTS: &str = "message-summary, dialog, reg, refer";
 
 /// The option tags of the extensions that are built (RFC 3261 section 20.37); also those that a Require may name.
-pub const EXTENSIONS: &[&str] = &["100rel", "199", "timer"];
+pub const EXTENSIONS: &[&str] = &["100rel", "199", "timer", "replaces", "norefersub", "tdialog"];
 
 /// The kinds of body that an INVITE may bring (RFC 3261 section 20.1).
 pub const ACCEPT: &str = "application/sdp, multipart/mixed, multipart/alternative";

@@ -108,6 +108,24 @@ pub enum Command {
         /// To whom.
         target: Uri,
     },
+    /// Attended transfer (RFC 5589 section 7): the peer of `call` is to call the peer of `with` in our place. Holds `call`
+    /// first. If `with` is not answered yet, it is given up, and the transfer is a blind one to the same address.
+    TransferWith {
+        /// The call to be transferred.
+        call: CallNo,
+        /// The call with whom it is transferred to.
+        with: CallNo,
+    },
+    /// Calls where the called side sends us (3xx).
+    AcceptRedirect {
+        /// The call that was sent elsewhere.
+        call: CallNo,
+    },
+    /// Gives the call up instead.
+    RefuseRedirect {
+        /// The call that was sent elsewhere.
+        call: CallNo,
+    },
     /// Follows the transfer that the peer asked for; the new call's number is the answer.
     AcceptTransfer {
         /// The call in which it was asked.
@@ -119,6 +137,13 @@ pub enum Command {
     RefuseTransfer {
         /// The call in which it was asked.
         call: CallNo,
+    },
+    /// After [`super::Event::AddressChanged`]: the call's sound is received at its new address, at these ports.
+    Move {
+        /// Which.
+        call: CallNo,
+        /// Its ports there.
+        media: MediaPorts,
     },
     /// One digit by INFO (`application/dtmf-relay`).
     InfoDigit {
@@ -208,6 +233,9 @@ pub enum CommandError {
     /// The target's scheme can't be called.
     #[error("can't call {0}: only sip and sips addresses can be called, and tel numbers by an account")]
     BadTarget(String),
+    /// A call can't be joined to itself.
+    #[error("call {0} can't be transferred to itself: name two calls")]
+    ToItself(CallNo),
     /// Not a digit.
     #[error("'{0}' is not a DTMF digit (0-9, A-D, *, #)")]
     BadDigit(char),

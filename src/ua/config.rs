@@ -30,10 +30,20 @@ pub struct Config {
     pub auto_answer_after: Duration,
     /// What happens when the peer asks to transfer us.
     pub transfers: TransferPolicy,
-    /// What happens when the called side sends us elsewhere (3xx). There is no asking yet: `Ask` refuses.
+    /// What happens when the called side sends us elsewhere (3xx).
     pub redirects: TransferPolicy,
+    /// A REFER outside any call is taken from our own servers.
+    pub refer_outside: bool,
+    /// A BYE with Also, the transfer of the 1999 draft, asks for a transfer.
+    pub bye_also: bool,
+    /// Callers whose wish to be answered at once (Call-Info, Alert-Info, Answer-Mode) is granted: addresses in which `*`
+    /// stands for anything.
+    pub auto_answer_from: Vec<String>,
     /// Calls from addresses that are neither a registrar nor a proxy of ours are taken.
     pub direct_calls: bool,
+    /// The longest pause between the datagrams that keep a way through a translator open; none: never sent, unless the
+    /// registrar asks for them.
+    pub keep_alive: Option<Duration>,
 }
 
 /// One account.
@@ -59,6 +69,12 @@ pub struct Account {
     pub credentials: Option<Credentials>,
     /// Credentials of further realms.
     pub realms: Vec<(String, Credentials)>,
+    /// Whether the address at which the registrar sees us comes into our Contact.
+    pub rewrite_contact: bool,
+    /// Whether the registrar is asked for GRUUs. Some give them and do not route to them in dialogs.
+    pub gruu: bool,
+    /// The urn of this phone, `urn:uuid:...` (RFC 5626 section 4.1); with it the registrar is asked for outbound and GRUUs.
+    pub instance: Option<String>,
     /// What it subscribes to.
     pub events: Events,
 }

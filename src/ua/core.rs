@@ -22,6 +22,7 @@ use super::auth::{Attempt, Authenticator, Challenger};
 use super::capabilities::ALLOW;
 use super::config::Config;
 use super::event::Event;
+use super::registration::Granted;
 use super::timer::Timer;
 use super::ways::{Resolve, Ways, is_unroutable, next_hop};
 use super::{AccountId, CallNo, SubscriptionId};
@@ -78,6 +79,8 @@ pub enum Waiting {
     Dial(CallNo),
     /// A registration that is to begin.
     Register(AccountId),
+    /// A standing call whose way may have changed.
+    Repair(CallNo),
     /// A subscription that is to begin.
     Subscribe(SubscriptionId),
     /// A request inside a dialog.
@@ -97,18 +100,20 @@ pub struct Core {
     /// What makes the tags of stateless answers ours.
     tag_key: [u8; 16],
     rng: ChaCha20Rng,
-    owners: HashMap<ClientId, Owner>,
+    pub(super) owners: HashMap<ClientId, Owner>,
     /// The open transactions of those whom somebody asks for, oldest first.
     owned: HashMap<Owner, Vec<ClientId>>,
     /// The To tags of the branches of an INVITE that have had their BYE: their 2xx may come again.
     ended: HashMap<ClientId, Vec<bytes::Bytes>>,
+    /// What each account's registration gives its requests.
+    pub granted: Vec<Granted>,
     pub ways: Ways,
     /// By Call-ID: the way by which a far side is reached that can't be reached where its Contact says.
     seen: HashMap<bytes::Bytes, Flow>,
     /// Why a target can't be reached, in a person's words.
     words: HashMap<(Transport, SocketAddr), String>,
-    waiting: Vec<(Resolve, Waiting)>,
-    resolves: VecDeque<Resolve>,
+    pub(super) waiting: Vec<(Resolve, Waiting)>,
+    pub(super) resolves: VecDeque<Resolve>,
     pub events: VecDeque<Event>,
     /// Calls that have ended and are to be cleared away.
     pub over: VecDeque<CallNo>,
@@ -131,6 +136,7 @@ impl Core {
     pub fn new(config: Config, seed: [u8; 32]) -> Core {
         let mut rng = ChaCha20Rng::from_seed(seed);
         let contact_users = (0..=config.accounts.len()).map(|_| token(&mut rng, 6)).collect();
+        let accounts = config.accounts.len();
         let mut tag_key = [0; 16];
         rng.fill_bytes(&mut tag_key);
         let auth = config.accounts.iter().map(Authenticator::new).collect();
@@ -145,6 +151,7 @@ impl Core {
             owners: HashMap::new(),
             owned: HashMap::new(),
             ended: HashMap::new(),
+            granted: vec![Granted::default(); accounts],
             ways: Ways::default(),
             seen: HashMap::new(),
             words: HashMap::new(),
@@ -206,6 +213,32 @@ impl Core {
         format!("sip:{user}@{}{}", flow.local, flow.transport.uri_parameter())
     }
 
+    /// Our Contact in a call: the registrar's GRUU (RFC 5627 section 4.3), else the address at which it sees our side of
+    /// `flow`.
+    pub fn call_contact(&self, account: Option<AccountId>, flow: &Flow) -> String {
+        let Some(granted) = account.and_then(|account| self.granted.get(account.0)) else {
+            return self.contact(account, flow);
+        };
+        if let Some(gruu) = &granted.gruu {
+            return gruu.to_string();
+        }
+        let local = granted.seen.filter(|(own, _)| *own == flow.local).map_or(flow.local, |(_, seen)| seen);
+        // RFC 5626 section 4.3: what comes in the dialog takes our flow.
+        let ob = if granted.outbound { ";ob" } else { "" };
+        format!("{}{ob}", self.contact(account, &Flow { local, ..*flow }))
+    }
+
+    /// The Route of an account's requests outside dialogs: our outbound proxies, then the registrar's Service-Route
+    /// (RFC 3608 section 6.1).
+    pub fn routes(&self, now: Instant, account: Option<AccountId>) -> Vec<Uri> {
+        let own = self.route(now, account);
+        let granted = account.and_then(|account| self.granted.get(account.0));
+        let service = granted.map(|granted| granted.service_route.as_slice()).unwrap_or_default();
+        // Some registrars repeat the proxy that we came through.
+        let repeated = own.last().zip(service.first()).is_some_and(|(ours, theirs)| ours.equivalent(theirs));
+        own.iter().chain(service.iter().skip(usize::from(repeated))).cloned().collect()
+    }
+
     /// The account whose Contact has this user.
     pub fn account_of_contact(&self, user: &[u8]) -> Option<AccountId> {
         let accounts = self.contact_users.get(..self.config.accounts.len())?;
@@ -245,8 +278,9 @@ impl Core {
         accounts.any(|place| {
             let Some(account) = self.config.accounts.get(place) else { return false };
             // Behind a proxy the registrar may never be looked up, but an address needs no looking up.
+            let granted = self.granted.get(place).and_then(|granted| granted.service_route.first());
             let proxies = std::iter::once(&account.route).chain(&account.fallbacks).filter_map(|chain| chain.first());
-            proxies.chain([&account.registrar]).any(|server| {
+            proxies.chain([&account.registrar]).chain(granted).any(|server| {
                 let known = Resolve::of(server).is_ok_and(|server| self.ways.leads_to(&server, ip));
                 known || matches!(server.host(), Some(Host::Ip(server)) if *server == ip)
             })
@@ -347,7 +381,7 @@ impl Core {
     /// Drops what waits for a call that is over.
     pub fn forget_waiting(&mut self, call: CallNo) {
         self.waiting.retain(|(_, what)| {
-            !matches!(what, Waiting::Dial(other) | Waiting::Request(Owner::Call(other, _), _) if *other == call)
+            !matches!(what, Waiting::Dial(other) | Waiting::Repair(other) | Waiting::Request(Owner::Call(other, _), _) if *other == call)
         });
     }
 
@@ -497,8 +531,11 @@ impl Core {
             return true;
         }
         let in_dialog = super::dialog::to_tag(&request.headers).is_some();
-        let chain = self.route(now, account).to_vec();
-        if in_dialog || chain.is_empty() || self.is_down(now, &chain) {
+        let chain = match owner {
+            Owner::Registration(_) => self.route(now, account).to_vec(),
+            Owner::Call(..) | Owner::Subscription(_) | Owner::Message(_) | Owner::Nobody => self.routes(now, account),
+        };
+        if in_dialog || self.route(now, account).is_empty() || self.is_down(now, &chain) {
             return false;
         }
         request.headers.remove_all(&HeaderName::Route);
@@ -544,13 +581,20 @@ impl Core {
         }
     }
 
+    /// A far side that was seen elsewhere is reached from another address of ours now.
+    pub fn move_seen(&mut self, call_id: &[u8], flow: Flow) {
+        if let Some(seen) = self.seen.get_mut(call_id) {
+            *seen = flow;
+        }
+    }
+
     /// A call is over.
     pub fn forget_seen(&mut self, call_id: &[u8]) {
         self.seen.remove(call_id);
     }
 
     /// The way by which the far side of a request's dialog was seen, if its own address leads nowhere.
-    fn seen_way(&self, request: &Request) -> Option<Flow> {
+    pub fn seen_way(&self, request: &Request) -> Option<Flow> {
         if self.seen.is_empty() || request.headers.get(&HeaderName::Route).is_some() {
             return None;
         }

@@ -1,9 +1,11 @@
 //! What the core tells the phone.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::sdp::Negotiated;
 
+use super::command::MediaPorts;
 use super::subscription::content::Package;
 use super::{AccountId, CallNo};
 
@@ -95,11 +97,14 @@ pub enum Event {
         called: String,
         /// Diversion or History-Info: who was called first.
         diverted_from: Option<String>,
+        /// Everybody who has forwarded it, the last one first, with reasons.
+        forwarded: Vec<String>,
         /// Referred-By.
         referred_by: Option<String>,
     },
     /// An auto-answered call is to be answered now: open its sound and give [`super::Command::Answer`].
-    AnswerDue { call: CallNo },
+    /// `replaces`: it takes the place of this call (RFC 3891), and nobody decides.
+    AnswerDue { call: CallNo, replaces: Option<CallNo> },
     /// A call rings whose caller gave no offer and wants to hear reliably: open its sound and give
     /// [`super::Command::OfferEarly`], for our 180 has the offer then.
     OfferDue { call: CallNo },
@@ -121,16 +126,27 @@ pub enum Event {
     RemoteHeld { call: CallNo },
     /// The other side took us back.
     RemoteResumed { call: CallNo },
+    /// The call's packets leave from another of our addresses now. Open its sound there, if it has any (`media`: its ports
+    /// so far, to be kept where they are free), and give [`super::Command::Move`].
+    AddressChanged { call: CallNo, address: IpAddr, media: Option<MediaPorts> },
+    /// The other side has accepted our new address, or has said that the call still stands.
+    Moved { call: CallNo, address: IpAddr },
     /// Something in the call was refused or failed; the call goes on as it was.
     CallError { call: CallNo, message: String },
     /// How our transfer goes. `code` is the target's status code, where one came.
     Transfer { call: CallNo, stage: TransferStage, code: Option<u16> },
     /// The other side asks us to call `to` instead.
-    TransferRequest { call: CallNo, to: String, by: Option<String> },
+    /// `call` may be over, or (a REFER outside any call) never have been: `account` and `peer` say who asks then.
+    TransferRequest { call: CallNo, account: Option<AccountId>, peer: Party, to: String, by: Option<String> },
     /// Nobody has answered the request for 30 s: it was refused.
     TransferExpired { call: CallNo },
-    /// The policy is to follow, or the person accepted: open sound and give [`super::Command::AcceptTransfer`].
-    TransferDue { call: CallNo },
+    /// The policy is to follow: open sound and give [`super::Command::AcceptTransfer`].
+    TransferDue { call: CallNo, account: Option<AccountId>, peer: Party, to: String },
+    /// The other side's call has taken the place of this one, which ends.
+    Replaced { call: CallNo, by: CallNo },
+    /// The called side sends us elsewhere (3xx), and a person decides: [`super::Command::AcceptRedirect`] or
+    /// [`super::Command::RefuseRedirect`] within 30 s. `others` are tried when `to` fails.
+    RedirectRequest { call: CallNo, to: String, others: Vec<String> },
     /// A digit by INFO.
     Digit { call: CallNo, digit: char, duration_ms: u16 },
     /// The call is over. `answered_for` is how long it stood.

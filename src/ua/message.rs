@@ -143,7 +143,7 @@ impl UserAgent {
             return Err(CommandError::TooManyMessages(waiting));
         }
         let has_password = config.is_some_and(|config| config.credentials.is_some());
-        let route = self.core.route(now, account);
+        let route = self.core.routes(now, account);
         let by_udp =
             Resolve::of(route.first().unwrap_or(&target)).is_ok_and(|hop| hop.plain_transport() == Transport::Udp);
         let message = Outgoing { account, target, text, attempt: Attempt::default(), left: false };
@@ -198,8 +198,9 @@ impl UserAgent {
 
     /// Whether the way of a request outside any dialog is known, and leads to the account's own server.
     fn goes_to_own_server(&self, now: Instant, account: AccountId, request: &Request) -> bool {
-        let route = self.core.route(now, Some(account)).first();
-        let flow = Resolve::of(route.unwrap_or(&request.uri)).ok().and_then(|hop| self.core.flow_to(now, &hop));
+        let routes = self.core.routes(now, Some(account));
+        let flow =
+            Resolve::of(routes.first().unwrap_or(&request.uri)).ok().and_then(|hop| self.core.flow_to(now, &hop));
         flow.is_some_and(|flow| self.core.is_own_server(Some(account), flow.remote.ip()))
     }
 
@@ -208,7 +209,7 @@ impl UserAgent {
         let account = message.account.and_then(|account| self.core.config.accounts.get(account.0));
         let mut request = Request::new(Method::Message, message.target.clone());
         let headers = &mut request.headers;
-        for route in self.core.route(now, message.account) {
+        for route in self.core.routes(now, message.account) {
             push(headers, HeaderName::Route, format!("<{route}>"));
         }
         push(headers, HeaderName::MaxForwards, "70");

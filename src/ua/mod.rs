@@ -4,16 +4,16 @@
 //! mutation, then drain all `poll_*` to empty:
 //!
 //! ```text
-//! handle_datagram | handle_timeout | handle_resolved | handle_transport_error | command
+//! handle_datagram | handle_timeout | handle_resolved | handle_transport_error | handle_network_change | command
 //!     -> poll_transmit*, poll_resolve*, poll_event*, then sleep until poll_timeout
 //! ```
 //!
-//! The parts: [`call`] (one call's life), [`registration`], [`subscription`] (event packages), [`message`] (texts), [`auth`]
-//! (credentials), [`dialog`], [`request`] (what every
+//! The parts: [`call`] (one call's life), [`registration`], `accounts` (which way it goes), `repair` (another network),
+//! [`subscription`] (event packages), [`message`] (texts), [`auth`] (credentials), [`dialog`], [`request`] (what every
 //! request must stand), and `core`, which they share.
 
+mod accounts;
 pub mod auth;
-mod bindings;
 pub mod call;
 mod calls;
 mod capabilities;
@@ -28,13 +28,18 @@ pub mod identity;
 mod merged;
 pub mod message;
 mod outside;
+mod refer;
+mod referral;
 pub mod registration;
+mod repair;
+mod replaces;
+mod replacing;
 pub mod request;
 pub mod subscription;
 pub mod timer;
 mod ways;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -47,11 +52,12 @@ use crate::sip::{
 };
 use crate::transaction::{self, ClientId, Failure};
 
-use call::{Call, Dial, Plan};
+use call::{Call, Dial, Plan, TransferTo};
 use calls::Calls;
 use command::{MediaPorts, Reply};
 use doorbell::Doorbell;
-use registration::{NoAnswer, Registration, Step};
+use referral::{OpenReferral, Referral};
+use registration::{NoAnswer, Registration};
 
 pub use self::core::Screen;
 pub use self::ways::{Resolve, Unreachable};
@@ -59,13 +65,11 @@ pub use command::{Command, CommandError};
 pub use config::Config;
 pub use event::Event;
 pub use outside::Counters;
+pub use repair::NetworkChange;
 pub use timer::Timer;
 
 use self::core::{Core, Owner, Purpose, Waiting};
 use self::merged::Merged;
-
-/// The shortest pause before a registrar's address is asked for again; a random time of the same length is added.
-const RESOLVE_PAUSE: Duration = Duration::from_secs(15);
 
 /// A call's number: from 1, never reused. A person writes it `#1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -105,6 +109,10 @@ pub struct UserAgent {
     core: Core,
     calls: Calls,
     plans: BTreeMap<CallNo, Plan>,
+    /// Requests to call someone that belong to no call.
+    referrals: BTreeMap<CallNo, OpenReferral>,
+    /// The dialogs of the last calls that are over, the newest first.
+    ended_dialogs: VecDeque<(Instant, replaces::DialogId)>,
     registrations: Vec<Registration>,
     subscriptions: subscription::Subscriptions,
     messages: message::Messages,
@@ -131,6 +139,8 @@ impl UserAgent {
             core,
             calls: Calls::default(),
             plans: BTreeMap::new(),
+            referrals: BTreeMap::new(),
+            ended_dialogs: VecDeque::new(),
             registrations,
             subscriptions: subscription::Subscriptions::default(),
             messages: message::Messages::default(),
@@ -157,6 +167,10 @@ impl UserAgent {
 
     /// A datagram came. What is no SIP message is dropped and counted.
     pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        // Such is what others keep their way through a translator open with.
+        if bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
         match read(bytes) {
             Ok(_) if has_nul(bytes) => self.refuse_unread(flow, bytes, "NUL In Header Field"),
             Ok(Message::Request(request)) if !is_answerable(&request) => {
@@ -197,6 +211,7 @@ impl UserAgent {
             match timer {
                 Timer::Transaction(_) => {}
                 Timer::Registration(account) => self.registration_due(account, now),
+                Timer::KeepAlive(account) => self.keep_alive(account, now),
                 Timer::Subscription(id) => self.subscription_due(now, id),
                 Timer::Ring(call)
                 | Timer::AutoAnswer(call)
@@ -206,11 +221,16 @@ impl UserAgent {
                 | Timer::Glare(call)
                 | Timer::Session(call)
                 | Timer::TransferSilent(call)
-                | Timer::TransferUnanswered(call) => {
+                | Timer::ReplacedLate(call)
+                | Timer::RedirectUnanswered(call) => {
                     if let Some(call) = self.calls.get_mut(&call) {
                         call.handle_timer(&mut self.core, now, timer);
                     }
                 }
+                Timer::TransferUnanswered(no) => match self.calls.get_mut(&no) {
+                    Some(call) if call.transfer_asked().is_some() => call.handle_timer(&mut self.core, now, timer),
+                    Some(_) | None => self.referral_expired(now, no),
+                },
             }
             self.settle(now);
         }
@@ -235,7 +255,14 @@ impl UserAgent {
                 Waiting::Register(account) if found || self.core.has_alternative(now, Some(account), query) => {
                     self.register(account, now);
                 }
-                Waiting::Register(account) => self.registrar_unknown(account, now, &query.host),
+                Waiting::Register(account) => {
+                    self.no_way(account, now, format!("no address was found for {}", identity::printable(&query.host)));
+                }
+                Waiting::Repair(no) => {
+                    if let Some(call) = self.calls.get_mut(&no) {
+                        call.way_found(&mut self.core, now);
+                    }
+                }
                 Waiting::Subscribe(id) => self.subscription_resolved(now, id, found, &query.host),
                 Waiting::Request(owner, request) if found => self.core.send(now, owner, request),
                 Waiting::Request(owner, _) => self.core.failures.push_back((owner, Failure::Transport)),
@@ -248,16 +275,14 @@ impl UserAgent {
 
     /// The network refused what went by this way (an ICMP error).
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        self.flow_failed(now, flow);
         self.core.tx.handle_transport_error(now, flow);
         self.settle(now);
     }
 
     /// A connection could not be made, or has ended, for a reason that a person understands.
     pub fn handle_connection_failure(&mut self, now: Instant, flow: Flow, reason: &str) {
-        let lost: Vec<AccountId> = (0..self.registrations.len())
-            .map(AccountId)
-            .filter(|account| self.registers_by(now, *account, &flow))
-            .collect();
+        let lost = self.accounts_on(now, &flow);
         if self.core.tx.handle_transport_error(now, flow) {
             self.core.note_failure(&flow, reason);
         }
@@ -269,17 +294,9 @@ impl UserAgent {
         self.settle(now);
     }
 
-    /// Whether an account's REGISTER leaves by this connection.
-    fn registers_by(&mut self, now: Instant, account: AccountId, flow: &Flow) -> bool {
-        let server = self.core.server(now, account);
-        let way = server.and_then(|server| self.core.flow_to(now, &server));
-        flow.transport.is_reliable()
-            && way.is_some_and(|way| (way.transport, way.remote) == (flow.transport, flow.remote))
-    }
-
     /// Where a call of an account's to `target` goes first; `None`: nowhere that this build can reach.
     pub fn first_hop(&self, now: Instant, account: Option<AccountId>, target: &Uri) -> Option<Resolve> {
-        let hop = Resolve::of(self.core.route(now, account).first().unwrap_or(target)).ok()?;
+        let hop = Resolve::of(self.core.routes(now, account).first().unwrap_or(target)).ok()?;
         ways::secured(hop, target).ok()
     }
 
@@ -305,7 +322,10 @@ impl UserAgent {
             Command::Dial { account, target, media } => {
                 return self.dial(now, account, target, media, None).map(Reply::Call);
             }
-            Command::Answer { call, media } => self.with_call(call, |call, core| call.answer(core, now, media))?,
+            Command::Answer { call, media } => {
+                self.with_call(call, |call, core| call.answer(core, now, media))?;
+                self.take_place(now, call);
+            }
             Command::OfferEarly { call, media } => {
                 self.with_call(call, |call, core| call.offer_early(core, now, media))?;
             }
@@ -326,17 +346,20 @@ impl UserAgent {
             Command::Resume { call } => self.with_call(call, |call, core| call.resume(core, now))?,
             Command::Transfer { call, target } => {
                 let target = callable(target)?;
-                self.with_call(call, |call, core| call.transfer(core, now, target))?;
+                self.with_call(call, |call, core| call.transfer(core, now, TransferTo::blind(&target)))?;
             }
             Command::AcceptTransfer { call, media } => return self.follow(now, call, media).map(Reply::Call),
-            Command::RefuseTransfer { call } => self.with_call(call, |call, core| {
-                if call.refuse_transfer(core, now) { Ok(()) } else { Err(call.no_transfer_asked()) }
-            })?,
+            Command::RefuseTransfer { call } => self.refuse_transfer(now, call)?,
+            Command::TransferWith { call, with } => self.transfer_with(now, call, with)?,
+            Command::AcceptRedirect { call } => self.with_call(call, |call, core| call.accept_redirect(core, now))?,
+            Command::RefuseRedirect { call } => self.with_call(call, |call, core| call.refuse_redirect(core, now))?,
+            Command::Move { call, media } => self.with_call(call, |call, core| call.move_to(core, now, media))?,
             Command::InfoDigit { call, digit, duration_ms } => {
                 self.with_call(call, |call, core| call.info_digit(core, now, digit, duration_ms))?;
             }
             Command::Register { account } => {
                 self.known(account)?;
+                self.with_registration(account, Registration::want);
                 self.register(account, now);
             }
             Command::Unregister { account } => {
@@ -368,6 +391,9 @@ impl UserAgent {
 
     fn shut_down(&mut self, now: Instant) {
         self.core.shutting_down = true;
+        for no in std::mem::take(&mut self.referrals).into_keys() {
+            self.core.timers.cancel(&Timer::TransferUnanswered(no));
+        }
         for call in self.calls.values_mut() {
             call.hang_up(&mut self.core, now);
         }
@@ -378,8 +404,11 @@ impl UserAgent {
         for place in 0..self.registrations.len() {
             self.core.forget_registering(AccountId(place));
         }
-        for registration in self.registrations.iter_mut().filter(|registration| registration.contact().is_some()) {
-            registration.unregister();
+        for registration in &mut self.registrations {
+            match registration.contact() {
+                Some(_) => registration.unregister(),
+                None => registration.give_up(),
+            }
         }
     }
 
@@ -456,10 +485,17 @@ impl UserAgent {
                 self.core.forget_seen(call.call_id());
             }
             self.plans.remove(&no);
-            if let Some(key) = call.as_ref().and_then(|call| call.invite_key.clone()) {
+            let Some(mut call) = call else { continue };
+            if let Some(key) = call.invite_key.clone() {
                 self.merged.remember(now, key);
             }
-            if let Some((referrer, code)) = call.and_then(|call| Some((call.referrer?, call.end_code()))) {
+            if let Some(dialog) = call.ended_dialog() {
+                self.remember_ended(now, dialog);
+            }
+            if let Some(open) = call.open_referral() {
+                self.keep_referral(no, open);
+            }
+            if let Some((referrer, code)) = call.referrer.map(|referrer| (referrer, call.end_code())) {
                 // It has had no answer that could have been told.
                 self.follow_up(now, FollowUp::Notify { referrer, code, reason: String::new() });
             }
@@ -617,8 +653,9 @@ impl UserAgent {
     fn follow_up(&mut self, now: Instant, follow_up: FollowUp) {
         match follow_up {
             FollowUp::Notify { referrer, code, reason } => {
-                if let Some(call) = self.calls.get_mut(&referrer) {
-                    call.notify(&mut self.core, now, code, &reason);
+                match self.calls.get_mut(&referrer).filter(|call| call.follows_transfer()) {
+                    Some(call) => call.notify(&mut self.core, now, code, &reason),
+                    None => self.report(now, referrer, code, &reason),
                 }
             }
         }
@@ -637,91 +674,6 @@ impl UserAgent {
         self.registrations.get(account.0).map(|_| ()).ok_or(CommandError::NoSuchAccount)
     }
 
-    // ---- registration ----
-
-    /// Registers as soon as the way to the registrar is known, for our Contact depends on it.
-    fn register(&mut self, account: AccountId, now: Instant) {
-        let Some(server) = self.core.server(now, account) else {
-            let reason = format!("the registrar can't be reached: {}", Unreachable::Transport);
-            return self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: None });
-        };
-        match self.core.flow_to(now, &server) {
-            Some(flow) => {
-                let contact = Uri::parse(self.core.contact(Some(account), &flow).into());
-                if let Ok(contact) = contact {
-                    self.with_registration(account, |registration| registration.start(&contact));
-                }
-            }
-            None => {
-                self.core.wait_for(server, Waiting::Register(account));
-            }
-        }
-    }
-
-    fn unregister(&mut self, account: AccountId) {
-        // While the registrar's name is being looked up the registration itself knows of nothing yet.
-        self.core.forget_registering(account);
-        self.with_registration(account, Registration::unregister);
-    }
-
-    fn registration_due(&mut self, account: AccountId, now: Instant) {
-        let Some(registration) = self.registrations.get_mut(account.0) else { return };
-        if registration.contact().is_some() {
-            registration.handle_deadline(now);
-        } else if !self.core.shutting_down {
-            self.register(account, now);
-        }
-    }
-
-    /// The registrar's address can't be found: it is asked for again after a while.
-    fn registrar_unknown(&mut self, account: AccountId, now: Instant, host: &str) {
-        let pause = RESOLVE_PAUSE + Duration::from_millis(u64::from(self.core.below(RESOLVE_PAUSE.as_millis() as u32)));
-        self.core.timers.set(Timer::Registration(account), now + pause);
-        let reason = format!("no address was found for {}", identity::printable(host));
-        self.core.emit(Event::RegistrationFailed { account, code: 503, reason, retry_in: Some(pause) });
-    }
-
-    fn with_registration(&mut self, account: AccountId, act: impl FnOnce(&mut Registration)) {
-        if let Some(registration) = self.registrations.get_mut(account.0) {
-            act(registration);
-        }
-    }
-
-    /// Sends what the registrations have to send, tells what they have to tell, and notes when they are due.
-    fn pump_registrations(&mut self, now: Instant) {
-        let mut told = Vec::new();
-        for (place, registration) in self.registrations.iter_mut().enumerate() {
-            let account = AccountId(place);
-            while let Some(step) = self.core.with_auth(account, |auth, rng| registration.poll(rng, auth)).flatten() {
-                match step {
-                    Step::Event(mut event) => {
-                        if let Event::RegistrationFailed { code: 408 | 503, reason, .. } = &mut event
-                            && let Some(words) = self.core.reasons.remove(&account)
-                        {
-                            *reason = words;
-                        }
-                        told.push(event.clone());
-                        self.core.emit(event);
-                    }
-                    Step::Send(request) => self.core.send_register(now, account, *request),
-                }
-            }
-            match registration.poll_timeout() {
-                Some(at) => self.core.timers.set(Timer::Registration(account), at),
-                None if registration.contact().is_some() => self.core.timers.cancel(&Timer::Registration(account)),
-                None => {}
-            }
-        }
-        for event in told {
-            match event {
-                Event::Registered { account, contact, .. } => self.account_registered(now, account, &contact),
-                Event::RegistrationFailed { account, .. } => self.account_lost(account),
-                Event::Unregistered { account } => self.unsubscribe_account(now, account),
-                _ => {}
-            }
-        }
-    }
-
     // ---- calls ----
 
     fn dial(
@@ -730,7 +682,7 @@ impl UserAgent {
         account: Option<AccountId>,
         target: Uri,
         media: MediaPorts,
-        referred_by: Option<String>,
+        referral: Option<Referral>,
     ) -> Result<CallNo, CommandError> {
         if self.core.shutting_down {
             return Err(CommandError::ShuttingDown);
@@ -747,27 +699,15 @@ impl UserAgent {
             return Err(CommandError::Screened { target: identity::uri_text(&target), rule });
         }
         let no = self.core.new_call_no();
-        let (call, plan) = Call::dial(&mut self.core, now, Dial { account, target, media, referred_by }, no);
+        let (referred_by, replaces) = match referral {
+            Some(referral) => (referral.referred_by, referral.replaces),
+            None => (None, None),
+        };
+        let dial = Dial { account, target, media, referred_by, replaces };
+        let (call, plan) = Call::dial(&mut self.core, now, dial, no);
         self.calls.insert(no, call);
         self.plans.insert(no, plan);
         Ok(no)
-    }
-
-    /// Follows the transfer that the peer of `call` asked for.
-    fn follow(&mut self, now: Instant, no: CallNo, media: MediaPorts) -> Result<CallNo, CommandError> {
-        if self.calls.len() >= self.core.config.max_calls {
-            return Err(CommandError::TooManyCalls(self.calls.len()));
-        }
-        let call = self.calls.get(&no).ok_or(CommandError::NoSuchCall(no))?;
-        let (account, asked) = (call.account, call.transfer_asked()?);
-        let new = self.dial(now, account, asked.target, media, asked.referred_by)?;
-        if let Some(call) = self.calls.get_mut(&no) {
-            call.follow_transfer(&mut self.core);
-        }
-        if let Some(call) = self.calls.get_mut(&new) {
-            call.referrer = Some(no);
-        }
-        Ok(new)
     }
 }
 

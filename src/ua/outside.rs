@@ -9,6 +9,7 @@ use crate::transaction::ServerId;
 
 use super::call::{self, Alerting, Call, Incoming};
 use super::capabilities::{ACCEPT, ALLOW, ALLOW_EVENTS, supported};
+use super::replacing::NotReplaced;
 use super::subscription::content::event_of;
 use super::subscription::mwi::Summary;
 use super::subscription::{is_known, message_waiting};
@@ -62,7 +63,7 @@ impl UserAgent {
                 let account = self.account_called(request);
                 self.handle_message(now, id, flow, request, account);
             }
-            Method::Refer => self.core.refuse(id, 403, "Only Inside A Call", &[]),
+            Method::Refer => self.handle_refer(now, id, flow, request),
             _ => self.core.refuse(id, 481, "Call/Transaction Does Not Exist", &[]),
         }
     }
@@ -122,7 +123,7 @@ impl UserAgent {
     }
 
     /// The account that a request is for: by our random Contact user, then by the To user.
-    fn account_called(&self, request: &Request) -> Option<AccountId> {
+    pub(super) fn account_called(&self, request: &Request) -> Option<AccountId> {
         if let Some(account) = request.uri.user().and_then(|user| self.core.account_of_contact(user)) {
             return Some(account);
         }
@@ -144,8 +145,13 @@ impl UserAgent {
 
     /// Who may ring, and write: everybody where `direct_calls` is on, else our servers and who knows our random Contact.
     pub(super) fn is_welcome(&self, flow: Flow, request: &Request) -> bool {
+        self.core.config.direct_calls || self.is_of_ours(flow, request)
+    }
+
+    /// Whether a request came by one of our own servers, or from who knows our random Contact.
+    fn is_of_ours(&self, flow: Flow, request: &Request) -> bool {
         let to_contact = request.uri.user().is_some_and(|user| self.core.account_of_contact(user).is_some());
-        self.core.config.direct_calls || to_contact || self.core.is_own_server(None, flow.remote.ip())
+        to_contact || self.core.is_own_server(None, flow.remote.ip())
     }
 
     fn handle_invite(&mut self, now: Instant, id: ServerId, flow: Flow, request: &Request) {
@@ -167,16 +173,23 @@ impl UserAgent {
         {
             return call::refuse_offer(&mut self.core, now, id, &refusal);
         }
+        let of_ours = self.is_of_ours(flow, request);
+        let replaces = match self.call_to_replace(now, &request.headers, of_ours) {
+            Ok(replaces) => replaces,
+            Err(NotReplaced { code, reason }) => return self.core.respond(now, id, code, reason, &[]),
+        };
         // Whoever decides may have something better than 486 for one call too many.
         let spare = if self.core.asks_before_ringing { SPARE_CALLS } else { 0 };
-        if self.calls.len() >= self.core.config.max_calls + spare {
+        if replaces.is_none() && self.calls.len() >= self.core.config.max_calls + spare {
             // With its transaction: when this INVITE comes again a place may be free, and it must not ring then.
             return self.core.respond(now, id, 486, "Busy Here", &[]);
         }
         let account = self.account_called(request);
-        let alerting = match self.core.asks_before_ringing {
-            true => Alerting::Ask,
-            false => Alerting::choose(&self.core, self.calls.len()),
+        let alerting = match (replaces, self.core.asks_before_ringing) {
+            // RFC 3891 section 3: it is a call that stands already.
+            (Some(_), _) => Alerting::AnswerNow,
+            (None, true) => Alerting::Ask,
+            (None, false) => Alerting::choose(&self.core, self.calls.len()),
         };
         let for_a_person = matches!(alerting, Alerting::Ask | Alerting::Ring);
         let is_stranger = !self.core.is_own_server(None, flow.remote.ip());
@@ -185,7 +198,7 @@ impl UserAgent {
             return self.core.respond(now, id, 480, "Temporarily Unavailable", &[]);
         }
         let no = self.core.new_call_no();
-        let incoming = Incoming { id, flow, request, offer, account, alerting };
+        let incoming = Incoming { id, flow, request, offer, account, alerting, replaces };
         match Call::ring(&mut self.core, now, no, incoming) {
             Some(call) => {
                 self.calls.insert(no, call);

@@ -58,6 +58,10 @@ pub fn inspect(request: &Request) -> Option<Objection> {
     if !unknown.is_empty() {
         return Some(Objection::with(420, "Bad Extension", HeaderName::Unsupported, unknown.join(", ")));
     }
+    // RFC 3891 section 3.
+    if request.method != Method::Invite && request.headers.count(&HeaderName::Replaces) > 0 {
+        return Some(Objection::new(400, "Replaces In Another Request"));
+    }
     if matches!(request.method, Method::Invite | Method::Update)
         && let Some(least) = super::call::too_short(request)
     {

@@ -9,6 +9,8 @@ pub enum Timer {
     Transaction(crate::sip::Timer),
     /// When a REGISTER is to be sent again.
     Registration(AccountId),
+    /// When a translator on the way is to be reminded of our flow to an account's server (RFC 5626 section 4.4).
+    KeepAlive(AccountId),
     /// When nobody has answered an incoming call for `ring_timeout`: 480.
     Ring(CallNo),
     /// When an incoming call is to be answered without a person.
@@ -27,6 +29,10 @@ pub enum Timer {
     TransferSilent(CallNo),
     /// When a person has not answered a transfer request for 30 s: refused.
     TransferUnanswered(CallNo),
+    /// When the target of an attended transfer has not ended its call with us, although another one has its place.
+    ReplacedLate(CallNo),
+    /// When a person has not said for 30 s whether to call where we were sent: refused.
+    RedirectUnanswered(CallNo),
     /// When a subscription is refreshed, given up, or begun again: Timer N of RFC 6665 section 4.1.2 among others.
     Subscription(SubscriptionId),
 }

@@ -1,7 +1,7 @@
 //! Where requests go: the host of a URI, its ways in their order, and which of them are left alone for a while because
 //! they have failed (RFC 3263 section 4.3).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -121,6 +121,8 @@ type Target = (Transport, SocketAddr);
 #[derive(Debug, Default)]
 pub struct Ways {
     hops: HashMap<Resolve, (Instant, Vec<Flow>)>,
+    /// Hosts known from before the network changed: asked for again before their ways are used.
+    stale: HashSet<Resolve>,
     resting: HashMap<Target, Instant>,
     /// Hosts that no address was found for.
     lost: HashMap<Resolve, Instant>,
@@ -129,7 +131,7 @@ pub struct Ways {
 impl Ways {
     /// The way to a host, if it is known now: the first that does not rest, else the first.
     pub fn flow_to(&self, now: Instant, hop: &Resolve) -> Option<Flow> {
-        let (since, flows) = self.hops.get(hop)?;
+        let (since, flows) = self.hops.get(hop).filter(|_| !self.stale.contains(hop))?;
         let fresh = hop.is_literal() || now.saturating_duration_since(*since) < HOP_LIFETIME;
         self.prefer(now, flows).filter(|_| fresh)
     }
@@ -141,7 +143,7 @@ impl Ways {
 
     /// Another way to a host than those that rest.
     pub fn another(&self, now: Instant, hop: &Resolve) -> Option<Flow> {
-        let (_, flows) = self.hops.get(hop)?;
+        let (_, flows) = self.hops.get(hop).filter(|_| !self.stale.contains(hop))?;
         flows.iter().find(|flow| !self.rests(now, flow)).copied()
     }
 
@@ -175,6 +177,25 @@ impl Ways {
         }
     }
 
+    /// Another network: all ways are to be asked for again before they are used, and nothing that failed need rest. Whose
+    /// addresses are known stays so.
+    pub fn forget(&mut self) {
+        self.stale = self.hops.keys().cloned().collect();
+        self.resting.clear();
+        self.lost.clear();
+    }
+
+    /// The way to a host as it was last, whatever its age, unless the network has changed since.
+    pub fn known(&self, hop: &Resolve) -> Option<Flow> {
+        let (_, flows) = self.hops.get(hop).filter(|_| !self.stale.contains(hop))?;
+        flows.first().copied()
+    }
+
+    /// Whether a host has been found.
+    pub fn knows(&self, hop: &Resolve) -> bool {
+        self.hops.contains_key(hop)
+    }
+
     /// Whether a host's address is `ip`, as far as is known.
     pub fn leads_to(&self, hop: &Resolve, ip: IpAddr) -> bool {
         self.hops.get(hop).is_some_and(|(_, flows)| flows.iter().any(|flow| flow.remote.ip() == ip))
@@ -185,8 +206,12 @@ impl Ways {
     pub fn learn(&mut self, now: Instant, hop: &Resolve, flows: Vec<Flow>) -> bool {
         if self.hops.len() >= MAX_HOPS {
             let oldest = self.hops.iter().min_by_key(|(_, (since, _))| *since).map(|(hop, _)| hop.clone());
-            oldest.and_then(|oldest| self.hops.remove(&oldest));
+            if let Some(oldest) = oldest {
+                self.hops.remove(&oldest);
+                self.stale.remove(&oldest);
+            }
         }
+        self.stale.remove(hop);
         let known = self.hops.get_mut(hop).map(|(since, _)| *since = now).is_some();
         let found = known || !flows.is_empty();
         if !flows.is_empty() {

@@ -42,9 +42,13 @@ impl Phone {
             auto_answer_after: Duration::ZERO,
             transfers: TransferPolicy::Ask,
             redirects: TransferPolicy::Refuse,
+            refer_outside: false,
+            bye_also: false,
+            auto_answer_from: Vec::new(),
             direct_calls: true,
             reliable_ringing: false,
             session_expires: std::time::Duration::from_secs(1800),
+            keep_alive: None,
         };
         Phone { ua: UserAgent::new(now, config, [7; 32]), now }
     }

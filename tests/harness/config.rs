@@ -32,7 +32,11 @@ pub fn direct() -> Config {
         auto_answer_after: Duration::ZERO,
         transfers: TransferPolicy::Ask,
         redirects: TransferPolicy::Refuse,
+        refer_outside: false,
+        bye_also: false,
+        auto_answer_from: Vec::new(),
         direct_calls: true,
+        keep_alive: None,
     }
 }
 
@@ -50,6 +54,9 @@ pub fn with_account(address: &str, registrar: &str) -> Config {
         register: true,
         credentials: Some(Credentials { user, password: "secret".to_owned() }),
         realms: Vec::new(),
+        rewrite_contact: true,
+        gruu: true,
+        instance: None,
         events: Default::default(),
     };
     Config { accounts: vec![account], direct_calls: false, ..direct() }

@@ -101,6 +101,16 @@ impl Peer {
         self.request("INVITE", &uri).with("Contact", &self.contact())
     }
 
+    /// A Via as a server behind the phone's address translator completes it (RFC 3581 section 4).
+    fn stamped(&self, via: String) -> String {
+        match self.phone.world().source {
+            Some(seen) => {
+                format!("{};received={}", via.replace(";rport", &format!(";rport={}", seen.port())), seen.ip())
+            }
+            None => via,
+        }
+    }
+
     /// Its Contact.
     pub fn contact(&self) -> String {
         format!("<sip:{}@{}>", self.user, self.address)
@@ -274,7 +284,8 @@ impl Reply {
         let Message::Request(request) = &self.got.message else { panic!("a response has no response") };
         let mut out = format!("SIP/2.0 {} {}\r\n", self.code, self.reason);
         for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
-            for value in self.got.headers(name) {
+            for (place, value) in self.got.headers(name).into_iter().enumerate() {
+                let value = if name == "Via" && place == 0 { self.got.peer.stamped(value) } else { value };
                 let bare = name == "To" && self.code > 100 && !value.contains(";tag=");
                 let tag = self.tag.as_ref().filter(|_| bare).map(|tag| format!(";tag={tag}")).unwrap_or_default();
                 out += &format!("{name}: {value}{tag}\r\n");

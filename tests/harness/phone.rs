@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use offhook::sip::transport::{Flow, Transport};
 use offhook::sip::{Limits, Message, Uri, parse_datagram};
-use offhook::ua::{CallNo, Command, CommandError, Config, Event, Resolve, Timer, UserAgent};
+use offhook::ua::{CallNo, Command, CommandError, Config, Event, NetworkChange, Resolve, Timer, UserAgent};
 
 use super::{ACCOUNT, MEDIA, Peer, uri};
 use offhook::ua::command::Reply;
@@ -24,6 +24,12 @@ pub struct World {
     pub ua: UserAgent,
     pub now: Instant,
     local: SocketAddr,
+    /// The address that others see, behind a translator.
+    pub source: Option<SocketAddr>,
+    /// Keep-alives sent.
+    pub kept_alive: u32,
+    /// Addresses that it has had.
+    left: Vec<SocketAddr>,
     names: HashMap<String, SocketAddr>,
     /// Further addresses of a name, tried after its first.
     further: HashMap<String, Vec<SocketAddr>>,
@@ -54,6 +60,9 @@ impl Phone {
             ua: UserAgent::new(start, config, [seed; 32]),
             now: start,
             local: "192.0.2.101:5060".parse().unwrap(),
+            source: None,
+            kept_alive: 0,
+            left: Vec::new(),
             names: names.into_iter().map(|(name, at)| (name.to_owned(), at.parse().unwrap())).collect(),
             further: HashMap::new(),
             resolves: true,
@@ -180,6 +189,21 @@ impl Phone {
         world.drain();
     }
 
+    /// The machine has another address from now on; nobody has noticed.
+    pub fn move_to(&self, address: &str) {
+        let mut world = self.world();
+        let left = std::mem::replace(&mut world.local, address.parse().unwrap());
+        world.left.push(left);
+    }
+
+    /// Somebody has noticed.
+    pub fn change_network(&self, change: NetworkChange) {
+        let mut world = self.world();
+        let now = world.now;
+        world.ua.handle_network_change(now, change);
+        world.drain();
+    }
+
     /// Names are left unanswered until [`Phone::resolve`].
     pub fn stop_resolving(&self) {
         self.world().resolves = false;
@@ -286,7 +310,7 @@ impl Phone {
         assert_eq!(world.ua.transactions(), (0, 0), "client and server transactions are left");
         match world.ua.poll_timeout() {
             None => assert!(world.ua.is_quiescent()),
-            Some((_, Timer::Registration(_) | Timer::Subscription(_))) => {}
+            Some((_, Timer::Registration(_) | Timer::KeepAlive(_) | Timer::Subscription(_))) => {}
             Some((_, timer)) => panic!("{timer:?} is left"),
         }
         assert!(world.unresolved.is_empty(), "{:?} waits for an answer", world.unresolved);
@@ -312,7 +336,12 @@ impl World {
     fn drain(&mut self) {
         loop {
             while let Some(out) = self.ua.poll_transmit() {
-                assert_eq!(out.flow.local, self.local);
+                // Transactions that began before the phone moved keep to their way.
+                assert!(out.flow.local == self.local || self.left.contains(&out.flow.local), "{}", out.flow.local);
+                if out.bytes.as_ref() == b"\r\n\r\n" {
+                    self.kept_alive += 1;
+                    continue;
+                }
                 let message = parse_datagram(out.bytes.clone(), &Limits::datagram())
                     .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&out.bytes)));
                 self.inboxes.entry(out.flow.remote).or_default().push_back(message);

@@ -105,6 +105,30 @@ impl Town {
         self.log.clear();
     }
 
+    /// Someone registers a phone's contact anew with a preference (RFC 3261 section 20.10), at an exchange that asks for no
+    /// password.
+    pub fn prefer(&mut self, name: &str, user: &str, q: &str) {
+        let (now, address) = (self.now, self.phone_mut(name).address);
+        self.sent += 1;
+        let serial = self.sent;
+        let node = &mut self.exchanges[0];
+        let bindings = node.core.bindings(now, user);
+        let contact = bindings
+            .iter()
+            .find(|one| one.uri.to_string().contains(&address.ip().to_string()))
+            .expect("it is registered");
+        let text = format!(
+            "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKprefer{serial}\r\nMax-Forwards: 70\r\n\
+             From: <sip:{user}@example.com>;tag=p\r\nTo: <sip:{user}@example.com>\r\nCall-ID: prefer-{serial}\r\n\
+             CSeq: 1 REGISTER\r\nContact: <{}>;q={q}\r\nContent-Length: 0\r\n\r\n",
+            contact.uri
+        );
+        let flow = Flow { transport: Transport::Udp, local: node.address, remote: address };
+        node.core.handle_datagram(now, flow, text.as_bytes());
+        let answer = std::iter::from_fn(|| node.core.poll_transmit()).last().expect("an answer");
+        assert!(answer.bytes.starts_with(b"SIP/2.0 200 "), "{:?}", answer.bytes);
+    }
+
     fn phone_mut(&mut self, name: &str) -> &mut Phone {
         self.phones.iter_mut().find(|phone| phone.name == name).expect("a phone")
     }

@@ -15,6 +15,7 @@ mod load;
 mod malformed;
 mod registration;
 mod rig;
+mod services;
 mod soak;
 mod sound;
 mod transfer;

@@ -30,7 +30,10 @@ fn two_thousand_calls_leave_nothing_behind() {
     let mut alice = rig.registered(&setup);
     // What is allocated once is allocated now.
     rig.sipp_calls("alice", 100, 50).assert_all_went_well();
-    let (memory, files) = at_rest(&mut alice);
+    for _ in 0..100 {
+        alice.expect("ended");
+    }
+    let (memory, files) = alice.resources();
 
     for round in 0..calls.div_ceil(500) {
         rig.sipp_calls("alice", 500.min(calls - 500 * round), 50).assert_all_went_well();
@@ -42,8 +45,9 @@ fn two_thousand_calls_leave_nothing_behind() {
     let (memory_after, files_after) = at_rest(&mut alice);
     assert_eq!(files_after, files, "files are left open");
     println!("{calls} calls: {memory} KB before, {memory_after} KB after");
-    // Allocators keep some of what they had; it must not grow with the calls (2,000 calls: 1 KB each would be 2 MB).
-    assert!(memory_after < memory + 2_048 + u64::from(calls) / 50, "memory grew from {memory} to {memory_after} KB");
+    // The allocator keeps some of what the busiest moment took; it must not grow with the calls. Without giving back it was
+    // 9.7 MB here.
+    assert!(memory_after < memory + 4_096 + u64::from(calls) / 50, "memory grew from {memory} to {memory_after} KB");
     alice.tell("quit");
     alice.expect("unregistered");
 }

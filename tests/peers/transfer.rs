@@ -59,3 +59,56 @@ fn bob_transfers_us_to_carol() {
     carol.expect("CALL_ESTABLISHED");
     bob.expect("CALL_CLOSED");
 }
+
+/// Three of our phones, all by way of Kamailio: who transfers, who is transferred, and the target.
+#[test]
+fn we_join_bob_and_carol_and_leave() {
+    let Some(rig) = rig::take() else { return };
+    let quiet = Setup { card: None, calls: "auto_answer = true", ..Setup::default() };
+    let mut carol = rig.registered(&Setup { name: "carol", password: "carolpw", ..quiet.clone() });
+    let follows = "auto_answer = true\ntransfers = \"follow\"";
+    let mut bob = rig.registered(&Setup { name: "bob", password: "bobpw", calls: follows, ..quiet });
+    let mut alice = rig.alice();
+    alice.tell("call bob");
+    alice.expect("established");
+    bob.expect("established");
+    alice.tell("call carol");
+    alice.expect_with("established", |event| event["call"] == 2);
+    carol.expect("established");
+
+    alice.tell("transfer #1 #2");
+
+    alice.expect_with("transfer", |event| event["stage"] == "accepted" && event["code"] == 200);
+    let replaced = carol.expect("replaced");
+    let by = replaced["by"].clone();
+    carol.expect_with("ended", |event| event["call"] == 1);
+    bob.expect_with("established", |event| event["call"] == 2);
+    bob.expect_with("ended", |event| event["call"] == 1);
+    alice.expect("ended");
+    alice.expect("ended");
+    carol.tell(&format!("hangup #{by}"));
+    bob.expect_with("ended", |event| event["call"] == 2 && event["by"] == "remote");
+}
+
+/// A target that does not know Replaces (baresip 1.0 ignores it) is simply called.
+#[test]
+fn a_target_without_replaces_is_called_and_our_call_ends() {
+    let Some(rig) = rig::take() else { return };
+    let mut carol = rig.baresip("carol", None, Answers::Itself);
+    let calls = "auto_answer = true\ntransfers = \"follow\"";
+    let mut bob = rig.registered(&Setup { name: "bob", password: "bobpw", card: None, calls, account: "" });
+    let mut alice = rig.alice();
+    alice.tell("call bob");
+    alice.expect("established");
+    bob.expect("established");
+    alice.tell("call carol");
+    alice.expect_with("established", |event| event["call"] == 2);
+    carol.expect("CALL_ESTABLISHED");
+
+    alice.tell("transfer #1 #2");
+
+    alice.expect_with("transfer", |event| event["stage"] == "accepted");
+    bob.expect_with("established", |event| event["call"] == 2);
+    carol.expect("CALL_ESTABLISHED");
+    carol.expect("CALL_CLOSED");
+}

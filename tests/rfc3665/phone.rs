@@ -40,6 +40,8 @@ pub fn account(uri: &str, password: &str, proxy: &str) -> Account {
         credentials: Vec::new(),
         voicemail: None,
         events: Events::none(),
+        rewrite_contact: true,
+        gruu: false,
     }
 }
 
@@ -63,7 +65,7 @@ impl Phone {
     pub fn with_tls(transport: &'static str, account: Option<Account>, tls: TlsOptions) -> Phone {
         let config = Config {
             accounts: account.into_iter().collect(),
-            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, tls },
+            sip: Sip { listen: "127.0.0.1:0".parse().unwrap(), listen_is_configured: true, tls, ..Sip::default() },
             // With one codec no INVITE is too long for UDP.
             audio: Audio {
                 input: "tone:440".into(),

@@ -312,7 +312,7 @@ fn auto_answer_sends_no_180() {
     bob.invite().sdp(&sdp::bob());
     bob.expect_nothing();
     expect_event!(phone, Event::Incoming { .. });
-    let call = expect_event!(phone, Event::AnswerDue { call } => call);
+    let call = expect_event!(phone, Event::AnswerDue { call, .. } => call);
     phone.answer(call);
     let leg = bob.expect(200).leg();
     leg.ack();
@@ -338,7 +338,7 @@ fn auto_answer_after_a_while_and_only_when_idle() {
     bob.expect(180);
     expect_event!(phone, Event::Incoming { .. });
     phone.advance(s(3));
-    let call = expect_event!(phone, Event::AnswerDue { call } => call);
+    let call = expect_event!(phone, Event::AnswerDue { call, .. } => call);
     phone.answer(call);
     let leg = bob.expect(200).leg();
     leg.ack();

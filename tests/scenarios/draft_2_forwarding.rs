@@ -156,7 +156,7 @@ fn s2_11_an_auto_answered_call_is_decided_on_first() {
     let call = incoming(&phone);
     phone.assert_silent();
     phone.command(Command::Alert { call }).unwrap();
-    expect_event!(phone, Event::AnswerDue { call: due } => assert_eq!(due, call));
+    expect_event!(phone, Event::AnswerDue { call: due, .. } => assert_eq!(due, call));
     phone.answer(call);
     let leg = usera.expect(200).leg();
     leg.ack();

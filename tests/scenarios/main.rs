@@ -7,11 +7,13 @@
 mod harness;
 
 mod answering;
+mod attended;
 mod cancelling;
 mod credentials;
 mod digits;
 mod draft_2_forwarding;
 mod draft_2_services;
+mod exchange_find_me;
 mod exchange_proxies;
 mod exchange_services;
 mod failing_over;
@@ -23,8 +25,11 @@ mod lamps;
 mod lossy;
 mod malformed;
 mod manners;
+mod network_change;
 mod overlapping;
 mod redirected;
+mod referrals;
+mod registrar_gives;
 mod reliable;
 mod rfc3665_2_registration;
 mod rfc3665_3_sessions;

@@ -64,7 +64,7 @@ fn an_invite_that_we_cannot_read_is_refused_before_it_rings() {
         let invite = bob.invite().with("Content-Encoding", encoding).body(content_type, body).sent();
         invite.ack(&bob.expect(code));
     }
-    let invite = bob.invite().sdp(&sdp::bob()).with("Require", "replaces").sent();
+    let invite = bob.invite().sdp(&sdp::bob()).with("Require", "join").sent();
     invite.ack(&bob.expect(420));
     // No Contact: no dialog can be made.
     let invite = bob.request("INVITE", ME).sdp(&sdp::bob()).sent();
@@ -269,5 +269,41 @@ fn answers_go_where_the_via_says() {
     phone.peer("bob", "192.0.2.201:7777").expect(200);
     bob.send(&text("client.example.com", "c"));
     bob.expect(200);
+    phone.assert_quiescent();
+}
+
+#[test]
+fn who_may_be_answered_at_once() {
+    let allowed = || vec!["sip:boss@*".to_owned()];
+    let phone = Phone::new(Config { auto_answer_from: allowed(), ..bob() });
+    let server = phone.peer("server", "192.0.2.222:5060");
+    phone.register();
+    let register = server.expect("REGISTER");
+    let contact = register.header("Contact");
+    register.reply(200).with("Contact", &contact);
+    phone.skip_events();
+    let uri = contact.trim_start_matches('<').split('>').next().unwrap().to_owned();
+    let stranger = phone.peer("stranger", "203.0.113.9:5060");
+    for (peer, from, wish, at_once) in [
+        (&server, "<sip:boss@example.com>;tag=1", ("Call-Info", "<sip:x>;answer-after=0"), true),
+        (&server, "<sip:boss@example.com>;tag=1", ("Answer-Mode", "Auto"), true),
+        (&server, "<sip:boss@example.com>;tag=1", ("Subject", "answer-after=0"), false),
+        (&server, "<sip:intern@example.com>;tag=1", ("Call-Info", "<sip:x>;answer-after=0"), false),
+        // From alone is anybody's.
+        (&stranger, "<sip:boss@example.com>;tag=1", ("Alert-Info", "<http://x>;info=alert-autoanswer"), false),
+    ] {
+        let invite = peer.invite().uri(&uri).from(from).with(wish.0, wish.1).sdp(&sdp::bob()).sent();
+        let call = expect_event!(phone, Event::Incoming { call, .. } => call);
+        if at_once {
+            expect_event!(phone, Event::AnswerDue { call: due, replaces: None } => assert_eq!(due, call));
+            phone.command(offhook::ua::Command::Reject { call, code: 486 }).unwrap();
+            invite.ack(&peer.expect(486));
+        } else {
+            peer.expect(180);
+            phone.command(offhook::ua::Command::Reject { call, code: 486 }).unwrap();
+            invite.ack(&peer.expect(486));
+        }
+        phone.skip_events();
+    }
     phone.assert_quiescent();
 }

@@ -18,6 +18,8 @@ fn s3_1_successful_session_establishment_alice() {
     assert_eq!(f1.header("Content-Type"), "application/sdp");
     f1.has_line("m=audio 49170 RTP/AVP 0 8 101").has_line("c=IN IP4 192.0.2.101").has_line("a=rtpmap:0 PCMU/8000");
     assert!(f1.header("Allow").contains("INVITE, ACK, CANCEL, BYE"));
+    let supported = f1.header("Supported");
+    assert!(!supported.contains("path") && !supported.contains("join"), "what is not built is not listed: {supported}");
     assert!(f1.header("Supported").contains("100rel"));
     f1.reply(180);
     expect_event!(phone, Event::Ringing { code: 180, early_media: false, .. });

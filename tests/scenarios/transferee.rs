@@ -129,7 +129,7 @@ fn by_policy_it_is_followed_or_refused() {
     leg.request("REFER").with("Refer-To", "<sip:carol@192.0.2.203>");
     leg.expect(202);
     told(&leg, "active", "100 Trying");
-    expect_event!(phone, Event::TransferDue { call: due } => assert_eq!(due, call));
+    expect_event!(phone, Event::TransferDue { call: due, .. } => assert_eq!(due, call));
     let second = accepted(&phone, call);
     phone.hang_up(second);
     phone.hang_up(call);

@@ -3,5 +3,6 @@
 mod call;
 mod extensions;
 mod net;
+mod registrar;
 mod registration;
 mod server;

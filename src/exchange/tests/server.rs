@@ -51,6 +51,9 @@ impl Caller {
             register: true,
             credentials: Some(Credentials { user: "you".into(), password: password.into() }),
             realms: Vec::new(),
+            rewrite_contact: true,
+            gruu: true,
+            instance: None,
             events: Default::default(),
         };
         let config = UaConfig {
@@ -66,7 +69,11 @@ impl Caller {
             auto_answer_after: Duration::ZERO,
             transfers: TransferPolicy::Refuse,
             redirects: TransferPolicy::Refuse,
+            refer_outside: false,
+            bye_also: false,
+            auto_answer_from: Vec::new(),
             direct_calls: false,
+            keep_alive: None,
         };
         let (socket, now) = (bind(), Instant::now());
         let flow = Flow { transport: Transport::Udp, local: socket.local_addr().unwrap(), remote: exchange.address() };

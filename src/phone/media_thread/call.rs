@@ -17,6 +17,11 @@ use super::sockets::Sockets;
 /// One side may be ahead of the other by this many milliseconds in a recording.
 const RECORDING_SKEW_MS: u32 = 100;
 
+/// A voice takes so many parts of a second to come and to go: cut, it would click.
+const RAMPS_A_SECOND: u32 = 200;
+/// What is softer than this needs no ramp.
+const SOFT: i16 = 64;
+
 /// One call's sound.
 pub struct Call {
     pub session: Session,
@@ -56,6 +61,11 @@ impl Call {
 
     pub fn sockets(&self) -> &Sockets {
         &self.sockets
+    }
+
+    /// Other sockets from now on; the answer is the old ones.
+    pub fn replace_sockets(&mut self, sockets: Sockets) -> Sockets {
+        std::mem::replace(&mut self.sockets, sockets)
     }
 
     /// Whether its sound belongs into the speaker.
@@ -164,6 +174,13 @@ impl Call {
 pub struct Voice {
     resampler: Option<Resampler>,
     pub waiting: Vec<i16>,
+    /// Samples in which it comes and goes.
+    ramp: i32,
+    /// How many of them it has come up.
+    risen: i32,
+    /// How many are left to go down, from the last sample.
+    left: i32,
+    last: i32,
 }
 
 impl Voice {
@@ -172,6 +189,7 @@ impl Voice {
         if !self.resampler.as_ref().is_some_and(|one| one.from_rate() == from && one.to_rate() == to) {
             self.resampler = Resampler::new(from, to);
             self.waiting.clear();
+            self.ramp = (to / RAMPS_A_SECOND).cast_signed();
         }
         let Some(resampler) = &mut self.resampler else { return };
         resampler.adjust(longer);
@@ -181,8 +199,29 @@ impl Voice {
     /// Adds up to `sum.len()` samples to a sum.
     pub fn mix_into(&mut self, sum: &mut [i32]) {
         let count = self.waiting.len().min(sum.len());
+        for sample in self.waiting.iter_mut().take(count) {
+            if self.risen >= self.ramp {
+                break;
+            }
+            if self.risen > 0 || sample.saturating_abs() > SOFT {
+                *sample = (i32::from(*sample) * self.risen / self.ramp) as i16;
+                self.risen += 1;
+            }
+        }
         mixing::accumulate(sum, &self.waiting[..count]);
-        self.waiting.drain(..count);
+        if let Some(last) = self.waiting.drain(..count).next_back() {
+            (self.last, self.left) = (i32::from(last), self.ramp);
+        }
+    }
+
+    /// It is heard no more: goes down to silence from where it was.
+    pub fn fall_into(&mut self, sum: &mut [i32]) {
+        self.waiting.clear();
+        self.risen = 0;
+        for sum in sum.iter_mut().take(self.left.cast_unsigned() as usize) {
+            self.left -= 1;
+            *sum += self.last * self.left / self.ramp.max(1);
+        }
     }
 }
 
@@ -249,6 +288,34 @@ mod tests {
     use super::*;
     use crate::audio::wav;
     use std::time::Duration;
+
+    #[test]
+    fn a_voice_comes_and_goes_without_a_click() {
+        let (mut voice, mut heard) = (Voice::default(), Vec::new());
+        let mut listen = |voice: &mut Voice, is_heard: bool| {
+            let mut sum = [0; 160];
+            if is_heard {
+                voice.mix_into(&mut sum)
+            } else {
+                voice.fall_into(&mut sum)
+            }
+            heard.extend(sum);
+        };
+        for piece in [&[0; 160], &[8000; 160], &[8000; 160]] {
+            voice.push(piece, 8000, 8000, 0.0);
+            listen(&mut voice, true);
+        }
+        listen(&mut voice, false);
+        listen(&mut voice, false);
+        voice.push(&[-8000; 160], 8000, 8000, 0.0);
+        listen(&mut voice, true);
+        // 5 ms are 40 samples.
+        let step = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs()).max();
+        assert_eq!(step, Some(200));
+        assert_eq!((heard[160], heard[200], heard[479]), (0, 8000, 8000));
+        assert_eq!((heard[480], heard[519], heard[799]), (7800, 0, 0));
+        assert_eq!(heard[959], -8000);
+    }
 
     #[test]
     fn a_recording_has_us_left_and_them_right_and_silence_where_one_says_nothing() {

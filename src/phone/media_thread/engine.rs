@@ -196,6 +196,7 @@ impl Engine {
             Message::Order(Order::Quit) => return Flow::Quit,
             Message::Order(order) => self.obey(now, order),
             Message::Call { call, sockets, seed } => self.begin(now, call, sockets, seed),
+            Message::Move { call, sockets } => self.move_to(call, sockets),
             Message::Opened { role, generation, result } => self.opened(now, role, generation, result),
             Message::Loaded { call, why, result } => match (self.calls.get_mut(&call), result) {
                 (Some(call), Ok(clip)) => match why {
@@ -281,8 +282,15 @@ impl Engine {
         if self.calls.contains_key(&call) {
             self.close(now, call);
         }
+        self.listen(call, &sockets);
+        self.calls.insert(call, Call::new(now, seed, sockets));
+        self.start_ticking(now);
+    }
+
+    /// Asks to be woken for what comes to these sockets.
+    fn listen(&self, call: CallNo, sockets: &Sockets) {
         let key = call.0 as usize * 2;
-        // SAFETY: both sockets are deleted from the poller in `remove`, before they are dropped.
+        // SAFETY: both sockets are deleted from the poller in `forget`, before they are dropped.
         let added = unsafe {
             let poller = &self.opener.poller;
             poller
@@ -292,8 +300,24 @@ impl Engine {
         if let Err(error) = added {
             tracing::error!(%error, %call, "can't listen for RTP");
         }
-        self.calls.insert(call, Call::new(now, seed, sockets));
-        self.start_ticking(now);
+    }
+
+    fn forget(&self, sockets: &Sockets) {
+        for socket in [&sockets.rtp.socket, &sockets.rtcp.socket] {
+            // It fails only for a socket that was never added.
+            let _ = self.opener.poller.delete(socket);
+        }
+    }
+
+    /// A call goes on at other sockets.
+    fn move_to(&mut self, call: CallNo, sockets: Sockets) {
+        if !self.calls.contains_key(&call) {
+            return;
+        }
+        self.listen(call, &sockets);
+        if let Some(old) = self.calls.get_mut(&call).map(|open| open.replace_sockets(sockets)) {
+            self.forget(&old);
+        }
     }
 
     fn start_ticking(&mut self, now: Instant) {
@@ -317,10 +341,7 @@ impl Engine {
         let Some(mut open) = self.calls.remove(&call) else { return };
         open.session.close(now);
         open.flush();
-        for socket in [&open.sockets().rtp.socket, &open.sockets().rtcp.socket] {
-            // It fails only for a socket that was never added.
-            let _ = self.opener.poller.delete(socket);
-        }
+        self.forget(open.sockets());
         self.finishing.retain(|writer| !writer.is_done());
         self.finishing.extend(open.recording.take().map(Recording::finish));
         self.speaker.close(call);

@@ -113,8 +113,12 @@ impl Engine {
 
     fn mix(&mut self, now: Instant, frames: usize, why: Why) {
         let sum = self.speaker.begin(frames);
-        for call in self.calls.values_mut().filter(|call| call.is_heard()) {
-            call.voice.mix_into(sum);
+        for call in self.calls.values_mut() {
+            if call.is_heard() {
+                call.voice.mix_into(sum);
+            } else {
+                call.voice.fall_into(sum);
+            }
         }
         let calls = &self.calls;
         let rtp_flows = |number: CallNo| {

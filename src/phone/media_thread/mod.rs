@@ -149,6 +149,7 @@ pub struct MediaThread {
 enum Message {
     Order(Order),
     Call { call: CallNo, sockets: sockets::Sockets, seed: [u8; 32] },
+    Move { call: CallNo, sockets: sockets::Sockets },
     Opened { role: DeviceRole, generation: u64, result: devices::OpenResult },
     Loaded { call: CallNo, why: Load, result: Result<wav::Clip, wav::WavError> },
 }
@@ -224,6 +225,17 @@ impl MediaThread {
         let ports = sockets.ports()?;
         // Not woken yet: it must not run before the INVITE or the 200 that names the ports has left. The next order wakes it.
         let _ = self.messages.send(Message::Call { call, sockets, seed });
+        Ok(ports)
+    }
+
+    /// Binds a call's ports at another address, the same ones where they are free, and returns at once; what still comes to
+    /// the old ones is lost.
+    pub fn move_to(&self, call: CallNo, address: IpAddr, ports: MediaPorts) -> io::Result<MediaPorts> {
+        let mut random = [0; 2];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let sockets = sockets::Sockets::bind_again(address, ports, u16::from_ne_bytes(random))?;
+        let ports = sockets.ports()?;
+        self.send(Message::Move { call, sockets });
         Ok(ports)
     }
 

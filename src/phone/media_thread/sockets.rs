@@ -1,7 +1,7 @@
 //! The RTP and RTCP sockets of a call.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -35,6 +35,20 @@ impl Sockets {
             }
         }
         Ok(Sockets { rtp: MediaSocket::bind(address, 0)?, rtcp: MediaSocket::bind(address, 0)? })
+    }
+
+    /// Binds the same ports at another address; where they are taken, others. An address that can't be bound yet (IPv6 looks
+    /// first whether somebody else has it) is listened for at all of ours.
+    pub fn bind_again(address: IpAddr, ports: MediaPorts, random: u16) -> io::Result<Sockets> {
+        let any = match address {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let same = |address| {
+            let rtp = MediaSocket::bind(address, ports.rtp)?;
+            Ok::<_, io::Error>(Sockets { rtp, rtcp: MediaSocket::bind(address, ports.rtcp)? })
+        };
+        same(address).or_else(|_| Sockets::bind(address, random)).or_else(|_| Sockets::bind(any, random))
     }
 
     /// Their ports.
@@ -88,7 +102,6 @@ impl MediaSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     fn receive(socket: &MediaSocket) -> (SocketAddr, Vec<u8>) {
         // Loopback delivers before send_to returns.
@@ -121,6 +134,19 @@ mod tests {
         assert_eq!(bytes, b"hello");
         four.rtp.send(from, b"back");
         assert_eq!(receive(&dual.rtp), (four_at, b"back".to_vec()));
+    }
+
+    #[test]
+    fn another_address_keeps_the_ports() {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let here = Sockets::bind(loopback, 400).unwrap();
+        let ports = here.ports().unwrap();
+        let taken = Sockets::bind_again(loopback, ports, 400).unwrap();
+        assert_ne!(taken.ports().unwrap(), ports);
+        let there = Sockets::bind_again(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), ports, 400).unwrap();
+        assert_eq!(there.ports().unwrap(), ports);
+        // RFC 5737: nobody's.
+        assert!(Sockets::bind_again(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), ports, 400).is_ok());
     }
 
     #[test]

@@ -211,6 +211,7 @@ fn directions_of_answers() {
     let (real, zero) = ("198.51.100.7", "0.0.0.0");
     let (ours, none) = ("c=IN IP4 192.0.2.1", "c=IN IP4 0.0.0.0");
     let (talk, soft, off) = (Intent::Talk, Intent::Hold(HoldStyle::SendOnly), Intent::Hold(HoldStyle::Inactive));
+    let music = Intent::Hold(HoldStyle::Music);
     let table = [
         (real, "sendrecv", talk, ours, "a=sendrecv", (true, true, false)),
         (real, "sendonly", talk, ours, "a=recvonly", (false, true, true)),
@@ -226,6 +227,9 @@ fn directions_of_answers() {
         (zero, "sendonly", ZERO, ours, "a=inactive", (false, false, true)),
         (real, "sendrecv", soft, ours, "a=sendonly", (false, false, false)),
         (real, "sendonly", soft, ours, "a=inactive", (false, false, true)),
+        (real, "sendrecv", music, ours, "a=sendonly", (true, false, false)),
+        (real, "sendonly", music, ours, "a=inactive", (false, false, true)),
+        (zero, "recvonly", music, ours, "a=inactive", (false, false, true)),
         (real, "sendrecv", off, ours, "a=inactive", (false, false, false)),
     ];
     for (address, attribute, intent, connection, expected, flags) in table {

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 
 use crate::app::calls::Call;
+use crate::app::requests::Asks;
 use crate::app::{App, text};
 use crate::phone::event::CallStage;
 
@@ -84,7 +85,7 @@ fn both_names(call: &Call, columns: usize, theme: Theme) -> Line<'static> {
 /// What is out of the ordinary.
 fn notes(app: &App, call: &Call, columns: usize, theme: Theme) -> Line<'static> {
     let mut notes = Vec::new();
-    if call.request.is_some() {
+    if app.request_of(call.no).is_some_and(|request| request.asks == Asks::Transfer) {
         notes.push(Span::styled(text::ASKS_TRANSFER, theme.warning()));
     }
     if let Some((stage, code)) = call.transfer {

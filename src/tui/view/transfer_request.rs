@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Text};
 
-use crate::app::calls::{Call, TransferRequest};
+use crate::app::requests::{Asks, Request};
 use crate::app::{App, text};
 
 use super::fit::{fit, pop_up};
@@ -13,15 +13,15 @@ use super::theme::Theme;
 use super::{keys_row, pop_up_columns};
 
 /// Draws it.
-pub fn draw(frame: &mut Frame, area: Rect, app: &App, (call, request): (&Call, &TransferRequest), theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, app: &App, request: &Request, theme: Theme) {
     let columns = pop_up_columns(area);
     let text_columns = usize::from(columns).saturating_sub(4);
     let row = |text: &str, style| Line::styled(format!("  {}", fit(text, text_columns)), style);
-    let mut lines = vec![
-        Line::default(),
-        row(&text::transfer_asked(call.no, &app.who(call)), Style::new()),
-        row(&request.to, theme.strong()),
-    ];
+    let (title, question) = match request.asks {
+        Asks::Transfer => (text::TRANSFER_REQUEST_TITLE, text::transfer_asked(request.call, &request.who)),
+        Asks::Redirect => (text::REDIRECT_REQUEST_TITLE, text::redirected(request.call, &request.who)),
+    };
+    let mut lines = vec![Line::default(), row(&question, Style::new()), row(&request.to, theme.strong())];
     if let Some(who) = &request.by {
         lines.push(row(&text::on_behalf(who), theme.dim()));
     }
@@ -29,7 +29,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, (call, request): (&Call, &
     lines.push(keys_row(app, text::FINISH_LINE_THEN_DECIDE, theme));
     let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let style = theme.warning().patch(theme.strong());
-    let inner = pop_up(frame, area, (columns, rows), text::TRANSFER_REQUEST_TITLE, style);
+    let inner = pop_up(frame, area, (columns, rows), title, style);
     super::keep_last(&mut lines, inner);
     frame.render_widget(Text::from(lines), inner);
 }

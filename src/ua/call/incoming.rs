@@ -35,6 +35,8 @@ pub struct Ringing {
     expires: bool,
     /// The caller has been told that it rings, or it is answered without.
     pub(super) alerted: bool,
+    /// The caller asked to be answered without a person after so long, and may.
+    asked_answer: Option<Duration>,
 }
 
 /// Our 2xx to an INVITE, until its ACK comes (RFC 3261 section 13.3.1.4).
@@ -107,12 +109,14 @@ pub struct Incoming<'a> {
     pub offer: Option<String>,
     pub account: Option<AccountId>,
     pub alerting: Alerting,
+    /// The call whose place it takes.
+    pub replaces: Option<CallNo>,
 }
 
 impl Call {
     /// A call that comes in; `None`: the request makes no dialog (400).
     pub fn ring(cx: &mut Core, now: Instant, no: CallNo, incoming: Incoming<'_>) -> Option<Call> {
-        let Incoming { id, flow, request, offer, account, alerting } = incoming;
+        let Incoming { id, flow, request, offer, account, alerting, replaces } = incoming;
         let tag = cx.token(8);
         let dialog = Dialog::from_request(request, &tag)?;
         let trusted = cx.is_own_server(account, flow.remote.ip());
@@ -122,9 +126,15 @@ impl Call {
         let expires = expires.map(|expires| Duration::from_secs(u64::from(expires.0)));
         let patience = cx.config.ring_timeout;
         let limit = expires.map_or(patience, |expires| expires.min(patience));
-        let ringing = Ringing { invite: id, offer, expires: limit < patience, alerted: false };
+        // Who asks to be answered at once, and may: by way of our own servers only, for From alone is anybody's.
+        let asked_answer = identity::auto_answer_asked(&request.headers).filter(|_| {
+            let allowed = &cx.config.auto_answer_from;
+            trusted && allowed.iter().any(|pattern| identity::fits(pattern, &peer.uri))
+        });
+        let ringing = Ringing { invite: id, offer, expires: limit < patience, alerted: false, asked_answer };
         let mut call = Call::new(cx, no, account, Phase::Ringing(ringing), call_id, peer.clone());
         call.dialog = Some(dialog);
+        call.takes_place_of = replaces;
         call.local = Some(flow);
         call.invite_key = Some(InviteKey::of(request));
         cx.emit(Event::Incoming {
@@ -133,6 +143,7 @@ impl Call {
             from: peer,
             called: identity::called(&request.headers),
             diverted_from: identity::diverted_from(&request.headers),
+            forwarded: identity::forwarded(&request.headers),
             referred_by: identity::first_address(&request.headers, &HeaderName::ReferredBy)
                 .map(|address| identity::uri_text(&address.uri)),
         });
@@ -158,10 +169,15 @@ impl Call {
     fn alert_as(&mut self, cx: &mut Core, now: Instant, request: &Request, alerting: Alerting) {
         let Phase::Ringing(ringing) = &mut self.phase else { return };
         let (invite, has_offer) = (ringing.invite, ringing.offer.is_some());
+        let (alerting, after) = match (alerting, ringing.asked_answer) {
+            (Alerting::Ring, Some(Duration::ZERO)) => (Alerting::AnswerNow, Duration::ZERO),
+            (Alerting::Ring, Some(after)) => (Alerting::RingThenAnswer, after),
+            (alerting, _) => (alerting, cx.config.auto_answer_after),
+        };
         ringing.alerted = alerting != Alerting::Ask;
         match alerting {
             Alerting::Ask => {}
-            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: self.no }),
+            Alerting::AnswerNow => cx.emit(Event::AnswerDue { call: self.no, replaces: self.takes_place_of }),
             Alerting::Ring | Alerting::RingThenAnswer => {
                 match Manner::of(cx, request) {
                     // The first reliable response must have the offer.
@@ -169,7 +185,7 @@ impl Call {
                     manner => self.tell_ringing(cx, now, (invite, request), manner),
                 }
                 if alerting == Alerting::RingThenAnswer {
-                    cx.timers.set(Timer::AutoAnswer(self.no), now + cx.config.auto_answer_after);
+                    cx.timers.set(Timer::AutoAnswer(self.no), now + after);
                 }
             }
         }
@@ -242,7 +258,7 @@ impl Call {
 
     pub(super) fn auto_answer_due(&mut self, cx: &mut Core) {
         if matches!(self.phase, Phase::Ringing(_)) {
-            cx.emit(Event::AnswerDue { call: self.no });
+            cx.emit(Event::AnswerDue { call: self.no, replaces: None });
         }
     }
 

@@ -1,17 +1,21 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
 //! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `reliable` makes provisional
-//! responses reliable, `modify` changes a standing call (hold, resume, the far side's re-INVITE and UPDATE), `refresh` shows
-//! that it still stands, `request` answers what comes inside the dialog, `transfer` hands it on.
+//! responses reliable, `modify` changes a standing call (hold, resume, the far side's re-INVITE and UPDATE), `moving` takes it to
+//! another address, `refresh` shows that it still stands, `request` answers what comes inside the dialog, `transfer` hands it on,
+//! `transferred` is handed on, `replaced` gives its place to another one.
 
 mod incoming;
 mod modify;
+mod moving;
 mod outgoing;
 mod redirect;
 mod refresh;
 mod reliable;
+mod replaced;
 mod request;
 mod transfer;
+mod transferred;
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +31,7 @@ use super::command::{CommandError, MediaPorts};
 use super::core::{Core, Owner, Purpose};
 use super::dialog::Dialog;
 use super::event::{EndedBy, Event, Party};
+use super::referral::Referral;
 use super::timer::Timer;
 use super::{AccountId, CallNo, auth};
 
@@ -34,6 +39,8 @@ pub use incoming::{Alerting, Incoming, InviteKey};
 pub use modify::refuse_offer;
 pub use outgoing::{Dial, Plan, end_branch};
 pub use refresh::too_short;
+pub use replaced::Replaceable;
+pub use transfer::TransferTo;
 
 /// How far a call is.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +64,8 @@ struct Modifying {
     intent: Intent,
     /// Its CSeq number.
     sequence: u32,
+    /// It says our new address.
+    moving: bool,
     /// Its reliable responses, and the answer in one of them.
     reliable: reliable::Sequence,
     answered: Option<Negotiated>,
@@ -82,6 +91,8 @@ pub struct Call {
     want: Intent,
     have: Intent,
     modifying: Option<Modifying>,
+    /// A re-INVITE is due that says our new address, or asks whether the call still stands.
+    moving: bool,
     /// How often in a row our re-INVITE has met 491.
     glares: u32,
     /// It came at a bad moment, and waits for [`Timer::Glare`].
@@ -102,7 +113,11 @@ pub struct Call {
     /// The person has hung up, and our 2xx waits for its ACK.
     leaving: bool,
     transfer: Option<transfer::Asking>,
-    asked: Option<transfer::Asked>,
+    asked: Option<Referral>,
+    /// Where else it may go, once it was sent elsewhere.
+    redirect: Option<redirect::Redirecting>,
+    /// The call whose place it takes as soon as it is answered (RFC 3891).
+    pub takes_place_of: Option<CallNo>,
     /// The INVITE that it came by.
     pub invite_key: Option<InviteKey>,
     /// The call whose peer asked for this one, which is told how it goes.
@@ -130,6 +145,7 @@ impl Call {
             want: Intent::Talk,
             have: Intent::Talk,
             modifying: None,
+            moving: false,
             glares: 0,
             pausing: false,
             acks: [None, None],
@@ -143,6 +159,8 @@ impl Call {
             leaving: false,
             transfer: None,
             asked: None,
+            redirect: None,
+            takes_place_of: None,
             invite_key: None,
             referrer: None,
             network_words: None,
@@ -217,7 +235,7 @@ impl Call {
     /// Adds Contact, Allow and Supported, as every INVITE and its 2xx have them.
     fn add_contact(&self, cx: &Core, headers: &mut Headers) {
         if let Some(local) = self.local {
-            set(headers, HeaderName::Contact, format!("<{}>", cx.contact(self.account, &local)));
+            set(headers, HeaderName::Contact, format!("<{}>", cx.call_contact(self.account, &local)));
         }
         set(headers, HeaderName::Allow, ALLOW);
         if let Some(supported) = supported() {
@@ -268,7 +286,10 @@ impl Call {
             return;
         }
         tracing::debug!(call = %self.no, "{} -> over", self.state());
-        self.transfer_ends_with_call(cx, by);
+        self.transfer_ends_with_call(cx, now, by);
+        if by != EndedBy::Remote {
+            self.asked = None;
+        }
         let answered_for = self.established_at.map(|since| now.saturating_duration_since(since));
         self.phase = Phase::Over;
         cx.over.push_back(self.no);
@@ -294,6 +315,8 @@ impl Call {
             Timer::Session(self.no),
             Timer::TransferSilent(self.no),
             Timer::TransferUnanswered(self.no),
+            Timer::ReplacedLate(self.no),
+            Timer::RedirectUnanswered(self.no),
         ] {
             cx.timers.cancel(&timer);
         }
@@ -363,7 +386,9 @@ impl Call {
                     cx.emit(Event::TransferExpired { call: self.no });
                 }
             }
-            Timer::Transaction(_) | Timer::Registration(_) | Timer::Subscription(_) => {}
+            Timer::ReplacedLate(_) => self.replaced_late(cx, now),
+            Timer::RedirectUnanswered(_) => self.redirect_unanswered(cx, now),
+            Timer::Transaction(_) | Timer::Registration(_) | Timer::KeepAlive(_) | Timer::Subscription(_) => {}
         }
     }
 
@@ -425,6 +450,10 @@ impl Call {
             Failure::Timeout => (EndedBy::Timeout, 408, "no answer came from the network"),
             Failure::Transport => (EndedBy::Transport, 503, "the network can't reach the address"),
         };
+        let cancelled = matches!(&self.phase, Phase::Inviting(inviting) if inviting.is_cancelled());
+        if purpose == Purpose::Invite && !cancelled && self.try_next_target(cx, now) {
+            return;
+        }
         let words = self.network_words.take();
         let reason = words.as_deref().unwrap_or(reason);
         match (purpose, &self.phase) {

@@ -48,7 +48,7 @@ impl Call {
         if self.phase != Phase::Established || self.modifying.is_some() || self.awaits_ack() {
             return;
         }
-        if self.want == self.have && !self.refreshing.due {
+        if self.want == self.have && !self.refreshing.due && !self.moving {
             self.intent_reached(cx, now);
             return;
         }
@@ -58,15 +58,22 @@ impl Call {
         let (Some(local), Some(dialog)) = (self.local_media(), &mut self.dialog) else { return };
         let mut request = dialog.request(Method::Invite);
         let sequence = dialog.local_seq;
-        let sdp = match self.want == self.have {
+        // RFC 3264 section 8: what has not changed keeps its version; our address has.
+        let sdp = match self.want == self.have && !self.moving {
             true => self.sdp.offer_again(&local, self.want),
             false => self.sdp.offer(&local, self.want),
         };
         self.add_contact(cx, &mut request.headers);
         self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, sdp);
-        self.modifying =
-            Some(Modifying { intent: self.want, sequence, reliable: reliable::Sequence::default(), answered: None });
+        let moving = std::mem::take(&mut self.moving);
+        self.modifying = Some(Modifying {
+            intent: self.want,
+            sequence,
+            moving,
+            reliable: reliable::Sequence::default(),
+            answered: None,
+        });
         self.refreshing.asked_at = Some(now);
         self.attempt = Default::default();
         cx.send(now, Owner::Call(self.no, Purpose::Modify), request);
@@ -111,14 +118,12 @@ impl Call {
                 self.try_again(cx, now, short_pause(&response).unwrap_or_default());
             }
             (_, 422) if self.raise(&response) => {
-                self.sdp.rollback();
-                self.modifying = None;
+                self.withdraw();
                 self.refreshing.due = true;
                 self.reconcile(cx, now);
             }
             (_, 488) if self.modifying.as_ref().is_some_and(|m| m.intent == Intent::Hold(HoldStyle::Zero)) => {
-                self.sdp.rollback();
-                self.modifying = None;
+                self.withdraw();
                 if self.want == Intent::Hold(HoldStyle::Zero) {
                     self.want = Intent::Hold(HoldStyle::SendOnly);
                 }
@@ -162,8 +167,12 @@ impl Call {
         match answer {
             Ok(media) => {
                 self.agreed(cx, modifying.intent, media);
+                if modifying.moving {
+                    self.moved(cx);
+                }
                 self.reconcile(cx, now);
             }
+            Err(error) if modifying.moving => self.cannot_move(cx, now, &error.to_string()),
             Err(error) => self.modify_refused(cx, now, &error.to_string()),
         }
     }
@@ -183,6 +192,9 @@ impl Call {
 
     /// A refused re-INVITE changes nothing (RFC 3261 section 14.1). What the person has asked for since is tried next.
     fn modify_refused(&mut self, cx: &mut Core, now: Instant, why: &str) {
+        if self.modifying.as_ref().is_some_and(|modifying| modifying.moving) {
+            return self.cannot_move(cx, now, why);
+        }
         self.sdp.rollback();
         let intent = self.modifying.take().map_or(self.want, |modifying| modifying.intent);
         self.glares = 0;
@@ -201,10 +213,15 @@ impl Call {
         }
     }
 
+    /// A re-INVITE of ours has come to nothing; what it said of our address is still to be said.
+    fn withdraw(&mut self) {
+        self.sdp.rollback();
+        self.moving |= self.modifying.take().is_some_and(|modifying| modifying.moving);
+    }
+
     /// The re-INVITE came at a bad moment: once more after a pause.
     fn try_again(&mut self, cx: &mut Core, now: Instant, pause: Duration) {
-        self.sdp.rollback();
-        self.modifying = None;
+        self.withdraw();
         self.glares += 1;
         self.pausing = true;
         cx.timers.set(Timer::Glare(self.no), now + pause);

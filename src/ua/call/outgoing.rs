@@ -15,6 +15,7 @@ use super::super::command::MediaPorts;
 use super::super::core::{Core, Owner, Purpose, Waiting};
 use super::super::dialog::{Dialog, to_tag};
 use super::super::event::{EndedBy, Event, Party};
+use super::super::replaces::Replaces;
 use super::super::ways::{Resolve, secured};
 use super::super::{AccountId, CallNo, FollowUp};
 use super::{Call, Phase, name_addr, reason_phrase, reliable};
@@ -36,12 +37,15 @@ pub struct Inviting {
     /// Whether a provisional response came: only then may a CANCEL leave (RFC 3261 section 9.1).
     pub(super) provisional: bool,
     challenges: u32,
-    /// Redirections followed so far.
-    pub(super) redirects: u32,
     pub(super) early: Vec<Early>,
 }
 
 impl Inviting {
+    /// An INVITE that has just left.
+    pub(super) fn new() -> Inviting {
+        Inviting { cancel: Cancel::No, provisional: false, challenges: 0, early: Vec::new() }
+    }
+
     /// Whether the person has hung up.
     pub fn is_cancelled(&self) -> bool {
         self.cancel != Cancel::No
@@ -99,6 +103,8 @@ pub struct Dial {
     pub media: MediaPorts,
     /// The Referred-By of a transfer that we follow.
     pub referred_by: Option<String>,
+    /// The dialog of the target's that the call takes the place of (RFC 3891).
+    pub replaces: Option<Replaces>,
 }
 
 /// The parts of the first INVITE that stay over its repetitions.
@@ -106,6 +112,14 @@ pub struct Dial {
 pub struct Plan {
     target: Uri,
     referred_by: Option<String>,
+    replaces: Option<Replaces>,
+}
+
+impl Plan {
+    /// Whom to call.
+    pub fn target(&self) -> &Uri {
+        &self.target
+    }
 }
 
 impl Call {
@@ -117,7 +131,7 @@ impl Call {
         let mut call = Call::new(cx, no, dial.account, Phase::Resolving, call_id, peer);
         call.media = Some(dial.media);
         cx.emit(Event::Calling { call: no, account: dial.account, to: call.peer.uri.clone() });
-        let plan = Plan { target: dial.target, referred_by: dial.referred_by };
+        let plan = Plan { target: dial.target, referred_by: dial.referred_by, replaces: dial.replaces };
         tracing::debug!(call = %no, target, "calls");
         call.start(cx, now, &plan);
         (call, plan)
@@ -128,8 +142,8 @@ impl Call {
         if self.phase != Phase::Resolving {
             return;
         }
-        let first = cx.route(now, self.account).first();
-        let hop = match Resolve::of(first.unwrap_or(&plan.target)).and_then(|hop| secured(hop, &plan.target)) {
+        let routes = cx.routes(now, self.account);
+        let hop = match Resolve::of(routes.first().unwrap_or(&plan.target)).and_then(|hop| secured(hop, &plan.target)) {
             Ok(hop) => hop,
             Err(error) => return self.end(cx, now, EndedBy::Local, Some(503), format!("can't be called: {error}")),
         };
@@ -159,7 +173,7 @@ impl Call {
             Some(account) => name_addr(account.display_name.as_deref(), &account.uri),
             None => format!("<sip:anonymous@{}>", flow.local),
         };
-        for route in cx.route(now, self.account) {
+        for route in cx.routes(now, self.account) {
             push(&mut request.headers, HeaderName::Route, format!("<{route}>"));
         }
         push(&mut request.headers, HeaderName::MaxForwards, "70");
@@ -170,6 +184,9 @@ impl Call {
         if let Some(referred_by) = &plan.referred_by {
             push(&mut request.headers, HeaderName::ReferredBy, referred_by.clone());
         }
+        if let Some(replaces) = &plan.replaces {
+            push(&mut request.headers, HeaderName::Replaces, replaces.value());
+        }
         self.add_contact(cx, &mut request.headers);
         self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, self.sdp.offer(&local, Intent::Talk));
@@ -178,13 +195,7 @@ impl Call {
         {
             cx.preauthorize(place, &mut request);
         }
-        self.phase = Phase::Inviting(Inviting {
-            cancel: Cancel::No,
-            provisional: false,
-            challenges: 0,
-            redirects: 0,
-            early: Vec::new(),
-        });
+        self.phase = Phase::Inviting(Inviting::new());
         cx.send_by(now, Owner::Call(self.no, Purpose::Invite), request, flow);
     }
 
@@ -371,7 +382,7 @@ impl Call {
         if code == 422 && self.ask_for_longer(cx, now, id, response) {
             return Vec::new();
         }
-        if response.status.class() == 3 && self.follow_redirect(cx, now, id, response) {
+        if self.redirected(cx, now, id, response) || (code < 600 && self.try_next_target(cx, now)) {
             return Vec::new();
         }
         if let (3, Some(contact)) = (response.status.class(), super::super::dialog::contact(&response.headers)) {

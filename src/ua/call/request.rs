@@ -80,6 +80,7 @@ impl Call {
 
     fn handle_bye(&mut self, cx: &mut Core, now: Instant, id: ServerId, request: &Request) {
         cx.respond(now, id, 200, "OK", &[]);
+        self.handle_also(cx, now, request);
         if let Some(invite) = self.ringing_invite() {
             // RFC 3261 section 15.1.2: what is still unanswered gets 487.
             self.terminate_invite(cx, now, invite);

@@ -1,30 +1,35 @@
-//! Blind transfer (RFC 3515, RFC 5589 section 6): asking for it, and being asked.
+//! Transferring a call (RFC 3515; RFC 5589 sections 6 and 7), blind or to someone with whom we have another call.
 
 use std::time::{Duration, Instant};
 
 use crate::sdp::Intent;
-use crate::sip::{CSeq, HeaderName, Method, Param, Request, Response, Scheme, Uri, push, set, text};
+use crate::sip::{HeaderName, Method, Request, Response, Uri, push, text};
 use crate::transaction::{ClientId, ServerId};
 
+use super::super::CallNo;
 use super::super::command::CommandError;
-use super::super::config::TransferPolicy;
 use super::super::core::{Core, Owner, Purpose};
-use super::super::dialog::refer_to;
 use super::super::event::{EndedBy, Event, TransferStage};
-use super::super::identity;
+use super::super::referral::strip;
+use super::super::replaces::Replaces;
 use super::super::timer::Timer;
 use super::{Call, Phase, status_line};
 use crate::sip::body::content_type;
 
 /// How long we wait for a final NOTIFY.
 const NOTIFY_PATIENCE: Duration = Duration::from_secs(60);
-/// How long a person has to decide.
-const DECISION_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the target of an attended transfer has to end its call with us, once it has another one in its place.
+const REPLACED_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A transfer that we asked for.
 #[derive(Debug, Clone)]
 pub struct Asking {
-    target: Uri,
+    /// The Refer-To value.
+    refer_to: String,
+    /// Another one, to be tried when the transferee can't reach the first.
+    fallback: Option<String>,
+    /// The call with the target, where we have one: an attended transfer.
+    with: Option<CallNo>,
     /// We held the call for this: a failure takes it back.
     held_for_it: bool,
     progress: Progress,
@@ -38,33 +43,68 @@ enum Progress {
     Referred { sequence: u32, accepted: bool },
 }
 
-/// A transfer that the peer asks for.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// Whom to call.
-    pub target: Uri,
-    /// The Referred-By to pass on.
-    pub referred_by: Option<String>,
-    /// The `id` of the subscription's Event: the REFER's CSeq number.
-    id: u32,
-    /// The call to the target is under way.
-    following: bool,
+/// Whom to transfer a call to.
+pub struct TransferTo {
+    /// The Refer-To value.
+    refer_to: String,
+    fallback: Option<String>,
+    with: Option<CallNo>,
+}
+
+impl TransferTo {
+    /// Someone with whom we have no call.
+    pub fn blind(target: &Uri) -> TransferTo {
+        TransferTo { refer_to: format!("<{target}>"), fallback: None, with: None }
+    }
 }
 
 impl Call {
     /// Transfers: holds first, then REFER.
-    pub fn transfer(&mut self, cx: &mut Core, now: Instant, target: Uri) -> Result<(), CommandError> {
-        self.established()?;
-        if self.transfer.is_some() {
-            return Err(self.wrong_state("a transfer of it is under way already"));
-        }
+    pub fn transfer(&mut self, cx: &mut Core, now: Instant, to: TransferTo) -> Result<(), CommandError> {
+        self.transferable()?;
         let held_for_it = !self.is_on_hold();
-        self.transfer = Some(Asking { target, held_for_it, progress: Progress::Holding });
+        let TransferTo { refer_to, fallback, with } = to;
+        self.transfer = Some(Asking { refer_to, fallback, with, held_for_it, progress: Progress::Holding });
         if held_for_it {
             self.want = Intent::Hold(cx.config.hold);
         }
         self.reconcile(cx, now);
         Ok(())
+    }
+
+    /// Fails unless the call stands and no transfer of it is under way.
+    pub fn transferable(&self) -> Result<(), CommandError> {
+        self.established()?;
+        match self.transfer {
+            Some(_) => Err(self.wrong_state("a transfer of it is under way already")),
+            None => Ok(()),
+        }
+    }
+
+    /// What makes another call's peer take our place in this one (RFC 5589 section 7): the target's own Contact with the
+    /// dialog as the target sees it, and as a fallback the address by which the target is known.
+    pub fn as_transfer_target(&self) -> Result<TransferTo, CommandError> {
+        self.transferable()?;
+        let dialog = self.dialog.as_ref().ok_or(CommandError::NoSuchCall(self.no))?;
+        let replaces = Replaces::for_peer_of(dialog).escaped();
+        let refer_to = |target: &Uri, more: &str| {
+            let mut target = target.clone();
+            strip(&mut target);
+            format!("<{target}?Replaces={replaces}{more}>")
+        };
+        let known = Uri::parse(self.peer.uri.clone().into()).ok().filter(|known| known.scheme().is_sip());
+        let known = known.filter(|known| known.host().is_some() && !known.equivalent(&dialog.target));
+        Ok(TransferTo {
+            refer_to: refer_to(&dialog.target, ""),
+            // Whoever answers at that address must know what Replaces is: else a second phone would ring.
+            fallback: known.map(|known| refer_to(&known, "&Require=replaces")),
+            with: Some(self.no),
+        })
+    }
+
+    /// We call it, and nobody has answered yet.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.phase, Phase::Resolving | Phase::Inviting(_))
     }
 
     /// The hold has been agreed on, or was refused: REFER leaves either way, for the person wants the transfer.
@@ -73,7 +113,7 @@ impl Call {
         let Some(dialog) = &mut self.dialog else { return };
         let mut refer = dialog.request(Method::Refer);
         asking.progress = Progress::Referred { sequence: dialog.local_seq, accepted: false };
-        push(&mut refer.headers, HeaderName::ReferTo, format!("<{}>", asking.target));
+        push(&mut refer.headers, HeaderName::ReferTo, asking.refer_to.clone());
         let account = self.account.and_then(|account| cx.config.accounts.get(account.0));
         let by = match (account, self.local) {
             (Some(account), _) => account.uri.to_string(),
@@ -98,7 +138,13 @@ impl Call {
         let code = response.status.code();
         match response.status.class() {
             1 => {}
-            2 => self.refer_accepted(cx, now),
+            2 => {
+                self.refer_accepted(cx, now);
+                // RFC 4488: no reports will come.
+                if text(&response.headers, &HeaderName::ReferSub).to_ascii_lowercase().starts_with("false") {
+                    self.transfer_done(cx, now, None);
+                }
+            }
             _ if matches!(code, 401 | 407) => {
                 match cx.authorize(id, self.account, trusted, &mut self.attempt, response) {
                     Ok(mut request) => {
@@ -158,13 +204,38 @@ impl Call {
             101..200 => {
                 cx.emit(Event::Transfer { call: self.no, stage: TransferStage::Ringing, code: Some(code) });
             }
-            200..300 => {
-                cx.emit(Event::Transfer { call: self.no, stage: TransferStage::Accepted, code: Some(code) });
-                self.transfer = None;
-                self.send_bye(cx, now);
-                self.end(cx, now, EndedBy::Local, None, "transferred");
-            }
+            200..300 => self.transfer_done(cx, now, Some(code)),
+            // The target's Contact means nothing to the transferee: then by the address that everybody knows it by.
+            404 | 408 | 410 | 416 | 480 | 503 | 504 if self.try_fallback(cx, now) => {}
             _ => self.transfer_failed(cx, now, Some(code)),
+        }
+    }
+
+    /// The target has answered: our part is over.
+    fn transfer_done(&mut self, cx: &mut Core, now: Instant, code: Option<u16>) {
+        let Some(asking) = self.transfer.take() else { return };
+        cx.emit(Event::Transfer { call: self.no, stage: TransferStage::Accepted, code });
+        asking.await_replacement(cx, now);
+        self.send_bye(cx, now);
+        self.end(cx, now, EndedBy::Local, None, "transferred");
+    }
+
+    fn try_fallback(&mut self, cx: &mut Core, now: Instant) -> bool {
+        let Some(asking) = &mut self.transfer else { return false };
+        let Some(fallback) = asking.fallback.take() else { return false };
+        tracing::debug!(call = %self.no, "the target can't be reached by its Contact");
+        asking.refer_to = fallback;
+        asking.progress = Progress::Holding;
+        cx.timers.cancel(&Timer::TransferSilent(self.no));
+        self.transfer_after_hold(cx, now);
+        true
+    }
+
+    /// The target of an attended transfer has had its time to end this call.
+    pub(super) fn replaced_late(&mut self, cx: &mut Core, now: Instant) {
+        if self.phase == Phase::Established {
+            self.send_bye(cx, now);
+            self.end(cx, now, EndedBy::Local, None, "transferred");
         }
     }
 
@@ -185,117 +256,24 @@ impl Call {
 
     /// The call ends while a transfer is under way: a BYE of the peer's after its 2xx means that it worked (common PBXs send
     /// no final NOTIFY).
-    pub(super) fn transfer_ends_with_call(&mut self, cx: &mut Core, by: EndedBy) {
+    pub(super) fn transfer_ends_with_call(&mut self, cx: &mut Core, now: Instant, by: EndedBy) {
         let Some(asking) = self.transfer.take() else { return };
         let accepted = matches!(asking.progress, Progress::Referred { accepted: true, .. });
         let stage = if accepted && by == EndedBy::Remote { TransferStage::Accepted } else { TransferStage::Failed };
+        if stage == TransferStage::Accepted {
+            asking.await_replacement(cx, now);
+        }
         cx.emit(Event::Transfer { call: self.no, stage, code: None });
-    }
-
-    // ---- being asked ----
-
-    /// REFER inside the dialog (RFC 3515 section 2.4.2): 202 at once, for it can't wait for a person.
-    pub(super) fn handle_refer(&mut self, cx: &mut Core, now: Instant, id: ServerId, request: &Request) {
-        let Some(address) = refer_to(&request.headers) else {
-            return cx.respond(now, id, 400, "Bad Refer-To", &[]);
-        };
-        let mut target = address.uri;
-        if !matches!(target.scheme(), Scheme::Sip | Scheme::Sips | Scheme::Tel) {
-            return cx.respond(now, id, 416, "Unsupported URI Scheme", &[]);
-        }
-        let method =
-            target.params().and_then(|params| params.value("method")).map(|method| method.to_ascii_uppercase());
-        if method.is_some_and(|method| method != b"INVITE") {
-            return cx.respond(now, id, 403, "Only INVITE", &[]);
-        }
-        if cx.config.transfers == TransferPolicy::Refuse {
-            return cx.respond(now, id, 603, "Decline", &[]);
-        }
-        if self.phase != Phase::Established || self.asked.is_some() {
-            let pause = [(HeaderName::RetryAfter, "10")];
-            return cx.respond(now, id, 500, "Another Transfer Is Pending", &pause);
-        }
-        strip(&mut target);
-        let sequence = request.headers.typed::<CSeq>().and_then(Result::ok).map_or(0, |cseq| cseq.sequence);
-        let referred_by = Some(text(&request.headers, &HeaderName::ReferredBy)).filter(|by| !by.is_empty());
-        if let Some(mut response) = cx.response(request, 202, "Accepted") {
-            self.add_contact(cx, &mut response.headers);
-            set(&mut response.headers, HeaderName::ContentLength, "0");
-            cx.tx.respond(now, id, response);
-        }
-        let by = identity::first_address(&request.headers, &HeaderName::ReferredBy)
-            .map(|address| identity::uri_text(&address.uri));
-        let to = identity::uri_text(&target);
-        self.asked = Some(Asked { target, referred_by, id: sequence, following: false });
-        self.notify(cx, now, 100, "Trying");
-        match cx.config.transfers {
-            TransferPolicy::Ask => {
-                cx.timers.set(Timer::TransferUnanswered(self.no), now + DECISION_PATIENCE);
-                cx.emit(Event::TransferRequest { call: self.no, to, by });
-            }
-            TransferPolicy::Follow => cx.emit(Event::TransferDue { call: self.no }),
-            TransferPolicy::Refuse => {}
-        }
-    }
-
-    /// Whom the peer asks to call.
-    pub fn transfer_asked(&self) -> Result<Asked, CommandError> {
-        self.asked.clone().filter(|asked| !asked.following).ok_or_else(|| self.no_transfer_asked())
-    }
-
-    /// The person, or the policy, follows: the call to the target has begun.
-    pub fn follow_transfer(&mut self, cx: &mut Core) {
-        if let Some(asked) = &mut self.asked {
-            asked.following = true;
-            cx.timers.cancel(&Timer::TransferUnanswered(self.no));
-        }
-    }
-
-    /// The person refuses, or has not decided in time; false: nobody asked.
-    pub fn refuse_transfer(&mut self, cx: &mut Core, now: Instant) -> bool {
-        if self.asked.as_ref().is_none_or(|asked| asked.following) {
-            return false;
-        }
-        cx.timers.cancel(&Timer::TransferUnanswered(self.no));
-        self.notify(cx, now, 603, "Decline");
-        true
-    }
-
-    /// The error for a refusal where nobody asked.
-    pub fn no_transfer_asked(&self) -> CommandError {
-        self.wrong_state("nobody asks to transfer it")
-    }
-
-    /// Tells who asked how the call to the target goes (RFC 3515 section 2.4.4); a final code ends it.
-    pub fn notify(&mut self, cx: &mut Core, now: Instant, code: u16, reason: &str) {
-        let Some(asked) = &self.asked else { return };
-        let (id, over) = (asked.id, code >= 200);
-        let Some(dialog) = self.dialog.as_mut().filter(|_| self.phase == Phase::Established) else { return };
-        let mut notify = dialog.request(Method::Notify);
-        push(&mut notify.headers, HeaderName::Event, format!("refer;id={id}"));
-        let state = if over { "terminated;reason=noresource" } else { "active;expires=60" };
-        push(&mut notify.headers, HeaderName::SubscriptionState, state);
-        self.add_contact(cx, &mut notify.headers);
-        push(&mut notify.headers, HeaderName::ContentType, "message/sipfrag;version=2.0");
-        let reason = if reason.is_empty() { super::super::request::default_reason(code) } else { reason };
-        notify.set_body(format!("SIP/2.0 {code} {reason}\r\n").into());
-        cx.send(now, Owner::Nobody, notify);
-        if over {
-            self.asked = None;
-        }
     }
 }
 
-/// Takes off what a Refer-To may not bring along: header fields (RFC 3261 section 19.1.5 warns of them) and `method`.
-pub(super) fn strip(target: &mut Uri) {
-    let names: Vec<String> = target
-        .headers()
-        .map(|headers| headers.iter().map(|param: &Param| String::from_utf8_lossy(param.name()).into_owned()).collect())
-        .unwrap_or_default();
-    for name in names {
-        target.remove_header(&name);
+impl Asking {
+    /// The call with the target ends by the target's BYE, or by ours.
+    fn await_replacement(&self, cx: &mut Core, now: Instant) {
+        if let Some(with) = self.with {
+            cx.timers.set(Timer::ReplacedLate(with), now + REPLACED_PATIENCE);
+        }
     }
-    target.remove_param("method");
 }
 
 /// The status code of a message/sipfrag (RFC 3420).
@@ -317,12 +295,5 @@ mod tests {
         assert_eq!(sipfrag_code(b"SIP/2.0 200 OK"), Some(200));
         assert_eq!(sipfrag_code(b"INVITE sip:a SIP/2.0"), None);
         assert_eq!(sipfrag_code(b"SIP/2.0 99 x"), None);
-    }
-
-    #[test]
-    fn a_target_brings_no_header_fields_along() {
-        let mut target = Uri::parse("sip:c@x;method=INVITE;user=phone?Subject=a&Route=%3Csip:evil%3E".into()).unwrap();
-        strip(&mut target);
-        assert_eq!(target.to_string(), "sip:c@x;user=phone");
     }
 }

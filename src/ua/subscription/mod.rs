@@ -372,7 +372,8 @@ impl UserAgent {
                 let last = self.subscriptions.reregistered.get(&account);
                 if last.is_none_or(|last| now.saturating_duration_since(*last) >= REREGISTER_PAUSE) {
                     self.subscriptions.reregistered.insert(account, now);
-                    self.with_registration(account, registration::Registration::refresh);
+                    self.with_registration(account, registration::Registration::want);
+                    self.register(account, now);
                 }
             }
             reg::Ended::After(pause) => {

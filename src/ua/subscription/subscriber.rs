@@ -210,8 +210,7 @@ impl Subscription {
         self.too_brief = 0;
         self.attempt = Attempt::default();
         self.content.restart();
-        let first = cx.route(now, Some(self.account)).first().unwrap_or(&self.resource);
-        let hop = match Resolve::of(first) {
+        let hop = match Resolve::of(cx.routes(now, Some(self.account)).first().unwrap_or(&self.resource)) {
             Ok(hop) => hop,
             Err(error) => return Some(self.give_up(None, error.to_string())),
         };
@@ -242,7 +241,7 @@ impl Subscription {
         self.seq += 1;
         let mut request = Request::new(Method::Subscribe, self.resource.clone());
         let headers = &mut request.headers;
-        for route in cx.route(now, Some(self.account)) {
+        for route in cx.routes(now, Some(self.account)) {
             push(headers, HeaderName::Route, format!("<{route}>"));
         }
         push(headers, HeaderName::MaxForwards, "70");
@@ -301,7 +300,11 @@ impl Subscription {
     /// What every SUBSCRIBE has besides its place in the dialog.
     fn describe(&self, cx: &Core, request: &mut Request, expires: Duration) {
         if let Some(local) = self.local {
-            set(&mut request.headers, HeaderName::Contact, format!("<{}>", cx.contact(Some(self.account), &local)));
+            set(
+                &mut request.headers,
+                HeaderName::Contact,
+                format!("<{}>", cx.call_contact(Some(self.account), &local)),
+            );
         }
         push(&mut request.headers, HeaderName::Event, self.package.name());
         push(&mut request.headers, HeaderName::Accept, self.package.accept());

@@ -67,6 +67,25 @@ impl Rig {
         kamailio::start(&self.namespace, &self.folder, ip, role)
     }
 
+    /// A WAV file with 60 s of a tone.
+    pub fn tone_file(&self, frequency: f64) -> PathBuf {
+        let path = self.folder.join(format!("tone-{frequency}.wav"));
+        let (rate, bits) = (8000, 16);
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: rate,
+            bits_per_sample: bits,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut file = hound::WavWriter::create(&path, spec).expect("a file");
+        for n in 0..rate * 60 {
+            let sample = 8000.0 * (std::f64::consts::TAU * frequency * f64::from(n) / f64::from(rate)).sin();
+            file.write_sample(sample as i16).expect("a file");
+        }
+        file.finalize().expect("a file");
+        path
+    }
+
     fn start() -> Result<Rig, String> {
         for (program, package) in PROGRAMS {
             if !found(program) {

@@ -81,6 +81,10 @@ impl Rig {
         let _ = fs::remove_file(&log);
         command.arg("--config").arg(&config).arg("--log").arg(&log).args(["--log-level", "debug", "run", "--json"]);
         self.cards.environment(&mut command);
+        // What a phone before it forwarded is not this one's concern.
+        let state = self.folder.join(format!("state-{name}"));
+        let _ = fs::remove_dir_all(&state);
+        command.env("XDG_STATE_HOME", state);
         let stderr = self.folder.join(format!("{name}.stderr"));
         let (process, stdin, stdout) = Process::piped(&self.namespace, command, &stderr);
         let (events, answers) = (Events::default(), Events::default());

@@ -2,7 +2,7 @@
 
 use crate::sip::{Address, HeaderName, Headers, Response, Uri};
 
-use super::event::Binding;
+use super::super::event::Binding;
 
 /// Bindings that are read from one response.
 const MAX_BINDINGS: usize = 64;
@@ -12,11 +12,7 @@ const MAX_TEXT: usize = 300;
 /// All bindings of a response, ours marked when `contact` is given. What can't be read is left out, never fatal.
 pub(super) fn read(response: &Response, contact: Option<&Uri>) -> Vec<Binding> {
     let general = number(&response.headers, &HeaderName::Expires);
-    let rows = response.headers.get_all(&HeaderName::Contact).map(|row| row.value().into_owned());
-    let addresses: Vec<Address> = rows
-        .flat_map(|row| split(&row).iter().filter_map(|part| Address::parse(part, "Contact").ok()).collect::<Vec<_>>())
-        .take(MAX_BINDINGS)
-        .collect();
+    let addresses = addresses(response);
     let ours = contact.and_then(|contact| find(&addresses, contact));
     let binding = |(index, address): (usize, &Address)| Binding {
         uri: printable(&address.uri.to_bytes()),
@@ -24,6 +20,19 @@ pub(super) fn read(response: &Response, contact: Option<&Uri>) -> Vec<Binding> {
         ours: ours == Some(index),
     };
     addresses.iter().enumerate().map(binding).collect()
+}
+
+/// The address of ours in a response's bindings, with its parameters.
+pub(super) fn ours(response: &Response, contact: &Uri) -> Option<Address> {
+    let mut addresses = addresses(response);
+    find(&addresses, contact).map(|place| addresses.swap_remove(place))
+}
+
+fn addresses(response: &Response) -> Vec<Address> {
+    let rows = response.headers.get_all(&HeaderName::Contact).map(|row| row.value().into_owned());
+    rows.flat_map(|row| split(&row).iter().filter_map(|part| Address::parse(part, "Contact").ok()).collect::<Vec<_>>())
+        .take(MAX_BINDINGS)
+        .collect()
 }
 
 /// The number of seconds in a header field such as Expires, Min-Expires or Retry-After; its comment and parameters are
@@ -64,7 +73,7 @@ fn leading_number(value: &[u8]) -> Option<u32> {
 }
 
 /// Cuts a row at the commas outside quotes and angle brackets, so that one bad contact does not hide the others.
-fn split(row: &[u8]) -> Vec<&[u8]> {
+pub(super) fn split(row: &[u8]) -> Vec<&[u8]> {
     let (mut quoted, mut escaped, mut angled) = (false, false, false);
     row.split(|&byte| {
         match byte {
