@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 
-use crate::sip::transport::{Flow, Transmit};
+use crate::sip::transport::{Flow, Transmit, Transport};
 use crate::sip::{
     self, CSeq, From, HeaderName, Limits, MaxForwards, Message, Method, Request, Timers, To, Uri, Via, via,
 };
@@ -42,7 +42,7 @@ pub struct Core {
     /// What is provisioned, by user.
     pub(super) services: HashMap<String, Service>,
     /// The next hops for other domains.
-    pub(super) routes: Vec<(String, Vec<std::net::SocketAddr>)>,
+    pub(super) routes: Vec<(String, Vec<(Transport, std::net::SocketAddr)>)>,
     /// Numbers that screening never touches.
     pub(super) emergency: Vec<String>,
     strangers: Strangers,
@@ -79,7 +79,8 @@ impl Core {
         random.fill_bytes(&mut proxy_seed);
         let place = Place::new(&config.domain, config.listen);
         let hops = |route: &Route| {
-            let hops = route.hops.iter().filter_map(|hop| place.address(hop)).collect();
+            let hops =
+                route.hops.iter().filter_map(|hop| Some((place::transport(hop)?, place.address(hop)?))).collect();
             (route.domain.clone(), hops)
         };
         Core {
@@ -106,6 +107,11 @@ impl Core {
         if let (Some(authenticator), Some(password)) = (&mut self.authenticator, password) {
             authenticator.add(user, password);
         }
+    }
+
+    /// It is reached by TLS too, at this port.
+    pub fn set_tls_port(&mut self, port: Option<u16>) {
+        self.place.tls_port = port;
     }
 
     /// The contacts of a user now.
@@ -177,7 +183,7 @@ impl Core {
                         }
                     }
                 }
-                Event::Ack { request, .. } => self.forward_ack(*request),
+                Event::Ack { request, flow, .. } => self.forward_ack(*request, flow.transport),
                 Event::Cancel { id, invite } => self.handle_cancel(now, id, invite),
                 Event::Response { id, flow: _, response } => {
                     self.proxy.handle_response(now, &mut self.transactions, id, *response);
@@ -217,7 +223,7 @@ impl Core {
     }
 
     fn fate(&mut self, now: Instant, flow: Flow, received: &Request) -> Result<Fate, Answer> {
-        self.check(received)?;
+        self.check(received, flow.transport)?;
         let mut request = received.clone();
         // An identity that someone asserts of himself is worth nothing (RFC 3325 section 5).
         request.headers.remove_all(&HeaderName::PAssertedIdentity);
@@ -239,13 +245,13 @@ impl Core {
         } else if !routed {
             return Err(Answer::new(404, "Not Here"));
         }
-        let journey = Journey::new(request.clone(), self.loop_mark(received));
+        let journey = Journey::new(request.clone(), self.loop_mark(received), flow.transport);
         let (stage, journey) = self.set_out(now, journey)?;
         Ok(Fate::Forward(Box::new((request, stage, journey))))
     }
 
     /// RFC 3261 section 16.3.
-    fn check(&self, request: &Request) -> Result<(), Answer> {
+    fn check(&self, request: &Request, transport: Transport) -> Result<(), Answer> {
         let findings = sip::validate::validate_request(request);
         if let Some(finding) = findings.iter().find(|finding| !finding.is_repairable()) {
             return Err(match finding.status() {
@@ -253,7 +259,8 @@ impl Core {
                 _ => Answer::new(400, "Bad Request"),
             });
         }
-        let known = request.uri.scheme().is_sip() && !request.uri.scheme().is_secure();
+        // RFC 3261 section 26.2.2: `sips:` is for those who came by TLS.
+        let known = request.uri.scheme().is_sip() && (!request.uri.scheme().is_secure() || transport == Transport::Tls);
         if !known && !matches!(request.uri.scheme(), sip::Scheme::Tel) {
             return Err(Answer::new(416, "Unsupported URI Scheme"));
         }
@@ -359,8 +366,8 @@ impl Core {
     }
 
     /// The ACK for a 2xx goes its way without state (RFC 3261 section 16.7 step 10, 16.11).
-    fn forward_ack(&mut self, mut ack: Request) {
-        if self.check(&ack).is_err() {
+    fn forward_ack(&mut self, mut ack: Request, came_by: Transport) {
+        if self.check(&ack, came_by).is_err() {
             return;
         }
         let Ok(true) = self.take_routes(&mut ack) else { return };
@@ -403,7 +410,7 @@ impl Core {
         let mark = format!("{:016x}", self.loop_mark(request));
         request.headers.typed_all::<Via>().filter_map(Result::ok).any(|via| {
             let here = matches!(via.host, sip::Host::Ip(ip) if ip == self.place.local.ip())
-                && via.port.unwrap_or(5060) == self.place.local.port();
+                && self.place.is_our_port(via.port.unwrap_or(5060));
             here && via
                 .branch()
                 .is_some_and(|branch| branch.rsplit(|byte| *byte == b'.').next() == Some(mark.as_bytes()))

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rand_core::RngCore;
 
-use crate::sip::transport::Flow;
+use crate::sip::transport::{Flow, Transport};
 use crate::sip::{From, Header, HeaderName, Method, Request, To, Uri, text, via};
 use crate::transaction::ServerId;
 
@@ -28,7 +28,7 @@ const MAX_USERS_PASSED: usize = 10;
 pub(super) struct Target {
     uri: Uri,
     /// Where to send it, when that is not what the URI says.
-    way: Option<SocketAddr>,
+    way: Option<(Transport, SocketAddr)>,
 }
 
 /// Places that are tried at once.
@@ -44,6 +44,8 @@ pub(super) struct Journey {
     /// As it goes on: with its diversions, before it is made fit for a target.
     request: Request,
     mark: u64,
+    /// How the caller speaks to us.
+    came_by: Transport,
     in_dialog: bool,
     caller: Option<Uri>,
     steps: VecDeque<Step>,
@@ -55,13 +57,14 @@ pub(super) struct Journey {
 }
 
 impl Journey {
-    /// The journey of `request`; `mark` is its loop mark.
-    pub fn new(request: Request, mark: u64) -> Journey {
+    /// The journey of `request`, which came by `came_by`; `mark` is its loop mark.
+    pub fn new(request: Request, mark: u64, came_by: Transport) -> Journey {
         let in_dialog = request.headers.typed::<To>().is_some_and(|to| to.is_ok_and(|to| to.tag().is_some()));
         let caller = request.headers.typed::<From>().and_then(Result::ok).map(|from| from.uri.clone());
         Journey {
             request,
             mark,
+            came_by,
             in_dialog,
             caller,
             steps: VecDeque::new(),
@@ -288,7 +291,8 @@ impl Core {
         let mut groups: Vec<(u16, Vec<Target>)> = Vec::new();
         for binding in self.location.bindings(now, user.as_bytes()) {
             let q = binding.q.unwrap_or(1000);
-            let target = Target { uri: binding.uri, way: binding.seen_at };
+            let way = binding.seen_at.and_then(|at| Some((place::transport(&binding.uri)?, at)));
+            let target = Target { uri: binding.uri, way };
             match groups.last_mut() {
                 Some((same, group)) if *same == q => group.push(target),
                 _ => groups.push((q, vec![target])),
@@ -360,21 +364,23 @@ impl Core {
 
     /// A copy for one place (RFC 3261 section 16.6).
     fn copy(&mut self, journey: &Journey, target: Target, routes: &[Uri]) -> Option<(Request, Flow)> {
-        let (next, remote) = match routes.first() {
-            Some(route) => (route, self.place.address(route)),
-            None => (&target.uri, target.way.or_else(|| self.place.address(&target.uri))),
+        let next = routes.first().unwrap_or(&target.uri);
+        let (transport, remote) = match target.way.filter(|_| routes.is_empty()) {
+            Some(way) => way,
+            None => (place::transport(next)?, self.place.address(next)?),
         };
-        let flow = self.place.flow_to(place::transport(next)?, remote?);
+        let flow = self.place.flow_to(transport, remote);
         let mut copy = journey.request.clone();
         if !prepare(&mut copy, target.uri, routes.first()) {
             return None;
         }
         let forms_dialog = matches!(copy.method, Method::Invite | Method::Subscribe | Method::Refer);
-        if forms_dialog
-            && !journey.in_dialog
-            && let Ok(header) = Header::build(HeaderName::RecordRoute, self.place.record_route())
-        {
-            copy.headers.push_front(header);
+        if forms_dialog && !journey.in_dialog {
+            // RFC 5658 section 3: one for each side, where they are spoken to by different transports.
+            let sides = [Some(journey.came_by).filter(|came_by| *came_by != transport), Some(transport)];
+            for side in sides.into_iter().flatten() {
+                copy.headers.push_front(Header::build(HeaderName::RecordRoute, self.place.record_route(side)).ok()?);
+            }
         }
         let branch = format!("{}{:016x}.{:016x}", via::BRANCH_COOKIE, self.random.next_u64(), journey.mark);
         via::push(&mut copy.headers, &flow, &branch);
@@ -382,6 +388,6 @@ impl Core {
     }
 }
 
-fn single(uri: Uri, way: Option<SocketAddr>) -> Step {
+fn single(uri: Uri, way: Option<(Transport, SocketAddr)>) -> Step {
     Step { targets: vec![Target { uri, way }], patience: Patience::Silence(HOP_SILENCE) }
 }

@@ -13,21 +13,29 @@ pub(crate) struct Place {
     host: Option<Host>,
     /// The address it is reached at.
     pub local: SocketAddr,
+    /// The port for TLS, where it has a certificate.
+    pub tls_port: Option<u16>,
 }
 
 impl Place {
     /// The exchange for `domain` at `local`.
     pub fn new(domain: &str, local: SocketAddr) -> Place {
         let host = Host::parse_hostport(&domain.to_owned().into()).ok().map(|(host, _)| host);
-        Place { domain: domain.to_owned(), host, local }
+        Place { domain: domain.to_owned(), host, local, tls_port: None }
     }
 
     /// Whether a URI lies in the domain: it names the domain or this very address.
     pub fn owns(&self, uri: &Uri) -> bool {
         let Some(host) = uri.host() else { return false };
         let named = self.host.as_ref().is_some_and(|ours| ours.equivalent(host));
-        let port_fits = uri.port().is_none_or(|port| port == self.local.port());
-        (named && port_fits) || self.address(uri).is_some_and(|address| address == self.local)
+        let port_fits = uri.port().is_none_or(|port| self.is_our_port(port));
+        let here = |ip| ip == self.local.ip();
+        let at = match transport(uri) {
+            Some(Transport::Udp | Transport::Tcp) => uri.port().unwrap_or(5060) == self.local.port(),
+            Some(Transport::Tls) => self.tls_port.is_some_and(|port| uri.port().unwrap_or(5061) == port),
+            None => false,
+        };
+        (named && port_fits) || (at && ip(host).is_some_and(here))
     }
 
     /// Whether a Route value names this proxy.
@@ -35,22 +43,31 @@ impl Place {
         uri.user().is_none() && self.owns(uri)
     }
 
-    /// What goes into Record-Route.
-    pub fn record_route(&self) -> String {
-        format!("<sip:{};lr>", self.local)
+    /// Whether it is reached at this port.
+    pub fn is_our_port(&self, port: u16) -> bool {
+        port == self.local.port() || self.tls_port == Some(port)
+    }
+
+    /// The address it is reached at by this transport.
+    fn local_by(&self, transport: Transport) -> SocketAddr {
+        match (transport, self.tls_port) {
+            (Transport::Tls, Some(port)) => SocketAddr::new(self.local.ip(), port),
+            (Transport::Tls, None) | (Transport::Udp | Transport::Tcp, _) => self.local,
+        }
+    }
+
+    /// What goes into Record-Route for the side that is spoken to by this transport.
+    pub fn record_route(&self, transport: Transport) -> String {
+        format!("<sip:{}{};lr>", self.local_by(transport), transport.uri_parameter())
     }
 
     /// Where a URI leads: its IP address. Names other than localhost are not looked up.
     pub fn address(&self, uri: &Uri) -> Option<SocketAddr> {
-        if !uri.scheme().is_sip() || uri.scheme().is_secure() {
+        if !uri.scheme().is_sip() {
             return None;
         }
         let transport = transport(uri)?;
-        let ip = match uri.host()? {
-            Host::Ip(ip) => *ip,
-            Host::Name(name) if name.as_bytes().eq_ignore_ascii_case(b"localhost") => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            Host::Name(_) => return None,
-        };
+        let ip = ip(uri.host()?)?;
         let port = uri.port().unwrap_or(transport.default_port());
         let reachable = ip.is_ipv4() == self.local.is_ipv4() && !ip.is_unspecified() && !ip.is_multicast() && port != 0;
         reachable.then(|| SocketAddr::new(ip, port))
@@ -58,13 +75,28 @@ impl Place {
 
     /// The way from here to an address.
     pub fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Flow {
-        Flow { transport, local: self.local, remote }
+        Flow { transport, local: self.local_by(transport), remote }
     }
 }
 
-/// The transport that a URI asks for; `None`: one that is not spoken here.
+/// The transport that a URI asks for; `None`: one that is not spoken here. `sips:` is TLS (RFC 3261 section 26.2.2).
 pub(crate) fn transport(uri: &Uri) -> Option<Transport> {
-    uri.transport().map_or(Some(Transport::Udp), Transport::from_token)
+    let asked = uri.transport().map(Transport::from_token);
+    match (uri.scheme().is_secure(), asked) {
+        (true, Some(Some(Transport::Tcp | Transport::Tls)) | None) => Some(Transport::Tls),
+        (true, Some(Some(Transport::Udp) | None)) => None,
+        (false, None) => Some(Transport::Udp),
+        (false, Some(asked)) => asked,
+    }
+}
+
+/// The IP address that a host stands for without a name service.
+fn ip(host: &Host) -> Option<IpAddr> {
+    match host {
+        Host::Ip(ip) => Some(*ip),
+        Host::Name(name) if name.as_bytes().eq_ignore_ascii_case(b"localhost") => Some(Ipv4Addr::LOCALHOST.into()),
+        Host::Name(_) => None,
+    }
 }
 
 /// The URIs in the Route header fields, in their order; `None` when they can't be read.
@@ -111,8 +143,9 @@ mod tests {
         let leads = |text| place.address(&uri(text));
         assert_eq!(leads("sip:a@192.0.2.1"), "192.0.2.1:5060".parse().ok());
         assert_eq!(leads("sip:a@192.0.2.1:99;transport=UDP"), "192.0.2.1:99".parse().ok());
+        assert_eq!(leads("sips:a@192.0.2.1"), "192.0.2.1:5061".parse().ok());
         for nowhere in [
-            "sips:a@192.0.2.1",
+            "sips:a@192.0.2.1;transport=udp",
             "sip:a@192.0.2.1;transport=sctp",
             "sip:a@example.com",
             "sip:a@[2001:db8::1]",

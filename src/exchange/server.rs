@@ -147,6 +147,7 @@ impl World {
             seed
         };
         let mut core = Core::new(config, fresh());
+        core.set_tls_port(bound.tls_port());
         let exchange = config.listen;
         let password = token(&mut ChaCha20Rng::from_seed(fresh()));
         let home = Home { domain: config.domain.clone(), exchange, password };

@@ -205,6 +205,11 @@ impl Core {
     pub fn contact(&self, account: Option<AccountId>, flow: &Flow) -> String {
         let place = account.map_or(self.config.accounts.len(), |account| account.0);
         let user = self.contact_users.get(place).map_or("offhook", String::as_str);
+        // RFC 3261 sections 8.1.1.8 and 12.1.1: who is a `sips:` address is reached by TLS alone.
+        let secure = self.config.accounts.get(place).is_some_and(|account| account.uri.scheme().is_secure());
+        if secure && flow.transport == Transport::Tls {
+            return format!("sips:{user}@{}", flow.local);
+        }
         format!("sip:{user}@{}{}", flow.local, flow.transport.uri_parameter())
     }
 

@@ -282,8 +282,14 @@ impl UserAgent {
 
     /// A connection could not be made, or has ended, for a reason that a person understands.
     pub fn handle_connection_failure(&mut self, now: Instant, flow: Flow, reason: &str) {
+        let lost = self.accounts_on(now, &flow);
         if self.core.tx.handle_transport_error(now, flow) {
             self.core.note_failure(&flow, reason);
+        }
+        self.settle(now);
+        for account in lost {
+            let pause = Duration::from_millis(u64::from(self.core.below(1_000)));
+            self.with_registration(account, |registration| registration.flow_lost(now, pause));
         }
         self.settle(now);
     }

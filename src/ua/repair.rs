@@ -62,6 +62,15 @@ impl UserAgent {
         }
     }
 
+    /// The accounts whose REGISTER leaves by this connection.
+    pub(super) fn accounts_on(&self, now: Instant, flow: &Flow) -> Vec<AccountId> {
+        let on_it = |account: &AccountId| {
+            let way = self.core.server(now, *account).and_then(|server| self.core.ways.known(&server));
+            way.is_some_and(|way| (way.remote, way.transport) == (flow.remote, flow.transport))
+        };
+        (0..self.registrations.len()).map(AccountId).filter(on_it).collect()
+    }
+
     /// Reminds the translators on the way to an account's server of our flow.
     pub(super) fn keep_alive(&mut self, account: AccountId, now: Instant) {
         let Some(registration) = self.registrations.get(account.0).filter(|_| !self.core.shutting_down) else { return };

@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "real software runs by the real clock")]
 
 mod calls;
+mod failover;
 mod load;
 mod malformed;
 mod registration;
@@ -18,3 +19,4 @@ mod services;
 mod soak;
 mod sound;
 mod transfer;
+mod transports;

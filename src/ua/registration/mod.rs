@@ -38,6 +38,8 @@ use write::text;
 
 /// What a registrar grants that names no time (RFC 3261 section 10.2.4).
 const DEFAULT_EXPIRES: u32 = 3600;
+/// Between two registrations because a connection ended.
+const FLOW_PAUSE: Duration = Duration::from_secs(60);
 /// The shortest pause while a binding is about to end.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// Commands that wait.
@@ -153,6 +155,8 @@ pub struct Registration {
     outstanding: Option<Outstanding>,
     steps: VecDeque<Step>,
     deadline: Option<Instant>,
+    /// When it was, or will be, registered again for a connection that ended.
+    flow_lost_at: Option<Instant>,
 }
 
 impl Registration {
@@ -184,6 +188,7 @@ impl Registration {
             outstanding: None,
             steps: VecDeque::new(),
             deadline: None,
+            flow_lost_at: None,
         }
     }
 
@@ -283,6 +288,18 @@ impl Registration {
         if self.wanted {
             self.deadline = Some(self.deadline.map_or(at, |deadline| deadline.min(at)));
         }
+    }
+
+    /// The connection to the registrar has ended: it may have started anew, and what it knew of us with it (RFC 5626 section
+    /// 4.5). Registers again after `pause`; a server that closes every connection is not asked more than once a minute.
+    pub fn flow_lost(&mut self, now: Instant, pause: Duration) {
+        if self.state != State::Registered || !self.is_idle() {
+            return;
+        }
+        let soon = now + pause;
+        let at = self.flow_lost_at.map_or(soon, |last| soon.max(last + FLOW_PAUSE));
+        self.flow_lost_at = Some(at);
+        self.refresh_at(at);
     }
 
     /// Removes our binding. A REGISTER that is out is waited for; one that waits is dropped. When the registrar can't hold

@@ -878,3 +878,21 @@ fn a_registrar_that_cannot_be_found_is_asked_for_again() {
     bob.registration.renew(&uri(CONTACT));
     bob.assert_quiescent();
 }
+
+#[test]
+fn a_connection_that_ends_is_registered_by_again_but_not_all_the_time() {
+    let mut bob = Bob::registered(3600);
+    let second = Duration::from_secs(1);
+    for wait in [second, FLOW_PAUSE] {
+        bob.registration.flow_lost(bob.now, second);
+        assert_eq!(bob.due_in(), Some(wait));
+        bob.advance(wait);
+        bob.expect_register();
+        bob.reply(200, &[(HeaderName::Contact, &ok_contact(3600))]);
+        bob.expect_registered();
+    }
+    bob.registration.unregister();
+    bob.expect_send();
+    bob.registration.flow_lost(bob.now, second);
+    assert_eq!(bob.due_in(), None);
+}

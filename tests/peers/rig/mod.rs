@@ -5,7 +5,7 @@
 
 pub mod baresip;
 pub mod events;
-mod kamailio;
+pub mod kamailio;
 mod namespace;
 pub mod phone;
 pub mod process;
@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use kamailio::Role;
 use namespace::Namespace;
 use process::Process;
 use sound::Cards;
@@ -51,6 +52,19 @@ impl Rig {
     /// What went over the wire.
     pub fn wire(&self) -> &Wire {
         &self.wire
+    }
+
+    /// A new registrar, which has forgotten everything.
+    pub fn restart_registrar(&mut self, role: Role) {
+        if let Some(kamailio) = self.kamailio.take() {
+            kamailio::end(kamailio);
+        }
+        self.kamailio = Some(kamailio::start(&self.namespace, &self.folder, "127.0.0.1", role));
+    }
+
+    /// An outbound proxy at an address of its own.
+    pub fn proxy(&self, ip: &str, role: Role) -> Process {
+        kamailio::start(&self.namespace, &self.folder, ip, role)
     }
 
     /// A WAV file with 60 s of a tone.
@@ -95,12 +109,7 @@ pub fn take() -> Option<MutexGuard<'static, Rig>> {
         Ok(rig) => {
             let mut rig = rig.lock().unwrap_or_else(PoisonError::into_inner);
             // Bindings and calls of the test before are forgotten.
-            if let Some(mut kamailio) = rig.kamailio.take() {
-                // Asked, it ends its workers too.
-                kamailio.signal(libc::SIGTERM);
-                kamailio.wait(DEADLINE);
-            }
-            rig.kamailio = Some(kamailio::start(&rig.namespace, &rig.folder));
+            rig.restart_registrar(Role::Registrar);
             rig.wire.clear();
             Some(rig)
         }

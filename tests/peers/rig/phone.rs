@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::events::Events;
+use super::kamailio::AUTHORITY;
 use super::process::Process;
 use super::sound::Card;
 use super::{DEADLINE, Rig};
@@ -22,11 +23,13 @@ pub struct Setup {
     pub password: &'static str,
     pub card: Option<Card>,
     pub calls: &'static str,
+    /// Further lines of the account.
+    pub account: &'static str,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
-        Setup { name: "alice", password: "alicepw", card: Some(Card::A), calls: "" }
+        Setup { name: "alice", password: "alicepw", card: Some(Card::A), calls: "", account: "" }
     }
 }
 
@@ -55,15 +58,18 @@ impl Rig {
 
     /// Starts a phone.
     pub fn phone(&self, setup: &Setup) -> Phone {
-        let Setup { name, password, card, calls } = setup;
+        let Setup { name, password, card, calls, account } = setup;
+        let authority = self.folder.join(AUTHORITY);
+        let authority =
+            if authority.exists() { format!("ca_file = \"{}\"\n", authority.display()) } else { String::new() };
         let (input, output) = match card {
             Some(card) => (format!("{card:?}_mic"), format!("{card:?}_spk")),
             None => ("tone:1000".to_owned(), "null".to_owned()),
         };
         // A busy machine runs no thread on the millisecond: latency "low" would be heard as gaps there.
         let text = format!(
-            "[[account]]\nname = \"{name}\"\nuri = \"sip:{name}@127.0.0.1\"\npassword = \"{password}\"\n\
-             [sip]\nlisten = \"127.0.0.1:0\"\n\
+            "[[account]]\nname = \"{name}\"\nuri = \"sip:{name}@127.0.0.1\"\npassword = \"{password}\"\n{account}\n\
+             [sip]\nlisten = \"127.0.0.1:0\"\n{authority}\
              [audio]\ninput = \"{input}\"\noutput = \"{output}\"\nring = \"null\"\ncodecs = [\"PCMU\", \"PCMA\"]\nlatency = \"safe\"\n\
              [calls]\n{calls}\n"
         );
