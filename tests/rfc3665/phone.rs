@@ -137,7 +137,9 @@ impl Phone {
                 let word = word.split(' ').next().unwrap_or_default();
                 let line = format!("{} {word}", if entry.sent { '>' } else { '<' });
                 let again = !self.seen.insert((entry.sent, entry.text.clone()));
-                if again || line == "< 100" && expected[so_far.len()] != line {
+                // Keep-alives (RFC 5626 section 3.5.1) are in the trace too.
+                let keep_alive = word.is_empty();
+                if again || keep_alive || line == "< 100" && expected[so_far.len()] != line {
                     continue;
                 }
                 let via = entry.text.lines().find(|line| line.starts_with("Via:") || line.starts_with("v:"));
