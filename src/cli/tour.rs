@@ -57,6 +57,7 @@ pub async fn run(base: Config, style: Style) -> Result<Exit, Failure> {
     stop!("2.1", "call hold", hold);
     stop!("2.2", "consultation hold", consultation);
     stop!("2.3", "unattended transfer", transfer);
+    stop!("2.4", "attended transfer", attended);
     stop!("2.5", "forwarding, unconditional", forward_always);
     stop!("2.6", "forwarding, busy", forward_busy);
     stop!("2.7", "forwarding, no answer", forward_no_answer);
@@ -193,6 +194,29 @@ impl Tour {
         let peer = self.bob.established().await?;
         let peer = if peer.contains("605") { peer } else { self.bob.established().await? };
         Ok(format!("bob was sent on to {peer}"))
+    }
+
+    async fn attended(&mut self) -> Seen {
+        let first = self.alice.call_and_talk("bob").await?;
+        let second = self.alice.call_and_talk("carol").await?;
+        let begun = tokio::time::Instant::now();
+        self.alice.give(Command::TransferWith { call: first, with: second }).await?;
+        for _ in [first, second] {
+            self.alice.ended().await?;
+        }
+        let took = begun.elapsed().as_millis();
+        let by = self
+            .carol
+            .until(|kind| match kind {
+                Kind::Replaced { by, .. } => Some(*by),
+                _ => None,
+            })
+            .await?;
+        let Reply::State(state) = self.carol.give(Command::State).await? else {
+            return Err("the phone gave no state".into());
+        };
+        let joined = state.calls.iter().find(|call| call.call.call == by).ok_or("the call to carol is gone")?;
+        Ok(format!("carol talks to {}, and alice has left, {took} ms after she asked", joined.call.peer))
     }
 
     async fn forward_always(&mut self) -> Seen {

@@ -82,6 +82,8 @@ pub enum Command {
     RedialBusy { on: bool },
     /// Calls who called last: the last missed call first.
     CallBack,
+    /// Takes the call that rings at a watched address: the one that is named, else the first.
+    PickUp { target: Option<String> },
     /// Parks the active call, else the only one, by the configured code.
     Park { call: Option<CallNo> },
     /// Who is known, and the last calls: [`Reply::People`]. Unlike [`Command::History`] it notes nothing as seen.
@@ -236,6 +238,11 @@ const WORDS: &[Word] = &[
     Word { word: "history", usage: "history [N]", parse: history },
     Word { word: "redial", usage: "redial [busy|off]", parse: redial },
     Word { word: "callback", usage: "callback", parse: |_| Ok(Command::CallBack) },
+    Word {
+        word: "pickup",
+        usage: "pickup [TARGET]",
+        parse: |rest| Ok(Command::PickUp { target: rest.next().map(str::to_owned) }),
+    },
     Word { word: "park", usage: "park [#ID]", parse: |rest| Ok(Command::Park { call: rest.call() }) },
     Word { word: "state", usage: "state", parse: |_| Ok(Command::State) },
     Word { word: "quit", usage: "quit", parse: |_| Ok(Command::Quit) },
@@ -561,6 +568,8 @@ mod tests {
             ("redial busy", Command::RedialBusy { on: true }),
             ("redial off", Command::RedialBusy { on: false }),
             ("callback", Command::CallBack),
+            ("pickup", Command::PickUp { target: None }),
+            ("pickup Bob", Command::PickUp { target: Some(text("Bob")) }),
             ("park", Command::Park { call: None }),
             ("park #1", Command::Park { call: one }),
             ("state", Command::State),

@@ -67,6 +67,10 @@ impl Actor {
                 Ok((account, target)) => return self.call(now, account, target, answer),
                 Err(refused) => Err(refused),
             },
+            Command::PickUp { target } => match self.ringing_elsewhere(target.as_deref()) {
+                Ok((account, target)) => return self.call(now, Some(account), target, answer),
+                Err(refused) => Err(refused),
+            },
             other => self.obey(now, other),
         };
         self.answers.push((answer, outcome));
@@ -76,7 +80,9 @@ impl Actor {
         let lines = &self.desk.lines;
         match command {
             // Taken by `perform`.
-            Command::Call { .. } | Command::Redial | Command::CallBack | Command::Quit => Ok(Reply::Done),
+            Command::Call { .. } | Command::Redial | Command::CallBack | Command::PickUp { .. } | Command::Quit => {
+                Ok(Reply::Done)
+            }
             Command::Answer { call } => {
                 let call = call.map_or_else(|| lines.rung_longest(), |call| lines.named(call))?;
                 self.answer(now, call)
@@ -335,7 +341,7 @@ impl Actor {
         });
         match outcome {
             Ok(call) => {
-                self.desk.dialled(call, account, target.to_string());
+                self.desk.dialled(call, account, ua::identity::uri_text(&target));
                 Ok(Reply::Call(call))
             }
             Err(refused) => {

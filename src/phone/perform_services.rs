@@ -40,6 +40,30 @@ impl Actor {
         Ok(target)
     }
 
+    /// The call that rings at a watched address, as what is to be called to take it.
+    pub(super) fn ringing_elsewhere(&mut self, named: Option<&str>) -> Result<(AccountId, Uri), Refused> {
+        let watched = self.core.watched();
+        if watched.is_empty() {
+            return Err(refused("no address is watched: `watch` of an account names those whose calls can be taken"));
+        }
+        let Some(named) = named else {
+            let ringing = watched.iter().find_map(|one| Some((one.account, one.pick_up()?)));
+            return ringing.ok_or_else(|| refused("nothing rings at the watched addresses"));
+        };
+        let by_name =
+            |one: &&ua::subscription::Watched| one.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(named));
+        let one = match watched.iter().find(by_name) {
+            Some(one) => one,
+            None => {
+                let account = watched.first().map(|one| one.account);
+                let uri = self.target(account, named)?.to_string();
+                let same = watched.iter().find(|one| one.uri.to_string() == uri);
+                same.ok_or_else(|| refused(format!("{named} is not watched")))?
+            }
+        };
+        one.pick_up().map(|target| (one.account, target)).ok_or_else(|| refused(format!("nothing rings at {named}")))
+    }
+
     /// Whom `redial` and `callback` mean.
     pub(super) fn remembered(&mut self, command: &Command) -> Result<(Option<AccountId>, Uri), Refused> {
         let (account, peer) = match command {

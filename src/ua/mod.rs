@@ -694,14 +694,17 @@ impl UserAgent {
             return Err(CommandError::TooManyCalls(self.calls.len()));
         }
         let caller = account.and_then(|account| self.core.config.accounts.get(account.0));
-        let target = tel_to_sip(callable(target)?, caller)?;
+        let mut target = tel_to_sip(callable(target)?, caller)?;
+        // RFC 3261 section 19.1.5: a URI may say what else belongs in its request; of that only Replaces is taken.
+        let wanted = replaces::Replaces::in_uri(&target).unwrap_or_default();
+        referral::strip(&mut target);
         if let Some(rule) = self.core.forbids(account, &target) {
             return Err(CommandError::Screened { target: identity::uri_text(&target), rule });
         }
         let no = self.core.new_call_no();
         let (referred_by, replaces) = match referral {
             Some(referral) => (referral.referred_by, referral.replaces),
-            None => (None, None),
+            None => (None, wanted),
         };
         let dial = Dial { account, target, media, referred_by, replaces };
         let (call, plan) = Call::dial(&mut self.core, now, dial, no);

@@ -118,6 +118,31 @@ fn a_lost_part_is_asked_for() {
     shut_down(&phone, &server, 1);
 }
 
+/// RFC 5359 section 2.16: the call that rings at 201 is taken, by an INVITE to its caller.
+#[test]
+fn a_call_that_rings_elsewhere_is_picked_up() {
+    let (phone, server) = watching(&[("sip:201@biloxi.example.com", None)]);
+    let subscribe = server.expect("SUBSCRIBE");
+    subscribe.reply(200).with("Expires", "600");
+    let mut leg = subscribe.leg();
+    notify(&mut leg, &info(0, "full", &dialog("1", "initiator", "early")));
+    assert_eq!(lamp(&phone).0, Lamp::Busy);
+    assert!(phone.world().ua.watched()[0].pick_up().is_none(), "who calls is not taken the call from");
+    let ringing = dialog("2", "recipient", "early").replace("chicago", "biloxi");
+    notify(&mut leg, &info(1, "full", &ringing));
+    assert_eq!(lamp(&phone).0, Lamp::Ringing);
+    let target = phone.world().ua.watched()[0].pick_up().unwrap();
+    phone.command(Command::Dial { account: Some(ACCOUNT), target, media: MEDIA }).unwrap();
+    let invite = server.expect("INVITE");
+    assert_eq!(invite.uri(), "sip:carol@biloxi.example.com");
+    assert_eq!(invite.header("Replaces"), "call-2;to-tag=r2;from-tag=l2;early-only");
+    invite.reply(481);
+    server.expect("ACK");
+    expect_event!(phone, Event::Calling { to, .. } => assert_eq!(to, "sip:carol@biloxi.example.com"));
+    expect_event!(phone, Event::Ended { code: Some(481), .. } => ());
+    shut_down(&phone, &server, 1);
+}
+
 #[test]
 fn each_notifier_that_a_fork_reached_counts() {
     let (phone, server) = watching(&[("sip:201@biloxi.example.com", None)]);

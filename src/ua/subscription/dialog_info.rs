@@ -48,9 +48,7 @@ pub enum Direction {
     Recipient,
 }
 
-/// One dialog of a watched address. To pick it up, an INVITE to `local_target` (else to the watched address) carries
-/// `Replaces: CALL-ID;to-tag=LOCAL-TAG;from-tag=REMOTE-TAG` (RFC 3891 section 3: `to-tag` is the tag of the side that gets the
-/// INVITE), with `;early-only` where only a call that still rings shall be taken.
+/// One dialog of a watched address; see [`super::Watched::pick_up`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteDialog {
     /// Its name in the document.

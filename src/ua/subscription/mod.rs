@@ -86,6 +86,24 @@ pub struct Watched {
     pub dialogs: Vec<RemoteDialog>,
 }
 
+impl Watched {
+    /// The address to call in order to take the call that rings there (RFC 5359 section 2.16): its caller's, with a Replaces
+    /// for the dialog that still rings. RFC 3891 section 3: only who began an early dialog lets it be replaced, and `to-tag`
+    /// is the tag of who gets the INVITE. `None`: nothing rings, or too little is told of it.
+    pub fn pick_up(&self) -> Option<Uri> {
+        let rings = |dialog: &&RemoteDialog| {
+            let early = matches!(dialog.state, DialogState::Trying | DialogState::Proceeding | DialogState::Early);
+            early && dialog.direction != Some(dialog_info::Direction::Initiator)
+        };
+        self.dialogs.iter().filter(rings).find_map(|dialog| {
+            let (call_id, ours) = (dialog.call_id.as_deref()?, dialog.remote_tag.as_deref()?);
+            let value = format!("{call_id};to-tag={ours};from-tag={};early-only", dialog.local_tag.as_deref()?);
+            let caller = &dialog.remote.as_ref()?.uri;
+            Uri::parse(format!("{caller}?Replaces={}", super::replaces::escaped(&value)).into()).ok()
+        })
+    }
+}
+
 impl UserAgent {
     // ---- what the phone may ask ----
 
