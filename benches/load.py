@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """One auto-answering phone (a tone in, nothing out) under SIPp's calls through Kamailio: offhook and baresip in turn.
 
-    benches/load.py [--runs N] [--offhook PATH] [--only offhook|baresip]
+    benches/load.py [--runs N] [--offhook PATH] [--only offhook|baresip] [--held N [--echo]]
 """
 
 import argparse
@@ -20,6 +20,7 @@ PHONE = ("bob", 5120)
 RATES = (10, 25, 50, 100)  # calls a second
 ROUND = 5  # seconds of each
 HELD, SET_UP = 200, 25  # calls held at once, set up at so many a second
+ECHO = False  # whether SIPp sends the RTP back that it gets: sound both ways
 WINDOW = 8  # seconds in which the CPU of the held calls is taken
 
 
@@ -27,6 +28,7 @@ def sipp(lab, calls, rate, hold_ms):
     """Starts SIPp as the caller of so many calls; it sends no RTP."""
     command = ["sipp", "-sf", CONFIGS / "uac.xml", "127.0.0.1:5060", "-i", "127.0.0.1", "-p", 5990, "-mp", 30000]
     command += ["-s", PHONE[0], "-au", "sipp", "-ap", "sipppw", "-m", calls, "-l", calls, "-r", rate, "-d", hold_ms]
+    command += ["-rtp_echo"] if ECHO else []
     command += ["-nostdin", "-recv_timeout", 8000, "-timeout", 90]
     (lab.folder / "sipp.log").unlink(missing_ok=True)
     return lab.start("sipp", command)
@@ -40,7 +42,7 @@ def failed(lab, process, calls):
 
 
 def run(lab, kind):
-    phone = kind(lab, *PHONE, auto_answer=True, calls=500)
+    phone = kind(lab, *PHONE, auto_answer=True, calls=max(500, HELD + 100))
     time.sleep(2)
     figures = {"idle memory": memory(phone.process)[0]}
     for rate in RATES:
@@ -53,9 +55,10 @@ def run(lab, kind):
     time.sleep(set_up + 3)
     before, start = cpu_seconds(phone.process), time.monotonic()
     time.sleep(WINDOW)
-    figures["200 calls held: CPU"] = (cpu_seconds(phone.process) - before) / (time.monotonic() - start) * 100
-    figures["200 calls held: memory"], figures["200 calls held: threads"] = memory(phone.process)
-    figures["200 calls held: failed"] = failed(lab, calls, HELD)
+    held = f"{HELD} calls held"
+    figures[f"{held}: CPU"] = (cpu_seconds(phone.process) - before) / (time.monotonic() - start) * 100
+    figures[f"{held}: memory"], figures[f"{held}: threads"] = memory(phone.process)
+    figures[f"{held}: failed"] = failed(lab, calls, HELD)
     phone.quit()
     return figures
 
@@ -86,7 +89,10 @@ def main():
     options.add_argument("--offhook", type=pathlib.Path, default=Offhook.binary)
     options.add_argument("--only", choices=["offhook", "baresip"])
     options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
+    options.add_argument("--held", type=int, default=200, help="calls held at once")
+    options.add_argument("--echo", action="store_true", help="sound both ways in those")
     options = options.parse_args()
+    globals().update(HELD=options.held, ECHO=options.echo)
     bench.enter()
     Offhook.binary = options.offhook.resolve()
     # Two sockets a call, and for baresip one file.

@@ -21,7 +21,7 @@ impl Merged {
         if self.by_age.len() >= MAX {
             self.forget_oldest();
         }
-        if self.keys.insert(key.clone()) {
+        if self.keys.insert(key) {
             self.by_age.push_back((now, key));
         }
     }

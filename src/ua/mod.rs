@@ -486,7 +486,7 @@ impl UserAgent {
             }
             self.plans.remove(&no);
             let Some(mut call) = call else { continue };
-            if let Some(key) = call.invite_key.clone() {
+            if let Some(key) = call.invite_key {
                 self.merged.remember(now, key);
             }
             if let Some(dialog) = call.ended_dialog() {

@@ -28,9 +28,9 @@ fn two_thousand_calls_leave_nothing_behind() {
     let calls: u32 = std::env::var("OFFHOOK_SOAK_CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(2_000);
     let setup = Setup { card: None, calls: "auto_answer = true\nmax_calls = 500", ..Setup::default() };
     let mut alice = rig.registered(&setup);
-    // What is allocated once is allocated now.
-    rig.sipp_calls("alice", 100, 50).assert_all_went_well();
-    for _ in 0..100 {
+    // What is allocated once is allocated now, and the history, which keeps the last 1,000 calls, is full.
+    rig.sipp_calls("alice", 1_000, 50).assert_all_went_well();
+    for _ in 0..1_000 {
         alice.expect("ended");
     }
     let (memory, files) = alice.resources();
@@ -43,7 +43,8 @@ fn two_thousand_calls_leave_nothing_behind() {
     }
 
     let (memory_after, files_after) = at_rest(&mut alice);
-    assert_eq!(files_after, files, "files are left open");
+    // Fewer may be open: what the first calls used lingers for a moment.
+    assert!(files_after <= files, "files are left open: {files_after} after {files}");
     println!("{calls} calls: {memory} KB before, {memory_after} KB after");
     // The allocator keeps some of what the busiest moment took; it must not grow with the calls. Without giving back it was
     // 9.7 MB here.

@@ -1,5 +1,6 @@
 //! Being called (RFC 3261 section 13.3): ringing, answering, refusing, the 2xx and its ACK.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -81,23 +82,20 @@ impl Alerting {
     }
 }
 
-/// What an INVITE and its copies have in common, when proxies send it to us by several ways (RFC 3261 section 8.2.2.2).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct InviteKey {
-    call_id: Bytes,
-    from_tag: Vec<u8>,
-    sequence: Option<u32>,
-}
+/// What copies of one INVITE have in common (RFC 3261 section 8.2.2.2): Call-ID, From tag and CSeq number, hashed, for many are
+/// remembered. Who makes two of his own INVITEs alike has one of them taken for a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct InviteKey(u64);
 
 impl InviteKey {
     /// That of an INVITE outside any dialog.
     pub fn of(request: &Request) -> InviteKey {
         let from = request.headers.typed::<crate::sip::From>().and_then(Result::ok);
-        InviteKey {
-            call_id: Bytes::from(text(&request.headers, &HeaderName::CallId)),
-            from_tag: from.and_then(|from| from.tag().map(<[u8]>::to_vec)).unwrap_or_default(),
-            sequence: request.headers.typed::<CSeq>().and_then(Result::ok).map(|cseq| cseq.sequence),
-        }
+        let mut hasher = DefaultHasher::new();
+        text(&request.headers, &HeaderName::CallId).hash(&mut hasher);
+        from.as_ref().and_then(|from| from.tag()).hash(&mut hasher);
+        request.headers.typed::<CSeq>().and_then(Result::ok).map(|cseq| cseq.sequence).hash(&mut hasher);
+        InviteKey(hasher.finish())
     }
 }
 
