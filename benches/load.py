@@ -92,7 +92,7 @@ def main():
     options.add_argument("--held", type=int, default=200, help="calls held at once")
     options.add_argument("--echo", action="store_true", help="sound both ways in those")
     options = options.parse_args()
-    globals().update(HELD=options.held, ECHO=options.echo)
+    globals().update(HELD=options.held, ECHO=options.echo, SET_UP=max(SET_UP, options.held // 20))
     bench.enter()
     Offhook.binary = options.offhook.resolve()
     # Two sockets a call, and for baresip one file.
