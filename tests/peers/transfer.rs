@@ -84,8 +84,8 @@ fn we_join_bob_and_carol_and_leave() {
     carol.expect_with("ended", |event| event["call"] == 1);
     bob.expect_with("established", |event| event["call"] == 2);
     bob.expect_with("ended", |event| event["call"] == 1);
-    alice.expect("ended");
-    alice.expect("ended");
+    // Carol's end of the second call may have come before the report that the transfer went well.
+    alice.expect_with("ended", |event| event["call"] == 1);
     carol.tell(&format!("hangup #{by}"));
     bob.expect_with("ended", |event| event["call"] == 2 && event["by"] == "remote");
 }
