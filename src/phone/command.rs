@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::nearest;
 use crate::services::contacts::Contact;
 use crate::services::forwarding::{SECONDS, When};
@@ -9,7 +11,8 @@ use crate::services::history::Entry;
 use crate::ua::CallNo;
 
 /// What a person or a script asks. `call: None` stands for the default that the command's doc names.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Calls; an active call is held first.
     Call { account: Option<String>, target: String },
@@ -95,7 +98,8 @@ pub enum Command {
 }
 
 /// What becomes of forwarding.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ForwardChange {
     /// Nothing: it is told.
     Show,
@@ -113,7 +117,8 @@ pub enum ForwardChange {
 }
 
 /// A direction of sound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The microphone.
     Input,
@@ -122,7 +127,7 @@ pub enum Side {
 }
 
 /// What a device is used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceRole {
     /// The microphone.
@@ -134,7 +139,8 @@ pub enum DeviceRole {
 }
 
 /// What a command gave.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// Done, or on its way: the events tell.
     Done,
@@ -147,7 +153,7 @@ pub enum Reply {
 }
 
 /// Whom a person may want to call: for lists and for completion.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct People {
     /// The contacts, in their order.
     pub contacts: Vec<Contact>,

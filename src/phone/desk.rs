@@ -423,7 +423,7 @@ impl Desk {
             }
             Core::SubscriptionFailed { account, package, uri, code, reason, retry_in } => {
                 let (uri, reason) = (harmless(&uri).into_owned(), harmless(&reason).into_owned());
-                let (package, retry_in) = (package.name(), retry_in.map(|pause| pause.as_secs()));
+                let (package, retry_in) = (package.name().to_owned(), retry_in.map(|pause| pause.as_secs()));
                 self.tell_account(account, |account| Kind::SubscriptionFailed {
                     account,
                     package,

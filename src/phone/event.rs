@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::media::session::Stats;
 use crate::services::forwarding::{Forward, When};
@@ -13,10 +13,10 @@ use crate::ua::event::{Binding, EndedBy, Lamp, TransferStage};
 use super::command::DeviceRole;
 
 /// An event with its time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When, as RFC 3339 in UTC with milliseconds.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "rfc3339", deserialize_with = "from_rfc3339")]
     pub time: SystemTime,
     /// What.
     #[serde(flatten)]
@@ -27,8 +27,13 @@ fn rfc3339<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::
     serializer.collect_str(&humantime::format_rfc3339_millis(*time))
 }
 
+fn from_rfc3339<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_rfc3339(&text).map_err(serde::de::Error::custom)
+}
+
 /// The call that an event is about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallRef {
     /// Its number.
     pub call: CallNo,
@@ -39,7 +44,7 @@ pub struct CallRef {
 }
 
 /// RTP packets of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 pub struct RtpCount {
     /// Sent.
     pub sent: u64,
@@ -50,7 +55,7 @@ pub struct RtpCount {
 }
 
 /// What happened. The names and fields are what scripts rely on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Kind {
@@ -232,7 +237,7 @@ pub enum Kind {
     /// A subscription was refused or has ended; `retry_in` seconds, null when it is not tried again by itself.
     SubscriptionFailed {
         account: String,
-        package: &'static str,
+        package: String,
         uri: String,
         code: Option<u16>,
         reason: String,
@@ -320,7 +325,7 @@ pub enum Kind {
 }
 
 /// Why the network counts as another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkCause {
     /// We have another address now.
@@ -334,7 +339,7 @@ pub enum NetworkCause {
 }
 
 /// Which way a digit went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum Direction {
@@ -343,7 +348,7 @@ pub enum Direction {
 }
 
 /// What became of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceState {
     /// Sound flows through it.
@@ -355,7 +360,7 @@ pub enum DeviceState {
 }
 
 /// Everything at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[allow(missing_docs)]
 pub struct Snapshot {
     pub accounts: Vec<AccountState>,
@@ -375,7 +380,7 @@ pub struct Snapshot {
 }
 
 /// An account at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct AccountState {
     pub name: String,
@@ -390,7 +395,7 @@ pub struct AccountState {
 }
 
 /// A watched address at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct LampState {
     pub account: String,
@@ -403,7 +408,7 @@ pub struct LampState {
 }
 
 /// An account's registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum Registration {
@@ -414,7 +419,7 @@ pub enum Registration {
 }
 
 /// A call at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct CallState {
     #[serde(flatten)]
@@ -441,7 +446,7 @@ pub struct CallState {
 }
 
 /// How far a call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CallStage {
     /// We called, nothing rings yet.
@@ -457,7 +462,7 @@ pub enum CallStage {
 }
 
 /// The devices in use, as configured.
-#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[allow(missing_docs)]
 pub struct Devices {
     pub input: String,
@@ -479,7 +484,9 @@ mod tests {
 
     fn seen(kind: Kind) -> Value {
         let time = UNIX_EPOCH + Duration::from_millis(1_790_000_000_123);
-        let mut value = serde_json::to_value(Event { time, kind }).unwrap();
+        let event = Event { time, kind };
+        let mut value = serde_json::to_value(&event).unwrap();
+        assert_eq!(serde_json::from_value::<Event>(value.clone()).unwrap(), event, "read back");
         assert_eq!(value.as_object_mut().unwrap().remove("time").unwrap(), "2026-09-21T14:13:20.123Z");
         value
     }
@@ -550,7 +557,7 @@ mod tests {
             (
                 Kind::SubscriptionFailed {
                     account: account(),
-                    package: "dialog",
+                    package: "dialog".into(),
                     uri: "sip:201@pbx".into(),
                     code: Some(489),
                     reason: "489 Bad Event".into(),

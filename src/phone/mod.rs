@@ -38,7 +38,7 @@ pub use handle::PhoneHandle;
 pub use trace::TraceEntry;
 
 /// Why a command was refused; `message` is for a person.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{message}")]
 pub struct Refused {
     /// What failed, why, what to try.

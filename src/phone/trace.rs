@@ -9,7 +9,7 @@ use super::screen::harmless_lines;
 const MASK: &str = "***";
 
 /// One message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TraceEntry {
     /// When it left or came.
     pub time: SystemTime,

@@ -10,7 +10,7 @@ use super::subscription::content::Package;
 use super::{AccountId, CallNo};
 
 /// Someone, as a header field names him: characters that could harm a screen are replaced already.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Party {
     /// The URI, without its tag.
     pub uri: String,
@@ -19,7 +19,7 @@ pub struct Party {
 }
 
 /// A binding that the registrar holds (RFC 3261 section 10.2.4).
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Binding {
     /// The contact URI, of any scheme.
     pub uri: String,
@@ -30,7 +30,7 @@ pub struct Binding {
 }
 
 /// Who ended a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EndedBy {
     /// This phone.
@@ -44,7 +44,7 @@ pub enum EndedBy {
 }
 
 /// How a transfer that we asked for goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TransferStage {
     /// The peer accepted to try.
@@ -58,7 +58,7 @@ pub enum TransferStage {
 }
 
 /// What a watched address does. The greater one counts, where several are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lamp {
     /// Nothing is known: not asked yet, or refused.

@@ -72,7 +72,7 @@ use self::core::{Core, Owner, Purpose, Waiting};
 use self::merged::Merged;
 
 /// A call's number: from 1, never reused. A person writes it `#1`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct CallNo(pub u32);
 

@@ -103,7 +103,7 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::MessageWaiting { new, old, .. } => (Level::Info, format!("voice messages: {new} new, {old} old")),
         Kind::Lamp(lamp) => (Level::Info, format!("{} {}", lamp_name(lamp), lamp_state(lamp.state))),
         Kind::SubscriptionFailed { account, package, uri, reason, .. } => {
-            let what = match *package {
+            let what = match package.as_str() {
                 "message-summary" => "voice messages".to_owned(),
                 "dialog" => format!("the lamp of {uri}"),
                 other => other.to_owned(),

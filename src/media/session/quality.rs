@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::receive::Receiver;
 
 /// Figures of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Stats {
     /// Packets sent.
     pub sent: u64,

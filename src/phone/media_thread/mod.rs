@@ -128,7 +128,7 @@ pub enum Report {
 }
 
 /// Sound levels in dBFS, -100 for silence.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Levels {
     /// Microphone, after gain and mute.
     pub input: f32,
