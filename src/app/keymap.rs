@@ -1,6 +1,16 @@
 //! All keys in one table. What a key does, what the footer names and what the help lists come from here and nowhere else.
+//!
+//! - `main.rs`: the main screen, the pop-ups, the keypad
+//! - `lines.rs`: what is typed, the pane of people, what is switched
+//! - `reading.rs`: the trace, and what else is read
+//! - `anywhere.rs`: the question whether to quit, and keys that work everywhere
+//! - `when.rs`: when a line of the table applies
 
-use crate::phone::event::CallStage;
+mod anywhere;
+mod lines;
+mod main;
+mod reading;
+mod when;
 
 use super::{App, line, text};
 
@@ -270,19 +280,40 @@ pub struct Binding {
     pub when: fn(&App) -> bool,
 }
 
-use Action as A;
-use Context as C;
-use Key::{Char, Ctrl};
-use Keys::{Either, One};
-use Shown::{Footer, Help};
-
-const MAIN: &[Context] = &[C::Main];
-const LINES: &[Context] = &[C::Dial, C::TransferTo, C::CommandLine, C::ForwardTo, C::Writing, C::Search, C::Find];
-const TARGETS: &[Context] = &[C::Dial, C::TransferTo, C::ForwardTo];
-const READERS: &[Context] = &[C::Trace, C::Message, C::Compare, C::Log, C::Help, C::People];
-const CLOSABLE: &[Context] =
-    &[C::Pad, C::Trace, C::Message, C::Compare, C::Log, C::Help, C::People, C::Services, C::Confirm];
-const NO_TEXT: &[Context] = &[C::Main, C::Pad, C::Trace, C::Message, C::Compare, C::Log, C::People, C::Services];
+const MAIN: &[Context] = &[Context::Main];
+const LINES: &[Context] = &[
+    Context::Dial,
+    Context::TransferTo,
+    Context::CommandLine,
+    Context::ForwardTo,
+    Context::Writing,
+    Context::Search,
+    Context::Find,
+];
+const TARGETS: &[Context] = &[Context::Dial, Context::TransferTo, Context::ForwardTo];
+const READERS: &[Context] =
+    &[Context::Trace, Context::Message, Context::Compare, Context::Log, Context::Help, Context::People];
+const CLOSABLE: &[Context] = &[
+    Context::Pad,
+    Context::Trace,
+    Context::Message,
+    Context::Compare,
+    Context::Log,
+    Context::Help,
+    Context::People,
+    Context::Services,
+    Context::Confirm,
+];
+const NO_TEXT: &[Context] = &[
+    Context::Main,
+    Context::Pad,
+    Context::Trace,
+    Context::Message,
+    Context::Compare,
+    Context::Log,
+    Context::People,
+    Context::Services,
+];
 
 const fn binding(
     contexts: &'static [Context],
@@ -294,246 +325,29 @@ const fn binding(
 ) -> Binding {
     Binding { contexts, keys, action, label, help, shown, when }
 }
-
-/// The table. The first line that fits wins. The footer keeps its order; where room is short the last key stays.
-pub static TABLE: &[Binding] = &[
-    // The pop-ups.
-    binding(&[C::Incoming], One(Char('a')), A::Answer, text::ANSWER, Footer, always),
-    binding(&[C::Incoming], One(Char('r')), A::Busy, text::BUSY, Footer, always),
-    binding(&[C::Incoming], One(Char('d')), A::Decline, text::DECLINE, Footer, always),
-    binding(&[C::Incoming], One(Key::Esc), A::Later, text::LATER, Footer, always),
-    binding(&[C::TransferRequest], One(Char('y')), A::AcceptTransfer, text::ACCEPT_TRANSFER, Footer, always),
-    binding(&[C::TransferRequest], One(Char('n')), A::RefuseTransfer, text::REFUSE_TRANSFER, Footer, always),
-    binding(&[C::TransferRequest], One(Key::Esc), A::Later, text::LATER_TRANSFER, Footer, always),
-    // The main screen.
-    binding(MAIN, One(Char('a')), A::Answer, text::ANSWER, Footer, rings_here),
-    binding(MAIN, One(Char('r')), A::Busy, text::BUSY, Footer, rings_here),
-    binding(MAIN, One(Char('d')), A::Decline, text::DECLINE, Footer, rings_here),
-    binding(MAIN, One(Char('y')), A::AcceptTransfer, text::ACCEPT_TRANSFER, Footer, has_request),
-    binding(MAIN, One(Char('n')), A::RefuseTransfer, text::REFUSE_TRANSFER, Footer, has_request),
-    binding(MAIN, Either(Char('c'), Key::Enter), A::Dial, text::DIAL, Footer, always),
-    binding(MAIN, One(Char('x')), A::Hangup, text::HANGUP, Footer, can_hang_up),
-    binding(MAIN, One(Char('h')), A::Hold, text::HOLD, Footer, is_active),
-    binding(MAIN, One(Char('h')), A::Resume, text::RESUME, Footer, is_held),
-    binding(MAIN, One(Char('s')), A::Swap, text::SWAP, Footer, can_swap),
-    binding(MAIN, One(Char('o')), A::Join, text::JOIN, Footer, can_swap),
-    binding(MAIN, One(Char('o')), A::Split, text::SPLIT, Footer, in_conference),
-    binding(MAIN, One(Char('t')), A::Transfer, text::TRANSFER, Footer, is_established),
-    binding(MAIN, One(Char('J')), A::HandOver, text::HAND_OVER, Footer, can_hand_over),
-    binding(MAIN, One(Char('p')), A::Pad, text::PAD, Footer, is_active),
-    binding(MAIN, One(Char('m')), A::Mute, text::MUTE, Footer, can_mute),
-    binding(MAIN, One(Char('m')), A::Unmute, text::UNMUTE, Footer, is_muted),
-    binding(MAIN, One(Char('b')), A::People, text::PEOPLE, Footer, always),
-    binding(MAIN, One(Char('v')), A::Voicemail, text::VOICEMAIL, Footer, App::has_mailbox),
-    binding(MAIN, One(Char('D')), A::DndOff, text::DND_OFF, Footer, is_undisturbed),
-    binding(MAIN, One(Char('D')), A::DndOn, text::DND_ON, Help, is_disturbed),
-    binding(MAIN, One(Char('f')), A::Services, text::SERVICES, Footer, always),
-    binding(MAIN, One(Char('R')), A::Redial, text::REDIAL, Footer, can_redial),
-    binding(MAIN, One(Char('P')), A::Park, text::PARK, Help, is_established),
-    binding(MAIN, Keys::Digits, A::Digit, text::DIGIT, Help, is_active),
-    binding(MAIN, Either(Char('+'), Char('=')), A::Louder, text::LOUDER, Help, is_active),
-    binding(MAIN, One(Char('-')), A::Softer, text::SOFTER, Help, is_active),
-    binding(MAIN, Keys::NumberStart, A::DialDigit, text::DIAL_DIGIT, Help, is_not_active),
-    binding(MAIN, Either(Key::Up, Char('k')), A::Previous, text::PREVIOUS, Help, has_calls),
-    binding(MAIN, Either(Key::Down, Char('j')), A::Next, text::NEXT, Help, has_calls),
-    binding(MAIN, One(Char('i')), A::Trace, text::TRACE, Footer, always),
-    binding(MAIN, One(Char('l')), A::Log, text::LOG, Footer, always),
-    binding(MAIN, One(Char(':')), A::CommandLine, text::COMMAND, Footer, always),
-    // The lines.
-    binding(&[C::Dial], One(Key::Enter), A::Submit, text::SUBMIT_CALL, Footer, always),
-    binding(&[C::TransferTo], One(Key::Enter), A::Submit, text::SUBMIT_TRANSFER, Footer, always),
-    binding(&[C::CommandLine], One(Key::Enter), A::Submit, text::SUBMIT_COMMAND, Footer, always),
-    binding(&[C::ForwardTo], One(Key::Enter), A::Submit, text::SUBMIT_FORWARD, Footer, always),
-    binding(&[C::Writing], One(Key::Enter), A::Submit, text::SUBMIT_MESSAGE, Footer, always),
-    binding(&[C::Dial], One(Key::Tab), A::NextAccount, text::NEXT_ACCOUNT, Footer, has_accounts),
-    binding(&[C::CommandLine], One(Key::Tab), A::Complete, text::COMPLETE, Footer, has_suggestions),
-    binding(TARGETS, One(Key::Down), A::NextSuggestion, text::NEXT_SUGGESTION, Footer, can_choose),
-    binding(TARGETS, One(Key::Up), A::PreviousSuggestion, text::PREVIOUS_SUGGESTION, Footer, has_chosen),
-    binding(TARGETS, One(Key::Up), A::Older, text::OLDER, Footer, can_go_back),
-    binding(&[C::CommandLine], One(Key::Up), A::Older, text::OLDER, Footer, has_commands),
-    binding(TARGETS, One(Key::Down), A::Newer, text::NEWER, Help, has_dialled),
-    binding(&[C::CommandLine], One(Key::Down), A::Newer, text::NEWER, Help, has_commands),
-    // People, and the search among them.
-    binding(&[C::People, C::Search], One(Key::Enter), A::CallChosen, text::CALL_CHOSEN, Footer, has_person),
-    binding(&[C::People], One(Char('m')), A::Write, text::WRITE, Footer, has_person),
-    binding(&[C::People], One(Char('/')), A::Search, text::SEARCH, Footer, always),
-    binding(&[C::People], One(Key::Tab), A::OtherList, text::OTHER_LIST, Footer, always),
-    binding(&[C::Search], One(Key::Up), A::Up, text::UP, Footer, always),
-    binding(&[C::Search], One(Key::Down), A::Down, text::DOWN, Footer, always),
-    binding(&[C::Search], One(Key::Tab), A::Keep, text::KEEP, Footer, always),
-    binding(&[C::People], One(Char('b')), A::Back, text::CLOSE_PANE, Help, always),
-    // What is switched.
-    binding(&[C::Services], Either(Key::Enter, Char(' ')), A::Switch, text::SWITCH, Footer, always),
-    binding(&[C::Services], Either(Key::Up, Char('k')), A::Up, text::UP, Footer, always),
-    binding(&[C::Services], Either(Key::Down, Char('j')), A::Down, text::DOWN, Footer, always),
-    binding(&[C::Services], One(Key::Tab), A::NextAccount, text::NEXT_ACCOUNT, Footer, has_accounts),
-    binding(&[C::Services], Either(Char('f'), Char('q')), A::Back, text::CLOSE_PANE, Help, always),
-    binding(LINES, One(Key::Esc), A::Back, text::LEAVE, Footer, always),
-    binding(LINES, Keys::Text, A::Edit, text::EDIT, Help, always),
-    // The keypad.
-    binding(&[C::Pad], Keys::PadDigits, A::Digit, text::DIGIT, Footer, always),
-    // The trace, and what else is read.
-    binding(&[C::Trace], One(Key::Enter), A::Open, text::OPEN, Footer, has_messages),
-    binding(&[C::Trace], One(Char('f')), A::Filter, text::FILTER, Footer, can_filter),
-    binding(&[C::Trace], One(Char('f')), A::Filter, text::UNFILTER, Footer, is_filtered),
-    binding(&[C::Trace], One(Char('/')), A::Find, text::FIND, Footer, always),
-    binding(&[C::Trace, C::Message], One(Char('d')), A::Compare, text::COMPARE, Footer, has_answer),
-    binding(&[C::Trace, C::Message], One(Char('y')), A::Copy, text::COPY, Footer, has_messages),
-    binding(&[C::Trace], One(Char('w')), A::Save, text::SAVE, Footer, has_messages),
-    binding(&[C::Find], One(Key::Enter), A::Submit, text::KEEP, Footer, always),
-    binding(&[C::Find], One(Key::Up), A::Up, text::UP, Help, has_messages),
-    binding(&[C::Find], One(Key::Down), A::Down, text::DOWN, Help, has_messages),
-    binding(&[C::Compare], One(Char('d')), A::Back, text::CLOSE_PANE, Help, always),
-    binding(READERS, Either(Key::Up, Char('k')), A::Up, text::UP, Footer, always),
-    binding(READERS, Either(Key::Down, Char('j')), A::Down, text::DOWN, Footer, always),
-    binding(READERS, Either(Key::PageUp, Char('b')), A::PageUp, text::PAGE_UP, Help, always),
-    binding(READERS, Either(Key::PageDown, Char(' ')), A::PageDown, text::PAGE_DOWN, Help, always),
-    binding(READERS, Either(Key::Home, Char('g')), A::Top, text::TOP, Help, always),
-    binding(READERS, Either(Key::End, Char('G')), A::Bottom, text::BOTTOM, Help, always),
-    binding(&[C::Message], One(Key::Left), A::Previous, text::PREVIOUS_MESSAGE, Footer, always),
-    binding(&[C::Message], One(Key::Right), A::Next, text::NEXT_MESSAGE, Footer, always),
-    binding(&[C::Message], One(Key::Enter), A::Back, text::CLOSE_MESSAGE, Help, always),
-    binding(&[C::Trace], One(Char('i')), A::Back, text::CLOSE_PANE, Help, always),
-    binding(&[C::Log], One(Char('l')), A::Back, text::CLOSE_PANE, Help, always),
-    binding(&[C::Help], One(Char('?')), A::Back, text::CLOSE_PANE, Help, always),
-    binding(READERS, One(Char('q')), A::Back, text::CLOSE_PANE, Help, always),
-    // Quitting.
-    binding(&[C::Confirm], Either(Char('y'), Char('q')), A::QuitNow, text::QUIT_NOW, Footer, always),
-    binding(&[C::Confirm], One(Ctrl('c')), A::QuitNow, text::QUIT_NOW, Help, always),
-    binding(&[C::Confirm], One(Char('n')), A::Back, text::STAY, Footer, always),
-    // Everywhere.
-    binding(MAIN, One(Char('q')), A::Quit, text::QUIT, Footer, always),
-    binding(NO_TEXT, One(Char('?')), A::Help, text::HELP, Footer, always),
-    binding(CLOSABLE, One(Key::Esc), A::Back, text::BACK, Footer, always),
-    binding(&Context::ALL, One(Ctrl('c')), A::Quit, text::INTERRUPT, Help, always),
-    binding(&Context::ALL, One(Ctrl('z')), A::Suspend, text::SUSPEND, Help, always),
-    binding(&Context::ALL, One(Ctrl('l')), A::Redraw, text::REDRAW, Help, always),
+/// The table, part by part. The first line that fits wins. The footer keeps its order; where room is short the last key stays.
+static PARTS: &[&[Binding]] = &[
+    main::POP_UPS,
+    main::SCREEN,
+    lines::TYPED,
+    lines::PEOPLE,
+    lines::SERVICES,
+    lines::ALL,
+    main::PAD,
+    reading::READING,
+    anywhere::QUITTING,
+    anywhere::EVERYWHERE,
 ];
 
-fn always(_: &App) -> bool {
-    true
-}
-
-fn rings_here(app: &App) -> bool {
-    app.ringing_call().is_some()
-}
-
-fn has_request(app: &App) -> bool {
-    app.shown_request().is_some()
-}
-
-/// An incoming call that rings is refused instead.
-fn can_hang_up(app: &App) -> bool {
-    app.shown_call().is_some_and(|call| !call.rings_here() && call.stage != CallStage::Ending)
-}
-
-fn is_active(app: &App) -> bool {
-    app.shown_call().is_some_and(|call| call.is_active())
-}
-
-fn is_not_active(app: &App) -> bool {
-    !is_active(app)
-}
-
-fn is_established(app: &App) -> bool {
-    app.shown_call().is_some_and(|call| call.stage == CallStage::Established)
-}
-
-fn is_held(app: &App) -> bool {
-    is_established(app) && !is_active(app)
-}
-
-fn can_swap(app: &App) -> bool {
-    let mut established = app.calls.iter().filter(|call| call.stage == CallStage::Established);
-    app.calls.iter().any(|call| call.is_active()) && established.any(|call| call.held)
-}
-
-fn can_hand_over(app: &App) -> bool {
-    app.calls_to_join().is_some()
-}
-
-fn in_conference(app: &App) -> bool {
-    app.calls.iter().any(|call| call.conference)
-}
-
-fn has_calls(app: &App) -> bool {
-    app.calls.len() > 1
-}
-
-fn can_mute(app: &App) -> bool {
-    !app.muted && !app.calls.is_empty()
-}
-
-fn is_muted(app: &App) -> bool {
-    app.muted
-}
-
-fn has_accounts(app: &App) -> bool {
-    app.accounts.len() > 1
-}
-
-fn is_undisturbed(app: &App) -> bool {
-    !app.dnd.is_empty()
-}
-
-fn is_disturbed(app: &App) -> bool {
-    app.dnd.is_empty()
-}
-
-/// The phone knows whom we called last, in this run or before it.
-fn can_redial(app: &App) -> bool {
-    app.book.has_dialled()
-}
-
-fn has_suggestions(app: &App) -> bool {
-    !app.suggestions().is_empty()
-}
-
-fn has_chosen(app: &App) -> bool {
-    app.line().is_some_and(|line| line.choice.is_some())
-}
-
-fn can_choose(app: &App) -> bool {
-    let line = app.line().filter(|line| !line.is_browsing());
-    line.is_some_and(|line| app.suggestions().len() > line.choice.map_or(0, |choice| choice + 1))
-}
-
-fn can_go_back(app: &App) -> bool {
-    has_dialled(app) && !has_chosen(app)
-}
-
-fn has_person(app: &App) -> bool {
-    app.chosen().is_some()
-}
-
-fn has_dialled(app: &App) -> bool {
-    !app.dialled.is_empty()
-}
-
-fn has_commands(app: &App) -> bool {
-    !app.commands.is_empty()
-}
-
-fn has_messages(app: &App) -> bool {
-    app.trace.selected().is_some()
-}
-
-fn has_answer(app: &App) -> bool {
-    super::compare::offer_and_answer(&app.trace).is_some()
-}
-
-fn can_filter(app: &App) -> bool {
-    has_messages(app) && !is_filtered(app)
-}
-
-fn is_filtered(app: &App) -> bool {
-    app.trace.filter().is_some()
+/// The lines of the table.
+pub fn table() -> impl Iterator<Item = &'static Binding> {
+    PARTS.iter().copied().flatten()
 }
 
 /// The lines of the table that apply now.
 pub fn applicable(app: &App) -> impl Iterator<Item = &'static Binding> {
     let context = app.context();
-    TABLE.iter().filter(move |binding| binding.contexts.contains(&context) && (binding.when)(app))
+    table().filter(move |binding| binding.contexts.contains(&context) && (binding.when)(app))
 }
 
 /// What a key means now.
@@ -544,7 +358,7 @@ pub fn find(app: &App, key: Key) -> Option<&'static Binding> {
 /// The keys for the footer: their names and what they do. The most important come first.
 pub fn footer(app: &App) -> Vec<(String, &'static str)> {
     applicable(app)
-        .filter(|binding| binding.shown == Footer)
+        .filter(|binding| binding.shown == Shown::Footer)
         .map(|binding| (binding.keys.name(), binding.label))
         .collect()
 }
@@ -563,15 +377,15 @@ pub enum HelpRow {
 /// Groups of the help: their title, and the contexts whose keys they list.
 const GROUPS: &[(&str, &[Context])] = &[
     (text::GROUP_MAIN, MAIN),
-    (text::GROUP_INCOMING, &[C::Incoming]),
-    (text::GROUP_TRANSFER, &[C::TransferRequest]),
-    (text::GROUP_PEOPLE, &[C::People, C::Search]),
-    (text::GROUP_SERVICES, &[C::Services]),
+    (text::GROUP_INCOMING, &[Context::Incoming]),
+    (text::GROUP_TRANSFER, &[Context::TransferRequest]),
+    (text::GROUP_PEOPLE, &[Context::People, Context::Search]),
+    (text::GROUP_SERVICES, &[Context::Services]),
     (text::GROUP_LINE, LINES),
-    (text::GROUP_PAD, &[C::Pad]),
-    (text::GROUP_TRACE, &[C::Trace, C::Message, C::Compare, C::Find]),
+    (text::GROUP_PAD, &[Context::Pad]),
+    (text::GROUP_TRACE, &[Context::Trace, Context::Message, Context::Compare, Context::Find]),
     (text::GROUP_READING, READERS),
-    (text::GROUP_QUIT, &[C::Confirm]),
+    (text::GROUP_QUIT, &[Context::Confirm]),
     (text::GROUP_ANYWHERE, &Context::ALL),
 ];
 
@@ -580,7 +394,7 @@ pub fn help() -> Vec<Vec<HelpRow>> {
     let mut groups = Vec::new();
     for (place, (title, contexts)) in GROUPS.iter().enumerate() {
         let mut rows = vec![HelpRow::Title(title)];
-        for binding in TABLE.iter().filter(|binding| group_of(binding) == place) {
+        for binding in table().filter(|binding| group_of(binding) == place) {
             let row = HelpRow::Key(binding.keys.names(), binding.help);
             if !rows.contains(&row) {
                 rows.push(row);
