@@ -9,6 +9,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "real software runs by the real clock")]
 
+mod attended;
 mod calls;
 mod failover;
 mod load;

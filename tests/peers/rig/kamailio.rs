@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::DEADLINE;
 use super::namespace::Namespace;
 use super::process::Process;
+use super::{ABROAD, DEADLINE};
 
 const OPTIONS: &str = "OPTIONS sip:{IP} SIP/2.0\r
 Via: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bKready;rport\r
@@ -25,6 +25,8 @@ Content-Length: 0\r\n\r\n";
 pub enum Role {
     /// Registrar and proxy, by UDP.
     Registrar,
+    /// That, at [`ABROAD`] too.
+    RegistrarAbroad,
     /// By TCP and TLS too, the latter on port 5061 with [`AUTHORITY`].
     RegistrarWithStreams,
     /// Outbound proxy.
@@ -41,7 +43,7 @@ pub fn start(namespace: &Namespace, folder: &Path, ip: &str, role: Role) -> Proc
     let name = format!("kamailio-{ip}");
     let config = folder.join(format!("{name}.cfg"));
     let text = match role {
-        Role::Registrar | Role::RegistrarWithStreams => include_str!("../configs/kamailio.cfg"),
+        Role::Registrar | Role::RegistrarAbroad | Role::RegistrarWithStreams => include_str!("../configs/kamailio.cfg"),
         Role::Proxy | Role::ChallengingProxy => include_str!("../configs/proxy.cfg"),
     };
     fs::write(&config, text.replace("TLS_CONFIG", &folder.join("tls.cfg").display().to_string())).expect("a file");
@@ -54,6 +56,7 @@ pub fn start(namespace: &Namespace, folder: &Path, ip: &str, role: Role) -> Proc
     command.arg("-Y").arg(&run).arg("-P").arg(run.join("pid"));
     match role {
         Role::Registrar | Role::Proxy => {}
+        Role::RegistrarAbroad => drop(command.args(["-l", &format!("udp:{ABROAD}:5060")])),
         Role::RegistrarWithStreams => {
             identity(folder, ip);
             command.args(["-A", "STREAMS", "-l", &format!("tcp:{ip}:5060"), "-l", &format!("tls:{ip}:5061")]);

@@ -4,6 +4,7 @@
 //! needs.
 
 pub mod baresip;
+pub mod console;
 pub mod events;
 pub mod kamailio;
 mod namespace;
@@ -27,7 +28,10 @@ use wire::Wire;
 /// How long anything may take that should happen at once: far more than it needs, for the machine may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Each program that the tests run, and its Debian package.
+/// An address of the namespace that is not loopback: Twinkle wants one.
+pub const ABROAD: &str = "10.77.0.1";
+
+/// Each program that all tests take, and its Debian package.
 pub const PROGRAMS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("kamailio", "kamailio"),
@@ -114,13 +118,31 @@ pub fn take() -> Option<MutexGuard<'static, Rig>> {
             Some(rig)
         }
         Err(reason) => {
-            let required = std::env::var_os("OFFHOOK_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
-            assert!(!required, "the peer tests can't run here: {reason}");
-            // Past the test harness, which shows what a passed test printed to nobody.
-            let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+            skip(reason);
             None
         }
     }
+}
+
+/// The rig for a test in which these phones take part too; `None` where one of them is missing, which was then said.
+pub fn take_with(kinds: &[console::Kind]) -> Option<MutexGuard<'static, Rig>> {
+    let mut rig = take()?;
+    for (program, package) in kinds.iter().map(|kind| kind.program()) {
+        if !found(program) {
+            skip(&format!("{program} is not installed (Debian package {package})"));
+            return None;
+        }
+    }
+    rig.restart_registrar(Role::RegistrarAbroad);
+    Some(rig)
+}
+
+/// Says that a test can't run here, which is a failure where all must run.
+fn skip(reason: &str) {
+    let required = std::env::var_os("OFFHOOK_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
+    assert!(!required, "the peer tests can't run here: {reason}");
+    // Past the test harness, which shows what a passed test printed to nobody.
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }
 
 fn found(program: &str) -> bool {

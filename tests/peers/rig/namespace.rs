@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+use super::ABROAD;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The thread inside.
@@ -63,6 +65,17 @@ fn enter() -> io::Result<()> {
         });
     }
     first.spawn()?;
-    let up = Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
-    if up.success() { Ok(()) } else { Err(io::Error::other("ip link set lo up failed")) }
+    let address = format!("addr add {ABROAD}/24 dev abroad");
+    for line in [
+        "link set lo up",
+        "link add abroad type veth peer name beyond",
+        &address,
+        "link set abroad up",
+        "link set beyond up",
+    ] {
+        if !Command::new("ip").args(line.split(' ')).status()?.success() {
+            return Err(io::Error::other(format!("ip {line} failed")));
+        }
+    }
+    Ok(())
 }
