@@ -1,6 +1,6 @@
 //! Joins the sources: flags over `OFFHOOK_*` variables over the file over the defaults.
 //!
-//! Every key of `[sip]`, `[audio]` and `[calls]` has the variable `OFFHOOK_SECTION_KEY`, such as `OFFHOOK_AUDIO_PTIME`. The
+//! Every key of `[sip]`, `[audio]`, `[calls]` and `[network]` has the variable `OFFHOOK_SECTION_KEY`, such as `OFFHOOK_AUDIO_PTIME`. The
 //! flags that are no keys have `OFFHOOK_FLAG`: [`FLAG_VARIABLES`]. An empty variable counts as not set.
 
 use std::io;
@@ -11,7 +11,7 @@ use etcetera::BaseStrategy;
 
 use super::error::{ConfigError, Place};
 use super::keys::{self, Given, Key};
-use super::{Account, Audio, Config, Secret, nearest, read, resolve};
+use super::{Account, Audio, Config, Secret, nearest, network, read, resolve};
 use crate::sdp::Codec;
 
 /// Variables of flags that are no keys of the file.
@@ -80,6 +80,7 @@ pub fn load(flags: &Overrides, environment: &Environment) -> Result<Loaded, Conf
     apply(&mut config.sip, "SIP", keys::SIP, environment)?;
     apply(&mut config.audio, "AUDIO", keys::AUDIO, environment)?;
     apply(&mut config.calls, "CALLS", keys::CALLS, environment)?;
+    apply(&mut config.network, "NETWORK", network::KEYS, environment)?;
     if let Some(listen) = flags.listen {
         config.sip.listen = listen;
         config.sip.listen_is_configured = true;
@@ -182,6 +183,7 @@ pub fn variables() -> Vec<String> {
         keys.iter().map(move |key| variable(section, key.name))
     }
     let keys = of("SIP", keys::SIP).chain(of("AUDIO", keys::AUDIO)).chain(of("CALLS", keys::CALLS));
+    let keys = keys.chain(of("NETWORK", network::KEYS));
     FLAG_VARIABLES.map(String::from).into_iter().chain(keys).collect()
 }
 

@@ -11,6 +11,7 @@ pub mod instance;
 pub mod keys;
 pub mod load;
 pub mod nearest;
+pub mod network;
 pub mod read;
 pub mod resolve;
 pub mod secret;
@@ -19,6 +20,7 @@ pub mod services;
 pub use error::{ConfigError, Place};
 pub use load::{Environment, Loaded, Notice, Overrides, default_path, load};
 pub use nearest::nearest;
+pub use network::Network;
 pub use resolve::user_agent;
 pub use secret::{Secret, SecretError};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub audio: Audio,
     /// `[calls]`.
     pub calls: Calls,
+    /// `[network]`.
+    pub network: Network,
     /// `[ui]`.
     pub ui: Ui,
     /// `[hooks]`.

@@ -10,11 +10,11 @@ use toml::de::{DeTable, DeValue};
 use super::error::{ConfigError, Place};
 use super::exchange::{self, Exchange, ExchangeRoute, ExchangeUser};
 use super::keys::{self, Given, Key, Kind};
-use super::{Account, Config, Events, RealmCredentials, Secret, address, nearest, services};
+use super::{Account, Config, Events, RealmCredentials, Secret, address, nearest, network, services};
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 10] =
-    ["account", "sip", "audio", "calls", "screening", "dialplan", "speed_dial", "ui", "hooks", "exchange"];
+const SECTIONS: [&str; 11] =
+    ["account", "sip", "audio", "calls", "network", "screening", "dialplan", "speed_dial", "ui", "hooks", "exchange"];
 
 /// Lifetime of a binding that is asked for by default, in seconds.
 const EXPIRES: u32 = 3600;
@@ -33,6 +33,7 @@ pub fn read(path: &Path, text: &str) -> Result<Config, ConfigError> {
             "sip" => document.section(&mut config.sip, "sip", keys::SIP, value)?,
             "audio" => document.section(&mut config.audio, "audio", keys::AUDIO, value)?,
             "calls" => document.section(&mut config.calls, "calls", keys::CALLS, value)?,
+            "network" => document.section(&mut config.network, "network", network::KEYS, value)?,
             "ui" => document.section(&mut config.ui, "ui", keys::UI, value)?,
             "hooks" => document.section(&mut config.hooks, "hooks", keys::HOOKS, value)?,
             "exchange" => document.exchange(&mut config.exchange, value)?,
@@ -335,6 +336,9 @@ proxies = "sip:p4.example.com"
 [sip]
 listen = "127.0.0.1:0"
 keep_alive = 20
+[network]
+rtcp_mux = false
+rtp_ports = "30000-30100"
 [audio]
 input = "tone:440"
 output = "null"
@@ -432,6 +436,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             gruu: false,
             events: Events::default(),
         };
+        let network = network::Network { rtcp_mux: false, rtp_ports: Some(30_000..=30_100) };
         let audio = Audio {
             input: text("tone:440"),
             output: text("null"),
@@ -491,8 +496,20 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
         let accounts = vec![work, bob];
         let exchange = Exchange::default();
         let (ui, hooks) = (Default::default(), Default::default());
-        let expected =
-            Config { accounts, sip, audio, calls, screening, dialplan, speed_dial, ui, hooks, files, exchange };
+        let expected = Config {
+            accounts,
+            sip,
+            audio,
+            calls,
+            network,
+            screening,
+            dialplan,
+            speed_dial,
+            ui,
+            hooks,
+            files,
+            exchange,
+        };
         assert_eq!(config, expected);
     }
 
@@ -528,6 +545,9 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
         for name in keys::ACCOUNT.iter().map(|key| key.name).chain(keys::AUDIO.iter().map(|key| key.name)) {
             assert!(EXAMPLE.contains(&format!("{name} = ")), "{name} is missing in config.example.toml");
         }
+        for name in network::KEYS.iter().map(|key| key.name) {
+            assert!(EXAMPLE.contains(&format!("#{name} = ")), "{name} is missing in config.example.toml");
+        }
         for name in keys::CALLS.iter().map(|key| key.name).chain(keys::SIP.iter().map(|key| key.name)) {
             assert!(EXAMPLE.contains(&format!("#{name} = ")), "{name} is missing in config.example.toml");
         }
@@ -562,7 +582,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
             (
                 "listen = 1",
-                "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls, screening, dialplan, speed_dial, ui, hooks, exchange)",
+                "c.toml:1: unknown section 'listen' (known: account, sip, audio, calls, network, screening, dialplan, speed_dial, ui, hooks, exchange)",
             ),
             ("sip = 1", "c.toml:1: sip: expected a section, written [sip]"),
             (

@@ -21,7 +21,12 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
     Ok(core::Config {
         accounts: config.accounts.iter().map(|entry| account(entry, config)).collect::<Result<_, _>>()?,
         user_agent: concat!("offhook/", env!("CARGO_PKG_VERSION")).into(),
-        capabilities: Capabilities { codecs, ptime_ms: config.audio.ptime, telephone_event: true },
+        capabilities: Capabilities {
+            codecs,
+            ptime_ms: config.audio.ptime,
+            telephone_event: true,
+            rtcp_mux: config.network.rtcp_mux,
+        },
         hold: hold(config),
         max_calls: config.calls.max_calls,
         ring_timeout: Duration::from_secs(config.calls.ring_timeout),

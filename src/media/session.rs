@@ -218,9 +218,12 @@ impl Session {
         self.agreed.as_ref().is_some_and(|agreed| agreed.media.receive_audio)
     }
 
-    /// A datagram on the RTP socket.
+    /// A datagram on the RTP socket; with RFC 5761 it may be RTCP.
     pub fn handle_rtp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let Some(agreed) = &mut self.agreed else { return };
+        if agreed.media.rtcp_mux && rtcp::is_rtcp(bytes) {
+            return self.handle_rtcp(now, from, bytes);
+        }
         let Ok(packet) = Packet::read(bytes) else { return };
         let kind = Kind::of(packet.payload_type, &agreed.media);
         match agreed.sources.check(now, from, packet.ssrc, packet.seq, kind != Kind::Unknown) {
@@ -315,10 +318,17 @@ impl Session {
     fn report(&mut self, now: Instant, bye: bool) {
         let Some(agreed) = &self.agreed else { return };
         let Some(signalled) = agreed.media.remote_rtcp else { return };
-        let to = self.reports.destination(signalled, agreed.sources.latched());
+        let rtcp_mux = agreed.media.rtcp_mux;
+        let to = match rtcp_mux {
+            true => agreed.sources.destination(),
+            false => self.reports.destination(signalled, agreed.sources.latched()),
+        };
         let bytes = self.reports.write(now, &self.sender, agreed.media.codec.clock_rate(), &mut self.receiver, bye);
         if !bytes.is_empty() {
-            self.out.transmit(Transmit::Rtcp { to, bytes });
+            self.out.transmit(match rtcp_mux {
+                true => Transmit::Rtp { to, bytes },
+                false => Transmit::Rtcp { to, bytes },
+            });
         }
     }
 

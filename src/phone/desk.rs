@@ -820,6 +820,7 @@ mod tests {
         Negotiated {
             remote_rtp: "192.0.2.1:4000".parse().unwrap(),
             remote_rtcp: None,
+            rtcp_mux: false,
             codec: Codec::Pcma,
             send_payload_type: 8,
             receive: vec![(8, Codec::Pcma)],

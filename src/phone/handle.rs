@@ -81,7 +81,7 @@ impl PhoneHandle {
             let _still_running = still_running;
             let core = UserAgent::new(Instant::now(), core_config.clone(), seed);
             let actor = Actor::new(Parts {
-                sound: Sound::new(config.audio.clone(), shared),
+                sound: Sound::new(config.audio.clone(), config.network.clone(), shared),
                 config,
                 core,
                 core_config,

@@ -22,6 +22,7 @@ pub(super) type SharedThread = Arc<OnceLock<MediaThread>>;
 /// The media thread, running or not yet.
 pub(super) struct Sound {
     audio: config::Audio,
+    network: config::Network,
     thread: SharedThread,
     /// Given to the thread when it starts: when it ends the channel ends.
     reporter: Option<mpsc::UnboundedSender<Report>>,
@@ -29,16 +30,16 @@ pub(super) struct Sound {
 }
 
 impl Sound {
-    pub(super) fn new(audio: config::Audio, thread: SharedThread) -> Sound {
+    pub(super) fn new(audio: config::Audio, network: config::Network, thread: SharedThread) -> Sound {
         let (reporter, reports) = mpsc::unbounded_channel();
-        Sound { audio, thread, reporter: Some(reporter), reports }
+        Sound { audio, network, thread, reporter: Some(reporter), reports }
     }
 
     /// Starts the thread, unless it runs.
     pub(super) fn thread(&mut self) -> io::Result<&MediaThread> {
         if self.thread.get().is_none() {
             let reporter = self.reporter.take().ok_or_else(|| io::Error::other("the media thread has not started"))?;
-            let started = MediaThread::spawn(&self.audio, move |report| {
+            let started = MediaThread::spawn(&self.audio, &self.network, move |report| {
                 let _ = reporter.send(report);
             })?;
             let _ = self.thread.set(started);

@@ -61,6 +61,11 @@ pub struct Incoming {
     pub bye: bool,
 }
 
+/// Whether a datagram at a port that RTP and RTCP share is RTCP: RFC 5761 section 4 keeps 192 to 223 free for its packet types.
+pub fn is_rtcp(bytes: &[u8]) -> bool {
+    matches!(bytes, [first, 192..=223, ..] if first >> 6 == 2)
+}
+
 /// Reads a datagram. What follows a broken part of it is left out.
 pub fn read(bytes: &[u8]) -> Result<Incoming, Malformed> {
     let compound = Compound::parse(bytes).map_err(|_| Malformed("RTCP"))?;

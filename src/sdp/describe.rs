@@ -101,6 +101,8 @@ pub(super) struct Audio {
     pub rtcp: Option<SocketAddr>,
     /// A guess for an author that gave no address: the `o=` line's, with the stream's port.
     pub origin: Option<SocketAddr>,
+    /// The author takes RTCP at its RTP port (RFC 5761 section 5.1.1).
+    pub rtcp_mux: bool,
     ptime_ms: Option<u32>,
     max_ptime_ms: Option<u32>,
 }
@@ -121,6 +123,7 @@ impl Audio {
                 .ip()
                 .filter(|ip| !ip.is_unspecified() && is_unicast(*ip))
                 .map(|ip| SocketAddr::new(ip, media.port)),
+            rtcp_mux: media.attribute("rtcp-mux").is_some(),
             ptime_ms: milliseconds(session, media, "ptime"),
             max_ptime_ms: milliseconds(session, media, "maxptime"),
         };

@@ -23,6 +23,11 @@ impl Formats {
             || self.codecs.iter().any(|(taken, _)| *taken == number)
     }
 
+    /// Whether RTCP can share a port with them: 64 to 95 look like its packet types (RFC 5761 section 4).
+    pub fn leave_room_for_rtcp(&self) -> bool {
+        !(64..=95).any(|number| self.contains(number))
+    }
+
     /// The `telephone-event` for a codec: the one with its clock, else any.
     pub fn telephone_event_for(&self, codec: Codec) -> Option<(u8, u32)> {
         let events = &self.telephone_events;
@@ -103,7 +108,7 @@ mod tests {
     use super::*;
 
     fn ours() -> Capabilities {
-        Capabilities { codecs: vec![Codec::Pcmu, Codec::Pcma], ptime_ms: 20, telephone_event: true }
+        Capabilities { codecs: vec![Codec::Pcmu, Codec::Pcma], ptime_ms: 20, telephone_event: true, rtcp_mux: true }
     }
 
     #[test]

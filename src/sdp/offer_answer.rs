@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use sipx_sdp::{Connection, Direction, MediaDescription, Origin, SessionDescription, Timing};
+use sipx_sdp::{Attribute, Connection, Direction, MediaDescription, Origin, SessionDescription, Timing};
 
 use super::Codec;
 use super::describe::{self, Audio};
@@ -17,6 +17,8 @@ pub struct Capabilities {
     pub ptime_ms: u8,
     /// Whether `telephone-event` (RFC 4733) is offered.
     pub telephone_event: bool,
+    /// Whether RTCP at the RTP port (RFC 5761) is offered, and taken where it is offered.
+    pub rtcp_mux: bool,
 }
 
 impl Capabilities {
@@ -32,7 +34,7 @@ impl Capabilities {
                 None => unknown.push(name.as_ref().to_owned()),
             }
         }
-        (Capabilities { codecs, ptime_ms: ptime_ms.clamp(10, 60), telephone_event: true }, unknown)
+        (Capabilities { codecs, ptime_ms: ptime_ms.clamp(10, 60), telephone_event: true, rtcp_mux: true }, unknown)
     }
 }
 
@@ -86,8 +88,11 @@ pub struct Negotiated {
     /// Where RTP goes. An unspecified address (`0.0.0.0`) never stands here: to a peer that gave none, and to which
     /// nothing is sent (see `send`), it is the last address that the peer gave, else that of its `o=` line, else ours.
     pub remote_rtp: SocketAddr,
-    /// Where RTCP goes: `a=rtcp` or the RTP port + 1; `None` to a peer that sent `c=0.0.0.0`, or that has no such port.
+    /// Where RTCP goes: `a=rtcp` or the RTP port + 1; with `rtcp_mux` where RTP does; `None` to a peer that sent `c=0.0.0.0`,
+    /// or that has no such port.
     pub remote_rtcp: Option<SocketAddr>,
+    /// RTP and RTCP share a port on both sides (RFC 5761).
+    pub rtcp_mux: bool,
     /// The codec that we send.
     pub codec: Codec,
     /// The payload type with which the peer wants `codec`.
@@ -168,6 +173,7 @@ struct Pending {
     local: LocalMedia,
     intent: Intent,
     formats: Formats,
+    rtcp_mux: bool,
     answered: bool,
 }
 
@@ -184,14 +190,18 @@ impl Session {
         let formats = self.agreed.numbers.formats_to_offer(&self.capabilities);
         let direction = intent.direction();
         let protocol = self.agreed.lines.get(self.agreed.audio).map_or("RTP/AVP", |line| line.protocol.as_str());
-        let audio = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
+        let mut audio = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
+        let rtcp_mux = self.capabilities.rtcp_mux && formats.leave_room_for_rtcp();
+        if rtcp_mux {
+            audio.attributes.push(Attribute::flag("rtcp-mux"));
+        }
         let lines = self.agreed.lines_with(audio);
         let text = self.write(local, connection_address(local, intent, direction), vec![Timing::default()], lines);
         let before = match self.pending.take() {
             Some(pending) if !pending.answered => pending.before,
             Some(_) | None => self.agreed.clone(),
         };
-        self.pending = Some(Pending { before, local: *local, intent, formats, answered: false });
+        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, answered: false });
         text
     }
 
@@ -211,8 +221,10 @@ impl Session {
         }
         let telephone_events = outcome.receive_telephone_events.clone();
         let formats = Formats { codecs: outcome.receive.clone(), telephone_events };
+        let rtcp_mux = line.is_some_and(|line| line.attribute("rtcp-mux").is_some());
         let text = sent.to_string_sdp();
-        self.pending = Some(Pending { before: self.agreed.clone(), local: *local, intent, formats, answered: false });
+        let before = self.agreed.clone();
+        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, answered: false });
         text
     }
 
@@ -243,7 +255,13 @@ impl Session {
             |codec| offered.codecs.iter().any(|(_, known)| *known == codec),
             !offered.telephone_events.is_empty(),
         );
-        let exchange = Exchange { local: &pending.local, intent: pending.intent, audio: &audio, send: &theirs };
+        let exchange = Exchange {
+            local: &pending.local,
+            intent: pending.intent,
+            audio: &audio,
+            send: &theirs,
+            rtcp_mux: pending.rtcp_mux && audio.rtcp_mux && theirs.leave_room_for_rtcp(),
+        };
         let mut negotiated = exchange.outcome(offered, self.agreed.remote_rtp, self.capabilities.ptime_ms)?;
         // To a hold the answer can't be `sendonly`, and some peers answer `c=0.0.0.0` with `inactive`.
         if pending.intent != Intent::Talk {
@@ -276,7 +294,8 @@ impl Session {
         let offer = known.unwrap_or(offer);
 
         let (place, audio, formats) = self.first_usable(&offer, local)?;
-        let exchange = Exchange { local, intent, audio: &audio, send: &formats };
+        let rtcp_mux = self.capabilities.rtcp_mux && audio.rtcp_mux && formats.leave_room_for_rtcp();
+        let exchange = Exchange { local, intent, audio: &audio, send: &formats, rtcp_mux };
         let mut negotiated = exchange.outcome(&formats, self.agreed.remote_rtp, self.capabilities.ptime_ms)?;
         if let Some((last_local, last_intent, last)) = &self.agreed.outcome
             && unchanged
@@ -289,7 +308,10 @@ impl Session {
         self.agreed.lines = offer.media.iter().map(describe::rejected_line).collect();
         self.agreed.audio = place;
         let protocol = self.agreed.lines.get(place).map_or("RTP/AVP", |line| line.protocol.as_str());
-        let line = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
+        let mut line = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
+        if rtcp_mux {
+            line.attributes.push(Attribute::flag("rtcp-mux"));
+        }
         let lines = self.agreed.lines_with(line);
         // RFC 3264 section 6: the t= line equals the offer's.
         let timing = offer.timing.clone();
@@ -396,6 +418,8 @@ struct Exchange<'a> {
     audio: &'a Audio,
     /// The formats in common under the peer's numbers, in its order.
     send: &'a Formats,
+    /// Both sides take RTCP at the RTP port.
+    rtcp_mux: bool,
 }
 
 impl Exchange<'_> {
@@ -420,7 +444,8 @@ impl Exchange<'_> {
         let speaking = talking || self.intent == Intent::Hold(HoldStyle::Music);
         Ok(Negotiated {
             remote_rtp: audio.rtp.or(known).or(audio.origin).unwrap_or(nowhere),
-            remote_rtcp: audio.rtcp,
+            remote_rtcp: if self.rtcp_mux { audio.rtp } else { audio.rtcp },
+            rtcp_mux: self.rtcp_mux,
             codec,
             send_payload_type,
             receive: receive.codecs.clone(),

@@ -129,7 +129,8 @@ impl House {
 
     /// An INVITE with an offer.
     fn invite(&mut self, to: &str, id: u32) {
-        let capabilities = Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true };
+        let capabilities =
+            Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true, rtcp_mux: true };
         let local = LocalMedia { address: [127, 0, 0, 1].into(), rtp_port: 10_000, rtcp_port: 10_001 };
         let offer = Session::new(capabilities, 1).offer(&local, Intent::Talk);
         let invite = self.alice.request("INVITE", to, id, 1, "Content-Type: application/sdp\r\n");
@@ -248,7 +249,8 @@ fn an_extension_that_is_transferred_calls_with_its_own_password() {
     // Alice has no password to prove here: she comes from elsewhere, and the exchange asks its own users only.
     let mut house = House::new(&config());
     let elsewhere = |message: String| message.replace("alice@example.com", "alice@example.org");
-    let capabilities = Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true };
+    let capabilities =
+        Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true, rtcp_mux: true };
     let local = LocalMedia { address: [127, 0, 0, 1].into(), rtp_port: 10_000, rtcp_port: 10_001 };
     let offer = Session::new(capabilities, 1).offer(&local, Intent::Talk);
     let invite = house.alice.request("INVITE", "sip:600@example.com", 1, 1, "Content-Type: application/sdp\r\n");

@@ -59,7 +59,12 @@ impl Caller {
         let config = UaConfig {
             accounts: vec![account],
             user_agent: "test".into(),
-            capabilities: Capabilities { codecs: vec![Codec::Pcmu, Codec::Pcma], ptime_ms: 20, telephone_event: true },
+            capabilities: Capabilities {
+                codecs: vec![Codec::Pcmu, Codec::Pcma],
+                ptime_ms: 20,
+                telephone_event: true,
+                rtcp_mux: true,
+            },
             hold: HoldStyle::Zero,
             max_calls: 8,
             ring_timeout: Duration::from_secs(60),

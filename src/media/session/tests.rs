@@ -1,5 +1,7 @@
 //! Two sessions over a network that loses, delays, reorders and repeats, in simulated time; and one session by itself.
 
+mod network;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,7 @@ fn media(remote: &str) -> Negotiated {
     Negotiated {
         remote_rtp,
         remote_rtcp: Some(SocketAddr::new(remote_rtp.ip(), remote_rtp.port() + 1)),
+        rtcp_mux: false,
         codec: Codec::Pcmu,
         send_payload_type: 0,
         receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],

@@ -143,6 +143,7 @@ pub struct MediaThread {
     poller: Arc<Poller>,
     levels: Arc<SharedLevels>,
     ended: Arc<Ended>,
+    network: config::Network,
 }
 
 /// What reaches the thread.
@@ -200,7 +201,11 @@ impl Drop for EndGuard {
 
 impl MediaThread {
     /// Starts it. No device is opened yet. `reports` is called on the media thread and must not wait.
-    pub fn spawn(audio: &config::Audio, reports: impl Fn(Report) + Send + 'static) -> io::Result<MediaThread> {
+    pub fn spawn(
+        audio: &config::Audio,
+        network: &config::Network,
+        reports: impl Fn(Report) + Send + 'static,
+    ) -> io::Result<MediaThread> {
         let (messages, receiver) = channel();
         let poller = Arc::new(Poller::new()?);
         let levels = Arc::new(SharedLevels::new());
@@ -213,7 +218,7 @@ impl MediaThread {
             let _guard = guard;
             engine.run();
         })?;
-        Ok(MediaThread { messages, poller, levels, ended })
+        Ok(MediaThread { messages, poller, levels, ended, network: network.clone() })
     }
 
     /// Binds a pair of RTP and RTCP ports on `address`, and returns at once; the thread listens from the next order on.
@@ -221,7 +226,7 @@ impl MediaThread {
         let mut seed = [0; 32];
         let mut port = [0; 2];
         getrandom::fill(&mut seed).and_then(|()| getrandom::fill(&mut port)).map_err(io::Error::other)?;
-        let sockets = sockets::Sockets::bind(address, u16::from_ne_bytes(port))?;
+        let sockets = sockets::Sockets::bind(address, self.network.rtp_ports.as_ref(), u16::from_ne_bytes(port))?;
         let ports = sockets.ports()?;
         // Not woken yet: it must not run before the INVITE or the 200 that names the ports has left. The next order wakes it.
         let _ = self.messages.send(Message::Call { call, sockets, seed });
@@ -233,7 +238,8 @@ impl MediaThread {
     pub fn move_to(&self, call: CallNo, address: IpAddr, ports: MediaPorts) -> io::Result<MediaPorts> {
         let mut random = [0; 2];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let sockets = sockets::Sockets::bind_again(address, ports, u16::from_ne_bytes(random))?;
+        let sockets =
+            sockets::Sockets::bind_again(address, ports, self.network.rtp_ports.as_ref(), u16::from_ne_bytes(random))?;
         let ports = sockets.ports()?;
         self.send(Message::Move { call, sockets });
         Ok(ports)

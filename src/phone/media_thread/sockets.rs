@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::ops::RangeInclusive;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::ua::command::MediaPorts;
 
-/// Where RTP ports are taken from; RTP's is even (RFC 3550 section 11).
-const PORTS: std::ops::Range<u16> = 10_000..20_000;
+/// Where RTP ports are taken from unless that is configured.
+const PORTS: RangeInclusive<u16> = 10_000..=19_999;
 /// Differentiated services: expedited forwarding (RFC 3246), in the upper six bits.
 const EXPEDITED: u32 = 46 << 2;
 
@@ -22,11 +23,14 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Binds a pair: RTP at an even port and RTCP at the next one; where no such pair is free, any two.
-    pub fn bind(address: IpAddr, random: u16) -> io::Result<Sockets> {
-        let pairs = (PORTS.end - PORTS.start) / 2;
+    /// Binds a pair: RTP at an even port and RTCP at the next one (RFC 3550 section 11). Where no such pair is free it is any
+    /// two, or an error if the range was configured.
+    pub fn bind(address: IpAddr, range: Option<&RangeInclusive<u16>>, random: u16) -> io::Result<Sockets> {
+        let ports = range.unwrap_or(&PORTS);
+        let first = u32::from(*ports.start()).next_multiple_of(2);
+        let pairs = (u32::from(*ports.end()) + 1).saturating_sub(first) / 2;
         for pair in 0..pairs {
-            let port = PORTS.start + 2 * ((random % pairs + pair) % pairs);
+            let port = (first + 2 * ((u32::from(random) + pair) % pairs)) as u16;
             let bound = MediaSocket::bind(address, port)
                 .and_then(|rtp| Ok(Sockets { rtp, rtcp: MediaSocket::bind(address, port + 1)? }));
             match bound {
@@ -34,12 +38,24 @@ impl Sockets {
                 other => return other,
             }
         }
+        if range.is_some() {
+            let (first, last) = (ports.start(), ports.end());
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                format!("no pair of ports is free in {first}-{last} (network.rtp_ports)"),
+            ));
+        }
         Ok(Sockets { rtp: MediaSocket::bind(address, 0)?, rtcp: MediaSocket::bind(address, 0)? })
     }
 
     /// Binds the same ports at another address; where they are taken, others. An address that can't be bound yet (IPv6 looks
     /// first whether somebody else has it) is listened for at all of ours.
-    pub fn bind_again(address: IpAddr, ports: MediaPorts, random: u16) -> io::Result<Sockets> {
+    pub fn bind_again(
+        address: IpAddr,
+        ports: MediaPorts,
+        range: Option<&RangeInclusive<u16>>,
+        random: u16,
+    ) -> io::Result<Sockets> {
         let any = match address {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -48,7 +64,7 @@ impl Sockets {
             let rtp = MediaSocket::bind(address, ports.rtp)?;
             Ok::<_, io::Error>(Sockets { rtp, rtcp: MediaSocket::bind(address, ports.rtcp)? })
         };
-        same(address).or_else(|_| Sockets::bind(address, random)).or_else(|_| Sockets::bind(any, random))
+        same(address).or_else(|_| Sockets::bind(address, range, random)).or_else(|_| Sockets::bind(any, range, random))
     }
 
     /// Their ports.
@@ -113,8 +129,8 @@ mod tests {
     #[test]
     fn rtp_is_even_and_rtcp_next_to_it() {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let first = Sockets::bind(loopback, 77).unwrap();
-        let second = Sockets::bind(loopback, 77).unwrap();
+        let first = Sockets::bind(loopback, None, 77).unwrap();
+        let second = Sockets::bind(loopback, None, 77).unwrap();
         for ports in [first.ports().unwrap(), second.ports().unwrap()] {
             assert!(ports.rtp % 2 == 0 && ports.rtcp == ports.rtp + 1, "{ports:?}");
             assert!(PORTS.contains(&ports.rtp));
@@ -123,11 +139,32 @@ mod tests {
     }
 
     #[test]
+    fn a_range_that_is_used_up_is_told() {
+        // An address that no other test uses.
+        let loopback = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 77));
+        let range = 28_001..=28_200;
+        let mut had = Vec::new();
+        let error = loop {
+            match Sockets::bind(loopback, Some(&range), 65_535) {
+                Ok(sockets) => {
+                    let ports = sockets.ports().unwrap();
+                    assert!(ports.rtp % 2 == 0 && range.contains(&ports.rtp) && range.contains(&ports.rtcp));
+                    had.push(sockets);
+                }
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(had.len(), 99);
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("28001-28200"), "{error}");
+    }
+
+    #[test]
     fn a_dual_stack_socket_speaks_both() {
-        let Ok(dual) = Sockets::bind(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 200) else {
+        let Ok(dual) = Sockets::bind(IpAddr::V6(Ipv6Addr::UNSPECIFIED), None, 200) else {
             return; // a machine without IPv6
         };
-        let four = Sockets::bind(IpAddr::V4(Ipv4Addr::LOCALHOST), 300).unwrap();
+        let four = Sockets::bind(IpAddr::V4(Ipv4Addr::LOCALHOST), None, 300).unwrap();
         let four_at = SocketAddr::from((Ipv4Addr::LOCALHOST, four.ports().unwrap().rtp));
         dual.rtp.send(four_at, b"hello");
         let (from, bytes) = receive(&four.rtp);
@@ -139,18 +176,18 @@ mod tests {
     #[test]
     fn another_address_keeps_the_ports() {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let here = Sockets::bind(loopback, 400).unwrap();
+        let here = Sockets::bind(loopback, None, 400).unwrap();
         let ports = here.ports().unwrap();
-        let taken = Sockets::bind_again(loopback, ports, 400).unwrap();
+        let taken = Sockets::bind_again(loopback, ports, None, 400).unwrap();
         assert_ne!(taken.ports().unwrap(), ports);
-        let there = Sockets::bind_again(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), ports, 400).unwrap();
+        let there = Sockets::bind_again(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), ports, None, 400).unwrap();
         assert_eq!(there.ports().unwrap(), ports);
         // RFC 5737: nobody's.
-        assert!(Sockets::bind_again(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), ports, 400).is_ok());
+        assert!(Sockets::bind_again(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), ports, None, 400).is_ok());
     }
 
     #[test]
     fn an_address_that_is_not_ours_is_an_error() {
-        assert!(Sockets::bind(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 0).is_err());
+        assert!(Sockets::bind(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), None, 0).is_err());
     }
 }

@@ -29,7 +29,8 @@ impl Phone {
             ..config::Audio::default()
         };
         let (sender, reports) = channel();
-        let thread = MediaThread::spawn(&audio, move |report| drop(sender.send(report))).unwrap();
+        let thread =
+            MediaThread::spawn(&audio, &config::Network::default(), move |report| drop(sender.send(report))).unwrap();
         let ports = thread.open(CALL, LOOPBACK).unwrap();
         thread.order(Order::Prepare);
         Phone { thread, reports, ports }
@@ -44,6 +45,7 @@ impl Phone {
         let media = Negotiated {
             remote_rtp: SocketAddr::new(LOOPBACK, other.ports.rtp),
             remote_rtcp: Some(SocketAddr::new(LOOPBACK, other.ports.rtcp)),
+            rtcp_mux: false,
             codec: Codec::Pcmu,
             send_payload_type: 0,
             receive: vec![(0, Codec::Pcmu)],

@@ -75,7 +75,7 @@ fn an_offer_in_full() {
         phone().offer(&LOCAL, Intent::Talk),
         "v=0\r\no=- 1000 1000 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
          m=audio 5004 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
-         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n"
+         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\na=rtcp-mux\r\n"
     );
 }
 
@@ -100,11 +100,11 @@ fn every_way_to_write_a_hold() {
 
 #[test]
 fn rtcp_elsewhere_is_said() {
-    assert_eq!(line(&phone().offer(&LOCAL, Intent::Talk), "a=rtcp"), "");
+    assert_eq!(line(&phone().offer(&LOCAL, Intent::Talk), "a=rtcp:"), "");
     let elsewhere = LocalMedia { rtcp_port: 6001, ..LOCAL };
-    assert_eq!(line(&phone().offer(&elsewhere, Intent::Talk), "a=rtcp"), "a=rtcp:6001");
+    assert_eq!(line(&phone().offer(&elsewhere, Intent::Talk), "a=rtcp:"), "a=rtcp:6001");
     let last = LocalMedia { rtp_port: 65535, rtcp_port: 0, ..LOCAL };
-    assert_eq!(line(&phone().offer(&last, Intent::Talk), "a=rtcp"), "a=rtcp:0");
+    assert_eq!(line(&phone().offer(&last, Intent::Talk), "a=rtcp:"), "a=rtcp:0");
 }
 
 #[test]
@@ -192,6 +192,7 @@ fn an_answer_in_full_and_what_it_means() {
     let expected = Negotiated {
         remote_rtp: socket("198.51.100.8:4000"),
         remote_rtcp: Some(socket("198.51.100.8:4444")),
+        rtcp_mux: false,
         codec: Codec::Pcma,
         send_payload_type: 8,
         receive: vec![(8, Codec::Pcma)],
@@ -343,6 +344,7 @@ fn what_an_answer_means() {
     let expected = Negotiated {
         remote_rtp: socket("198.51.100.8:4000"),
         remote_rtcp: Some(socket("198.51.100.8:4001")),
+        rtcp_mux: false,
         codec: Codec::Pcma,
         send_payload_type: 97,
         receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
@@ -447,6 +449,7 @@ fn a_captured_call_with_early_media() {
 fn two_phones_understand_each_other() {
     let far = LocalMedia { address: "192.0.2.2".parse().unwrap(), rtp_port: 7000, rtcp_port: 7009 };
     let (mut alice, mut bob) = (phone(), phone());
+    bob.capabilities.rtcp_mux = false;
     for (hers, his) in [(Intent::Talk, Intent::Talk), (ZERO, Intent::Talk), (ZERO, ZERO), (Intent::Talk, ZERO)] {
         let offer = alice.offer(&LOCAL, hers);
         let (answer, bobs) = bob.answer(&offer, &far, his).unwrap();
@@ -523,4 +526,45 @@ fn exercise(text: &str, holding: bool) {
         }
         phone.rollback();
     }
+}
+
+const AVP: &str = "m=audio 4000 RTP/AVP 0\r\n";
+
+#[test]
+fn rtcp_shares_the_port_where_both_say_so() {
+    let with = format!("{AVP}a=rtcp-mux\r\n");
+    // Offered by us, and taken or not.
+    for (answer, shared) in [(with.as_str(), true), (AVP, false)] {
+        let mut phone = phone();
+        assert!(phone.offer(&LOCAL, Intent::Talk).contains("a=rtcp-mux\r\n"));
+        let negotiated = phone.handle_answer(&peer(1, "198.51.100.8", answer)).unwrap();
+        let rtcp = if shared { "198.51.100.8:4000" } else { "198.51.100.8:4001" };
+        assert_eq!((negotiated.rtcp_mux, negotiated.remote_rtcp), (shared, Some(socket(rtcp))));
+        // A refresh repeats the offer to the letter, and its answer means the same.
+        assert!(phone.offer_again(&LOCAL, Intent::Talk).contains("a=rtcp-mux\r\n"));
+        assert_eq!(phone.handle_answer(&peer(1, "198.51.100.8", answer)).unwrap().rtcp_mux, shared);
+    }
+    // Offered by the peer.
+    for (offer, shared) in [(with.as_str(), true), (AVP, false)] {
+        let (answer, negotiated) = phone().answer(&peer(1, "198.51.100.8", offer), &LOCAL, Intent::Talk).unwrap();
+        assert_eq!((answer.contains("a=rtcp-mux"), negotiated.rtcp_mux), (shared, shared));
+    }
+}
+
+#[test]
+fn rtcp_does_not_share_the_port_where_we_may_not() {
+    let with = peer(1, "198.51.100.8", &format!("{AVP}a=rtcp-mux\r\n"));
+    let mut off = phone();
+    off.capabilities.rtcp_mux = false;
+    assert!(!off.offer(&LOCAL, Intent::Talk).contains("rtcp-mux"));
+    // An answer can't ask for what was not offered (RFC 5761 section 5.1.1).
+    assert!(!off.handle_answer(&with).unwrap().rtcp_mux);
+    assert!(!off.answer(&with, &LOCAL, Intent::Talk).unwrap().0.contains("rtcp-mux"));
+    // RFC 5761 section 4: with the marker 72 would look like a sender report.
+    let odd = "m=audio 4000 RTP/AVP 72\r\na=rtpmap:72 PCMU/8000\r\na=rtcp-mux\r\n";
+    let (answer, negotiated) = phone().answer(&peer(1, "198.51.100.8", odd), &LOCAL, Intent::Talk).unwrap();
+    assert!(!answer.contains("rtcp-mux") && !negotiated.rtcp_mux);
+    // Held with c=0.0.0.0: nothing goes anywhere.
+    let held = peer(1, "0.0.0.0", &format!("{AVP}a=rtcp-mux\r\n"));
+    assert_eq!(phone().answer(&held, &LOCAL, Intent::Talk).unwrap().1.remote_rtcp, None);
 }

@@ -1,0 +1,117 @@
+//! How a session's packets go through the network: shared ports, keep-alives, who may send to us.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::super::*;
+
+const ADDRESSES: [&str; 2] = ["192.0.2.1:4000", "192.0.2.2:5000"];
+/// Between the two, one way.
+const WAY: Duration = Duration::from_millis(30);
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn media(remote: &str) -> Negotiated {
+    let remote_rtp = address(remote);
+    Negotiated {
+        remote_rtp,
+        remote_rtcp: Some(remote_rtp),
+        rtcp_mux: true,
+        codec: Codec::Pcmu,
+        send_payload_type: 0,
+        receive: vec![(0, Codec::Pcmu)],
+        send_telephone_event: None,
+        receive_telephone_events: Vec::new(),
+        ptime_ms: 20,
+        send: true,
+        receive_audio: true,
+        held_by_peer: false,
+    }
+}
+
+/// Two sessions and 30 ms between them.
+struct Two {
+    now: Instant,
+    sessions: [Session; 2],
+    under_way: VecDeque<(Instant, usize, Transmit)>,
+    /// What each has sent, by socket.
+    sent_rtp: [usize; 2],
+    sent_rtcp: [usize; 2],
+}
+
+impl Two {
+    fn new(change: impl Fn(&mut Negotiated)) -> Two {
+        let now = Instant::now();
+        let mut sessions = [Session::new(now, [1; 32]), Session::new(now, [2; 32])];
+        for (n, session) in sessions.iter_mut().enumerate() {
+            let mut media = media(ADDRESSES[1 - n]);
+            change(&mut media);
+            session.configure(now, &media);
+        }
+        Two { now, sessions, under_way: VecDeque::new(), sent_rtp: [0; 2], sent_rtcp: [0; 2] }
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += Duration::from_millis(10);
+            for n in 0..2 {
+                let session = &mut self.sessions[n];
+                session.capture(self.now, &[0; 80]);
+                if session.poll_timeout().is_some_and(|due| due <= self.now) {
+                    session.handle_timeout(self.now);
+                }
+                session.playout(self.now, &mut [0; 80]);
+                while let Some(transmit) = self.sessions[n].poll_transmit() {
+                    match &transmit {
+                        Transmit::Rtp { .. } => self.sent_rtp[n] += 1,
+                        Transmit::Rtcp { .. } => self.sent_rtcp[n] += 1,
+                    }
+                    self.under_way.push_back((self.now + WAY, 1 - n, transmit));
+                }
+            }
+            while let Some((at, to, transmit)) = self.under_way.pop_front_if(|(at, ..)| *at <= self.now) {
+                let from = address(ADDRESSES[1 - to]);
+                match transmit {
+                    Transmit::Rtp { bytes, .. } => self.sessions[to].handle_rtp(at, from, &bytes),
+                    Transmit::Rtcp { bytes, .. } => {
+                        let beside = SocketAddr::new(from.ip(), from.port() + 1);
+                        self.sessions[to].handle_rtcp(at, beside, &bytes);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rtcp_at_the_rtp_port_is_told_from_rtp() {
+    let mut two = Two::new(|_| {});
+    two.run(Duration::from_secs(30));
+    assert_eq!(two.sent_rtcp, [0, 0]);
+    for session in &two.sessions {
+        let stats = session.stats();
+        assert!(stats.rtt_ms.is_some_and(|rtt| (rtt - 60.0).abs() < 11.0), "{stats:?}");
+        // Reports are no sound, and no sound is missing.
+        assert_eq!((stats.lost, stats.discarded, stats.strangers), (0, 0, 0));
+        assert!((1495..=1500).contains(&stats.received), "{stats:?}");
+    }
+}
+
+#[test]
+fn what_looks_like_rtcp_is_rtp_where_the_ports_are_apart() {
+    let mut two = Two::new(|media| {
+        media.rtcp_mux = false;
+        media.remote_rtcp = media.remote_rtcp.map(|rtp| SocketAddr::new(rtp.ip(), rtp.port() + 1));
+        // With the marker it is 200, which RFC 5761 section 4 forbids for shared ports only.
+        media.send_payload_type = 72;
+        media.receive = vec![(72, Codec::Pcmu)];
+    });
+    two.run(Duration::from_secs(5));
+    assert!(two.sent_rtcp[0] > 0);
+    assert_eq!(two.sessions[0].stats().lost, 0);
+    assert!(two.sessions[0].stats().received > 240);
+}
