@@ -194,6 +194,7 @@ class Offhook:
             f'[[account]]\nuri = "sip:{user}@127.0.0.1"\npassword = "{user}pw"\n'
             f'[sip]\nlisten = "127.0.0.1:{port}"\n'
             f'[audio]\ninput = "{mouth}"\noutput = "{ear}"\nring = "{ear}"\ncodecs = ["PCMU"]\n'
+            "echo_cancellation = false\nnoise_suppression = false\n"
             f"[calls]\nauto_answer = {str(auto_answer).lower()}\nmax_calls = {calls}\n"
         )
         config.chmod(0o600)

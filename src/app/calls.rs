@@ -355,7 +355,7 @@ impl App {
                 let extra = digits.chars().count().saturating_sub(DIGITS);
                 *digits = digits.chars().skip(extra).collect();
             }),
-            Kind::Stats { call, stats } => self.change(&call, |call| call.stats = Some(stats)),
+            Kind::Stats { call, stats, .. } => self.change(&call, |call| call.stats = Some(stats)),
             Kind::MediaLost { call, seconds } => self.change(&call, |call| call.media_lost = Some(seconds)),
             Kind::MediaBack { call } => self.change(&call, |call| call.media_lost = None),
             Kind::Ended { call, by, code, reason, duration_s, .. } => {
@@ -402,6 +402,7 @@ impl App {
             | Kind::Redial { .. }
             | Kind::NetworkChanged { .. }
             | Kind::Moved { .. }
+            | Kind::Audio(_)
             | Kind::SubscriptionFailed { .. }
             | Kind::Message { .. }
             | Kind::MessageSent { .. }

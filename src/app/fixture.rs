@@ -69,7 +69,7 @@ impl Scene {
         scene.calling(1, "sip:bob@example.com");
         scene.answered(1, "sip:bob@example.com", Some("Bob Builder"));
         scene.wait(83);
-        scene.phone(Kind::Stats { call: bob(), stats: stats() });
+        scene.phone(Kind::Stats { call: bob(), stats: stats(), processing: None });
         scene.send(Msg::Tick(Levels { input: -18.4, output: -31.0 }));
         scene
     }
@@ -320,7 +320,7 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
         |call| Kind::RedirectRequest { call, to: "sip:eve@example.org".into(), others: Vec::new() },
         |call| Kind::Dtmf { call, digit: '5', direction: Direction::Received },
         |call| Kind::Dtmf { call, digit: '7', direction: Direction::Sent },
-        |call| Kind::Stats { call, stats: stats() },
+        |call| Kind::Stats { call, stats: stats(), processing: None },
         |call| Kind::MediaLost { call, seconds: 5 },
         |call| Kind::MediaBack { call },
         |call| ended(call, EndedBy::Remote, None, "", 12.0),

@@ -1,5 +1,6 @@
 //! Events as a person reads them: plain lines for `run` and the one-shot commands.
 
+use crate::media::processing::Figures;
 use crate::media::session::Stats;
 use crate::phone::advice::words;
 use crate::phone::command::DeviceRole;
@@ -73,7 +74,10 @@ pub fn line(kind: &Kind) -> String {
         }
         Kind::Dtmf { call, digit, direction: Direction::Sent } => about(call, &format!("digit {digit} sent")),
         Kind::Dtmf { call, digit, direction: Direction::Received } => about(call, &format!("digit {digit}")),
-        Kind::Stats { call, stats } => about(call, &figures(stats)),
+        Kind::Stats { call, stats, processing } => {
+            about(call, &format!("{}{}", figures(stats), processing.map(treatment).unwrap_or_default()))
+        }
+        Kind::Audio(settings) => settings.to_string(),
         Kind::MediaLost { call, seconds } => about(call, &format!("no sound has come for {seconds} s")),
         Kind::MediaBack { call } => about(call, "sound comes again"),
         Kind::Ended { call, by, code, reason, duration_s, rtp, advice } => {
@@ -308,6 +312,12 @@ fn figures(stats: &Stats) -> String {
     text
 }
 
+/// What is done to our voice, and its cost, behind other figures.
+fn treatment(figures: Figures) -> String {
+    let erle = figures.erle_db.filter(|_| figures.echo).map(|db| format!("echo {db:.0} dB softer, "));
+    format!(", {}voice processing {:.0} µs for 10 ms", erle.unwrap_or_default(), figures.us_per_10ms)
+}
+
 fn role_name(role: DeviceRole) -> &'static str {
     match role {
         DeviceRole::Input => "microphone",
@@ -348,6 +358,7 @@ fn state(snapshot: &Snapshot) -> String {
     let devices = &snapshot.devices;
     let muted = if snapshot.muted { ", microphone closed" } else { "" };
     lines.push(format!("input {}, output {}, ring {}{muted}", devices.input, devices.output, devices.ring));
+    lines.push(snapshot.processing.to_string());
     lines.join("\n")
 }
 
@@ -447,6 +458,9 @@ mod tests {
 
     #[test]
     fn the_state_of_nothing() {
-        assert_eq!(line(&Kind::State(Box::default())), "no calls\ninput , output , ring ");
+        assert_eq!(
+            line(&Kind::State(Box::default())),
+            "no calls\ninput , output , ring \necho cancellation on, noise suppression on, automatic gain off"
+        );
     }
 }

@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::{
     Account, Audio, Calls, Dtmf, HoldMusic, Hooks, Latency, Notify, RealmCredentials, Secret, Sip, Ui, address,
 };
+use crate::media::processing::Switch;
 use crate::sdp::{Codec, HoldStyle};
 use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
 
@@ -61,6 +62,12 @@ const POLICY: &[&str] = &["ask", "follow", "refuse"];
 
 /// The words of [`POLICY`].
 const POLICIES: [TransferPolicy; 3] = [TransferPolicy::Ask, TransferPolicy::Follow, TransferPolicy::Refuse];
+
+/// The processing of the voice: `true` where it is of use, "always" whatever the devices.
+const SWITCH: &[&str] = &["false", "true", "always"];
+
+/// The words of [`SWITCH`].
+const SWITCHES: [Switch; 3] = [Switch::Off, Switch::On, Switch::Always];
 
 /// `[[account]]`.
 pub const ACCOUNT: &[Key<Account>] = &[
@@ -193,8 +200,18 @@ pub const AUDIO: &[Key<Audio>] = &[
             set: |audio, i| audio.latency = [Latency::Low, Latency::Safe][i],
         },
     },
-    Key { name: "echo_cancellation", kind: Kind::Flag { set: |audio, on| audio.echo_cancellation = on } },
-    Key { name: "noise_suppression", kind: Kind::Flag { set: |audio, on| audio.noise_suppression = on } },
+    Key {
+        name: "echo_cancellation",
+        kind: Kind::Choice { words: SWITCH, set: |audio, i| audio.processing.echo = SWITCHES[i] },
+    },
+    Key {
+        name: "noise_suppression",
+        kind: Kind::Choice { words: SWITCH, set: |audio, i| audio.processing.noise = SWITCHES[i] },
+    },
+    Key {
+        name: "auto_gain",
+        kind: Kind::Choice { words: SWITCH, set: |audio, i| audio.processing.gain = SWITCHES[i] },
+    },
 ];
 
 /// `[calls]`.

@@ -17,6 +17,8 @@ pub mod resolve;
 pub mod secret;
 pub mod services;
 
+use crate::media::processing::Settings;
+
 pub use error::{ConfigError, Place};
 pub use load::{Environment, Loaded, Notice, Overrides, default_path, load};
 pub use nearest::nearest;
@@ -224,10 +226,8 @@ pub struct Audio {
     pub ptime: u8,
     /// Device periods.
     pub latency: Latency,
-    /// Accepted; the processing comes with a later version.
-    pub echo_cancellation: bool,
-    /// Accepted; the processing comes with a later version.
-    pub noise_suppression: bool,
+    /// `echo_cancellation`, `noise_suppression`, `auto_gain`.
+    pub processing: Settings,
 }
 
 /// Device periods.
@@ -319,8 +319,7 @@ impl Default for Audio {
             codecs: ["opus", "G722", "PCMU", "PCMA"].map(String::from).to_vec(),
             ptime: 20,
             latency: Latency::Low,
-            echo_cancellation: true,
-            noise_suppression: true,
+            processing: Settings::default(),
         }
     }
 }

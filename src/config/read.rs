@@ -300,6 +300,7 @@ fn in_order<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Spanned<std::borrow::Cow
 mod tests {
     use super::*;
     use crate::config::{Audio, Calls, Dtmf, EXAMPLE, Latency, Sip};
+    use crate::media::processing::{Settings, Switch};
     use crate::sdp::HoldStyle;
     use crate::services::dialplan::Rewrite;
     use crate::services::screening::Calls::{Incoming, Outgoing};
@@ -347,7 +348,8 @@ codecs = ["PCMA", "opus"]
 ptime = 30
 latency = "safe"
 echo_cancellation = false
-noise_suppression = false
+noise_suppression = "always"
+auto_gain = true
 [calls]
 auto_answer = "idle"
 auto_answer_after = 1500
@@ -444,8 +446,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             codecs: vec![text("PCMA"), text("opus")],
             ptime: 30,
             latency: Latency::Safe,
-            echo_cancellation: false,
-            noise_suppression: false,
+            processing: Settings { echo: Switch::Off, noise: Switch::Always, gain: Switch::On },
         };
         let calls = Calls {
             auto_answer: AutoAnswer::Idle,

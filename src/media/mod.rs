@@ -1,7 +1,8 @@
 //! The media engine, without I/O: what is heard and said in a call.
 //!
 //! [`Session`] is one call's sound. The thread in [`crate::phone::media_thread`] gives it packets, samples and the time.
-//! The rest is for that thread: [`tones`] to play, [`mixing`] of sounds, [`levels`] to show.
+//! The rest is for that thread: [`tones`] to play, [`mixing`] of sounds, [`levels`] to show, and
+//! [`processing`] of the voice.
 
 pub mod codec;
 pub mod conceal;
@@ -9,6 +10,7 @@ pub mod g711;
 pub mod goertzel;
 pub mod levels;
 pub mod mixing;
+pub mod processing;
 pub mod resample;
 pub mod session;
 pub mod tones;

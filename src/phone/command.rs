@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::config::nearest;
+use crate::media::processing::{Step, Switch};
 use crate::services::contacts::Contact;
 use crate::services::forwarding::{SECONDS, When};
 use crate::services::history::Entry;
@@ -53,6 +54,8 @@ pub enum Command {
     Mute { call: Option<CallNo> },
     /// Opens it.
     Unmute { call: Option<CallNo> },
+    /// Switches echo cancellation, noise suppression or automatic gain.
+    Audio { step: Step, switch: Switch },
     /// Gain in dB (0: unchanged; -60 to 20).
     Volume { side: Side, db: f32 },
     /// Chooses a device now, in a call too.
@@ -222,6 +225,7 @@ const WORDS: &[Word] = &[
     Word { word: "dtmf", usage: "dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause", parse: dtmf },
     Word { word: "mute", usage: "mute [#ID]", parse: |rest| Ok(Command::Mute { call: rest.call() }) },
     Word { word: "unmute", usage: "unmute [#ID]", parse: |rest| Ok(Command::Unmute { call: rest.call() }) },
+    Word { word: "audio", usage: "audio echo|noise|gain on|off|always", parse: audio },
     Word { word: "volume", usage: "volume input|output DB, DB from -60 to 20", parse: volume },
     Word { word: "device", usage: "device input|output|ring NAME", parse: device },
     Word {
@@ -460,6 +464,14 @@ fn redial(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     }
 }
 
+fn audio(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let word = rest.word()?;
+    let (_, step) = Step::WORDS.into_iter().find(|(known, _)| *known == word).ok_or(Mismatch::Usage)?;
+    let word = rest.word()?;
+    let (_, switch) = Switch::WORDS.into_iter().find(|(known, _)| *known == word).ok_or(Mismatch::Usage)?;
+    Ok(Command::Audio { step, switch })
+}
+
 fn volume(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     let side = match rest.word()? {
         "input" => Side::Input,
@@ -528,6 +540,8 @@ mod tests {
             ("conference", Command::Conference { calls: Vec::new() }),
             ("conference #1 #2 #3", Command::Conference { calls: vec![CallNo(1), CallNo(2), CallNo(3)] }),
             ("split", Command::Split),
+            ("audio echo off", Command::Audio { step: Step::Echo, switch: Switch::Off }),
+            ("audio gain always", Command::Audio { step: Step::Gain, switch: Switch::Always }),
             ("volume input -3", Command::Volume { side: Side::Input, db: -3.0 }),
             ("volume output +2.5", Command::Volume { side: Side::Output, db: 2.5 }),
             ("device input null", Command::Device { role: DeviceRole::Input, name: text("null") }),
@@ -616,6 +630,8 @@ mod tests {
             ("dtmf", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),
             ("dtmf 1 2", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),
             ("dtmf hello", "usage: dtmf [#ID] DIGITS, of 0-9 A-D * # and , for a pause"),
+            ("audio echo", "usage: audio echo|noise|gain on|off|always"),
+            ("audio hiss on", "usage: audio echo|noise|gain on|off|always"),
             ("volume input", "usage: volume input|output DB, DB from -60 to 20"),
             ("volume input loud", "usage: volume input|output DB, DB from -60 to 20"),
             ("volume input NaN", "usage: volume input|output DB, DB from -60 to 20"),

@@ -20,6 +20,7 @@ use super::event::{
 use super::lines::{Hold, Line, Lines, NoLine, seconds};
 use super::media_thread::{Order, Report, Tone};
 use super::screen::{harmless, harmless_lines};
+use super::voice::Voice;
 
 /// How long the end of a call waits for the figures of its sound.
 const CLOSING: Duration = Duration::from_millis(300);
@@ -81,6 +82,7 @@ pub(super) struct Desk {
     devices: Devices,
     hold_music: HoldMusic,
     muted: bool,
+    pub(super) voice: Voice,
     /// The core has nothing left to wait for.
     quiet: bool,
     /// The first answer of a registrar came, or none is expected.
@@ -115,6 +117,7 @@ impl Desk {
             devices: Devices { input: audio.input.clone(), output: audio.output.clone(), ring: audio.ring.clone() },
             hold_music: config.calls.hold_music.clone(),
             muted: false,
+            voice: Voice { settings: audio.processing, figures: None },
             quiet: false,
             settled_in: !config.accounts.iter().any(|account| account.register),
             closing: BTreeMap::new(),
@@ -168,6 +171,7 @@ impl Desk {
             watched: self.lamps.clone(),
             devices: self.devices.clone(),
             muted: self.muted,
+            processing: self.voice.settings,
             ..Snapshot::default()
         }
     }
@@ -462,6 +466,7 @@ impl Desk {
     pub(super) fn handle_report(&mut self, report: Report) {
         match report {
             Report::Session { call, event } => self.sound(call, event),
+            Report::Processing(figures) => self.voice.figures = figures,
             Report::DigitSent { call, digit } => self.digit_sent(call, digit),
             Report::FileFailed { call, message } => self.tell_error(call, &message),
             Report::PlayEnded { call } => tracing::debug!(%call, "the file was played to its end"),
@@ -489,7 +494,8 @@ impl Desk {
             }
             session::Event::Stats(stats) => {
                 self.with_line(call, |line| line.stats = Some(stats));
-                self.tell_call(call, |call| Kind::Stats { call, stats });
+                let processing = self.voice.figures;
+                self.tell_call(call, |call| Kind::Stats { call, stats, processing });
             }
         }
     }

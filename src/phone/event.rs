@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use crate::media::processing::{Figures, Settings};
 use crate::media::session::Stats;
 use crate::services::forwarding::{Forward, When};
 use crate::services::history::Entry;
@@ -138,6 +139,8 @@ pub enum Kind {
     },
     Muted,
     Unmuted,
+    /// What is wanted to be done to our voice, after a change.
+    Audio(Settings),
     /// Who hears whom now: `calls` are the members, none when this call is a member no more.
     Conference {
         #[serde(flatten)]
@@ -191,6 +194,9 @@ pub enum Kind {
         call: CallRef,
         #[serde(flatten)]
         stats: Stats,
+        /// What is done to our voice, where anything is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        processing: Option<Figures>,
     },
     MediaLost {
         #[serde(flatten)]
@@ -369,6 +375,8 @@ pub struct Snapshot {
     pub watched: Vec<LampState>,
     pub devices: Devices,
     pub muted: bool,
+    /// What is wanted to be done to our voice.
+    pub processing: Settings,
     /// The forwardings that are on.
     pub forwarding: Vec<Forward>,
     /// The accounts that are not to be disturbed; null: calls without an account.
@@ -529,6 +537,7 @@ mod tests {
                 },
                 json!({"event": "network_changed", "cause": "address", "from": "192.0.2.1", "to": "192.0.2.2"}),
             ),
+            (Kind::Audio(Settings::default()), json!({"event": "audio", "echo": "on", "noise": "on", "gain": "off"})),
             (Kind::Muted, json!({"event": "muted"})),
             (Kind::Unmuted, json!({"event": "unmuted"})),
             (
@@ -603,7 +612,7 @@ mod tests {
             (
                 Kind::State(Box::default()),
                 json!({"event": "state", "accounts": [], "calls": [], "watched": [], "muted": false, "forwarding": [], "dnd": [],
-                       "missed": 0, "transactions": 0,
+                       "missed": 0, "transactions": 0, "processing": {"echo": "on", "noise": "on", "gain": "off"},
                        "devices": {"input": "", "output": "", "ring": ""}}),
             ),
         ] {
@@ -680,7 +689,11 @@ mod tests {
                 json!({"event": "dtmf", "digit": "5", "direction": "received"}),
             ),
             (
-                Kind::Stats { call: call(), stats: Stats { sent: 250, rtt_ms: Some(1.5), ..Stats::default() } },
+                Kind::Stats {
+                    call: call(),
+                    stats: Stats { sent: 250, rtt_ms: Some(1.5), ..Stats::default() },
+                    processing: None,
+                },
                 json!({"event": "stats", "sent": 250, "received": 0, "lost": 0, "discarded": 0, "strangers": 0, "rtt_ms": 1.5,
                        "jitter_ms": 0.0, "loss": 0.0, "buffer_ms": 0.0, "mos": null}),
             ),

@@ -31,6 +31,7 @@ mod services;
 mod sound;
 pub mod target;
 pub mod trace;
+mod voice;
 
 pub use command::{Command, Reply};
 pub use event::{Event, Snapshot};

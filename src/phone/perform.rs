@@ -171,6 +171,7 @@ impl Actor {
             Command::Unmute { call: None } => self.done(|actor| actor.desk.set_muted(false)),
             Command::Mute { call: Some(call) } => self.mute_member(call, true),
             Command::Unmute { call: Some(call) } => self.mute_member(call, false),
+            Command::Audio { step, switch } => self.done(|actor| actor.desk.switch_processing(step, switch)),
             Command::Volume { side, db } if (-60.0..=20.0).contains(&db) => {
                 self.done(|actor| actor.sound.order(Order::Volume { side, db }))
             }

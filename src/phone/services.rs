@@ -238,7 +238,7 @@ impl Services {
                     memo.answered = true;
                 }
             }
-            Kind::Stats { call, stats } => {
+            Kind::Stats { call, stats, .. } => {
                 if let (Some(memo), Some(mos)) = (self.memos.get_mut(&call.call), stats.mos) {
                     memo.entry.mos = Some((f64::from(mos) * 100.0).round() / 100.0);
                 }

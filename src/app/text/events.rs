@@ -60,6 +60,7 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::MemberMuted { call, muted: true } => (Level::Info, format!("{} is muted: nobody hears them", who(call))),
         Kind::MemberMuted { call, muted: false } => (Level::Info, format!("{} is heard again", who(call))),
         Kind::Muted => (Level::Info, "microphone closed".into()),
+        Kind::Audio(settings) => (Level::Info, settings.to_string()),
         Kind::Unmuted => (Level::Info, "microphone open".into()),
         Kind::Transfer { call, stage, code } => {
             let level = if *stage == TransferStage::Failed { Level::Error } else { Level::Info };

@@ -22,6 +22,7 @@ use crate::ua::CallNo;
 use super::call::{Call, Recording};
 use super::conference::Member;
 use super::devices::{Opened, Opener, Slot};
+use super::processing::Treatment;
 use super::sockets::Sockets;
 use super::speaker::Speaker;
 use super::{DigitsBy, Load, Message, Order, Report, SharedLevels};
@@ -62,6 +63,7 @@ pub struct Engine {
     pub(super) stalled: bool,
     pub(super) muted: bool,
     pub(super) input_gain: f32,
+    pub(super) treatment: Treatment,
     /// No session wants attention before then.
     pub(super) next_timeout: Option<Instant>,
     needed_until: Instant,
@@ -127,6 +129,7 @@ impl Engine {
             stalled: false,
             muted: false,
             input_gain: 1.0,
+            treatment: Treatment::new(audio.processing),
             next_timeout: None,
             needed_until: now,
             beep_until: now,
@@ -251,6 +254,7 @@ impl Engine {
                     member.muted = muted;
                 }
             }
+            Order::Processing(settings) => self.treatment.set(settings),
             Order::Volume { side: Side::Input, db } => self.input_gain = levels::factor(db),
             Order::Volume { side: Side::Output, db } => self.speaker.set_gain(db),
             Order::Device { role, name } => match role {
@@ -325,6 +329,7 @@ impl Engine {
             return;
         }
         self.ticking = true;
+        self.treatment.reset();
         self.short_since = None;
         self.stalled = false;
         self.pacer = Pacer::new(now, Engine::TICK);
@@ -389,6 +394,9 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.flush();
         while let Some(event) = call.session.poll_event() {
+            if let session::Event::Stats(_) = event {
+                (self.opener.reports)(Report::Processing(self.treatment.figures()));
+            }
             (self.opener.reports)(match event {
                 session::Event::DigitSent { digit } => Report::DigitSent { call: number, digit },
                 event => Report::Session { call: number, event },
@@ -516,11 +524,13 @@ impl Engine {
         match (role, result) {
             (DeviceRole::Input, Ok(Opened::Input(input))) => {
                 self.input.opened(now, &self.opener, generation, Ok(input));
+                self.treatment.devices_changed();
                 self.short_since = None;
                 self.stalled = false;
             }
             (DeviceRole::Output, Ok(Opened::Output(output))) => {
                 self.output.opened(now, &self.opener, generation, Ok(output));
+                self.treatment.devices_changed();
                 if let Some(output) = self.output.get() {
                     self.speaker.set_rate(output.rate());
                 }

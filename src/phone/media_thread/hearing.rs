@@ -130,6 +130,7 @@ impl Engine {
         if output.is_heard() {
             self.levels.set(Side::Output, levels::rms_dbfs(piece));
         }
+        self.treatment.far(piece, output.rate());
         output.write(now, piece, why);
     }
 }

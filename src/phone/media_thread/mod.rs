@@ -5,6 +5,7 @@
 //! | `engine` | the loop: sockets, orders, timers, devices that come and go |
 //! | `sending` | the 20 ms tick: microphone to sessions |
 //! | `hearing` | sessions and tones to speaker |
+//! | `processing` | echo, noise and level of the microphone |
 //! | `conference` | members who hear each other |
 //! | `call` | one call: session, sockets, what is played into it and recorded of it |
 //! | `devices` | opening, losing and retaking a device |
@@ -19,6 +20,7 @@ mod conference;
 mod devices;
 mod engine;
 mod hearing;
+mod processing;
 mod sending;
 mod sockets;
 mod speaker;
@@ -36,6 +38,7 @@ use polling::Poller;
 use crate::audio::wav;
 use crate::config;
 use crate::media::levels::SILENCE_DBFS;
+use crate::media::processing::{Figures, Settings};
 use crate::media::session;
 use crate::sdp::Negotiated;
 use crate::ua::CallNo;
@@ -76,6 +79,8 @@ pub enum Order {
     MuteMember { call: CallNo, muted: bool },
     /// Gain in dB.
     Volume { side: Side, db: f32 },
+    /// What is done to the voice.
+    Processing(Settings),
     /// Another device, from now on.
     Device { role: DeviceRole, name: String },
     /// Plays a WAV file into a call in place of the microphone.
@@ -115,6 +120,8 @@ pub enum Tone {
 pub enum Report {
     /// Something in a call's sound.
     Session { call: CallNo, event: session::Event },
+    /// Before each [`session::Event::Stats`]: what is done to the voice; `None`: nothing.
+    Processing(Option<Figures>),
     /// A digit of ours has been sent.
     DigitSent { call: CallNo, digit: char },
     /// A file can't be played or recorded, and why; the call goes on.

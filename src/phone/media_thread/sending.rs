@@ -3,8 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::media::{levels, mixing};
-use crate::phone::command::Side;
+use crate::media::mixing;
 use crate::ua::CallNo;
 
 use super::Report;
@@ -50,7 +49,8 @@ impl Engine {
         if rates.is_empty() {
             rates.push(IDLE_RATE);
         }
-        match self.supply(now, &rates, tick) {
+        let read = self.treatment.begin_tick(&rates, self.cards());
+        match self.supply(now, read.as_ref().map_or(rates.as_slice(), std::slice::from_ref), tick) {
             Supply::Short => return,
             Supply::Ready(_) if self.short_since.take().is_some() => self.pacer.sent_late(now),
             Supply::Ready(Some(newest)) => self.pacer.sent_with(now, now.saturating_duration_since(newest)),
@@ -104,28 +104,6 @@ impl Engine {
             return Supply::Ready(input.newest());
         }
         Supply::Short
-    }
-
-    fn listen_to_microphone(&mut self, rates: &[u32], tick: Duration) {
-        self.said.retain(|(rate, _)| rates.contains(rate));
-        for (place, &rate) in rates.iter().enumerate() {
-            if !self.said.iter().any(|(known, _)| *known == rate) {
-                self.said.push((rate, Vec::new()));
-            }
-            let Some((_, said)) = self.said.iter_mut().find(|(known, _)| *known == rate) else { continue };
-            said.resize(samples(rate, tick), 0);
-            match self.input.get_mut() {
-                Some(input) => input.read(rate, said),
-                None => said.fill(0),
-            }
-            if self.muted {
-                said.fill(0);
-            }
-            levels::amplify(said, self.input_gain);
-            if place == 0 {
-                self.levels.set(Side::Input, levels::rms_dbfs(said));
-            }
-        }
     }
 
     fn send(&mut self, now: Instant, tick: Duration) {

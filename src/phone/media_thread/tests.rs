@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::media::goertzel;
+use crate::media::processing::{Step, Switch};
 use crate::sdp::Codec;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -177,6 +178,37 @@ fn a_file_is_played_and_both_sides_are_recorded() {
     // Half of it, for the other side is silent, and the peak is not full scale.
     assert!((tone + 12.2 + 3.0 + 6.0).abs() < 1.5, "{tone} dBFS");
     b.finish();
+}
+
+#[test]
+fn a_file_is_sent_as_it_is_unless_processing_is_forced() {
+    let folder = tempfile::tempdir().unwrap();
+    let hiss = folder.path().join("hiss.wav");
+    let mut writer = wav::Writer::create(hiss.clone(), 1, 8000);
+    let mut seed = 1u32;
+    let mut next = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 16) as u16 as i16 / 16
+    };
+    writer.write(&std::iter::repeat_with(&mut next).take(8000).collect::<Vec<i16>>());
+    writer.wait(Instant::now() + PATIENCE);
+    let level = |switch: Switch| {
+        let heard = folder.path().join("heard.wav");
+        let a = Phone::new(hiss.to_str().unwrap(), "null");
+        let b = Phone::new("null", heard.to_str().unwrap());
+        a.thread.order(Order::Processing(Settings::default().with(Step::Noise, switch)));
+        a.talk_to(&b);
+        b.talk_to(&a);
+        b.expect_flowing();
+        let_time_pass(folder.path(), &b, 2000);
+        a.finish();
+        b.finish();
+        let clip = wav::load(&heard).unwrap();
+        crate::media::levels::rms_dbfs(&clip.samples[clip.samples.len() * 3 / 4..])
+    };
+    let [off, on, always] = [Switch::Off, Switch::On, Switch::Always].map(level);
+    assert!((off - on).abs() < 0.5, "{off} and {on} dBFS");
+    assert!(off - always > 8.0, "{off} and {always} dBFS");
 }
 
 #[test]

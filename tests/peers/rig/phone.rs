@@ -71,6 +71,7 @@ impl Rig {
             "[[account]]\nname = \"{name}\"\nuri = \"sip:{name}@127.0.0.1\"\npassword = \"{password}\"\n{account}\n\
              [sip]\nlisten = \"127.0.0.1:0\"\n{authority}\
              [audio]\ninput = \"{input}\"\noutput = \"{output}\"\nring = \"null\"\ncodecs = [\"PCMU\", \"PCMA\"]\nlatency = \"safe\"\n\
+             echo_cancellation = false\nnoise_suppression = false\n\
              [calls]\n{calls}\n"
         );
         let config = self.folder.join(format!("{name}.toml"));

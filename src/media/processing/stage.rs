@@ -1,0 +1,183 @@
+//! One step of the processing. Each adds a delay of a few ms while it runs: it comes and goes by a cross-fade between the
+//! sound with it and the sound without, and none of that is a click.
+
+use sonora::config::{
+    AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, MaxProcessingRate, NoiseSuppression,
+    NoiseSuppressionLevel, Pipeline,
+};
+use sonora::{AudioProcessing, Config, StreamConfig};
+
+use super::Step;
+
+/// Frames that a step hears before it is heard: its delay has passed then.
+const WARM_UP: u32 = 3;
+/// Of the evened voice: its level is `-HEADROOM_DB` less what speech has above its mean.
+const HEADROOM_DB: f32 = 5.0;
+const MOST_GAIN_DB: f32 = 30.0;
+/// Nothing is known of the voice yet: it begins as it is.
+const FIRST_GAIN_DB: f32 = 0.0;
+const GAIN_DB_A_SECOND: f32 = 6.0;
+/// Noise is not brought up beyond this.
+const MOST_NOISE_DBFS: f32 = -50.0;
+
+/// What a stage is doing.
+enum State {
+    Off,
+    /// It hears, and is not heard before so many frames.
+    Starting(Box<AudioProcessing>, u32),
+    On(Box<AudioProcessing>),
+    /// Heard for the last time in the next frame.
+    Ending(Box<AudioProcessing>, Then),
+}
+
+/// What follows on an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Off,
+    Anew,
+}
+
+pub struct Stage {
+    step: Step,
+    rate: u32,
+    state: State,
+    out: Vec<i16>,
+}
+
+impl Stage {
+    pub fn new(step: Step, rate: u32) -> Stage {
+        Stage { step, rate, state: State::Off, out: vec![0; rate as usize / 100] }
+    }
+
+    /// Whether it works, or is about to.
+    pub fn is_on(&self) -> bool {
+        match self.state {
+            State::Off | State::Ending(_, Then::Off) => false,
+            State::Starting(..) | State::On(_) | State::Ending(_, Then::Anew) => true,
+        }
+    }
+
+    pub fn switch(&mut self, on: bool) {
+        if on == self.is_on() {
+            return;
+        }
+        self.state = match (on, std::mem::replace(&mut self.state, State::Off)) {
+            (true, State::Ending(one, Then::Off | Then::Anew)) => State::On(one),
+            (true, State::Off | State::Starting(..) | State::On(_)) => State::Starting(self.begin(), WARM_UP),
+            (false, State::On(one) | State::Ending(one, _)) => State::Ending(one, Then::Off),
+            // Nobody has heard it.
+            (false, State::Starting(..) | State::Off) => State::Off,
+        }
+    }
+
+    /// Forgets what it has learnt.
+    pub fn begin_anew(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Off) {
+            State::On(one) => State::Ending(one, Then::Anew),
+            State::Starting(..) => State::Starting(self.begin(), WARM_UP),
+            State::Off => State::Off,
+            State::Ending(one, then) => State::Ending(one, then),
+        }
+    }
+
+    /// A frame that the speaker plays.
+    pub fn far(&mut self, frame: &[i16]) {
+        match &mut self.state {
+            State::Off => (),
+            State::Starting(one, _) | State::On(one) | State::Ending(one, _) => {
+                // The frame is as long as was said at the beginning: it can't fail.
+                let _ = one.process_render_i16(frame, &mut self.out);
+            }
+        }
+    }
+
+    /// A frame of the microphone, made better in place.
+    pub fn near(&mut self, frame: &mut [i16]) {
+        self.state = match std::mem::replace(&mut self.state, State::Off) {
+            State::Off => State::Off,
+            State::Starting(mut one, left) => {
+                self.run(&mut one, frame);
+                if left > 0 {
+                    State::Starting(one, left - 1)
+                } else {
+                    fade(frame, &self.out);
+                    State::On(one)
+                }
+            }
+            State::On(mut one) => {
+                self.run(&mut one, frame);
+                frame.copy_from_slice(&self.out);
+                State::On(one)
+            }
+            State::Ending(mut one, then) => {
+                self.run(&mut one, frame);
+                let raw = frame.to_vec();
+                frame.copy_from_slice(&self.out);
+                fade(frame, &raw);
+                match then {
+                    Then::Off => State::Off,
+                    Then::Anew => State::Starting(self.begin(), WARM_UP),
+                }
+            }
+        };
+    }
+
+    /// The canceller's own figures: by how many dB it has made the echo softer, and after how many ms it came back.
+    pub fn echo_figures(&self) -> (Option<f32>, Option<u32>) {
+        match (&self.state, self.step) {
+            (State::On(one), Step::Echo) => {
+                let stats = one.statistics();
+                let erle = stats.echo_return_loss_enhancement.map(|db| db as f32);
+                (erle, stats.delay_ms.and_then(|ms| u32::try_from(ms).ok()))
+            }
+            _ => (None, None),
+        }
+    }
+
+    fn run(&mut self, one: &mut AudioProcessing, frame: &[i16]) {
+        if one.process_capture_i16(frame, &mut self.out).is_err() {
+            self.out.copy_from_slice(frame);
+        }
+    }
+
+    fn begin(&self) -> Box<AudioProcessing> {
+        let format = StreamConfig::new(self.rate, 1);
+        let pipeline =
+            Pipeline { maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz, ..Pipeline::default() };
+        let config = match self.step {
+            Step::Echo => Config { pipeline, echo_canceller: Some(EchoCanceller::default()), ..Config::default() },
+            Step::Noise => Config {
+                pipeline,
+                high_pass_filter: Some(HighPassFilter::default()),
+                noise_suppression: Some(NoiseSuppression {
+                    level: NoiseSuppressionLevel::High,
+                    ..NoiseSuppression::default()
+                }),
+                ..Config::default()
+            },
+            Step::Gain => Config {
+                pipeline,
+                gain_controller2: Some(GainController2 {
+                    adaptive_digital: Some(AdaptiveDigital {
+                        headroom_db: HEADROOM_DB,
+                        max_gain_db: MOST_GAIN_DB,
+                        initial_gain_db: FIRST_GAIN_DB,
+                        max_gain_change_db_per_second: GAIN_DB_A_SECOND,
+                        max_output_noise_level_dbfs: MOST_NOISE_DBFS,
+                    }),
+                    ..GainController2::default()
+                }),
+                ..Config::default()
+            },
+        };
+        Box::new(AudioProcessing::builder().config(config).capture_config(format).render_config(format).build())
+    }
+}
+
+/// From what stands in `frame` to `to`, in one frame.
+fn fade(frame: &mut [i16], to: &[i16]) {
+    let length = frame.len() as i32;
+    for (at, (sample, &to)) in (1..).zip(frame.iter_mut().zip(to)) {
+        *sample = ((i32::from(*sample) * (length - at) + i32::from(to) * at) / length) as i16;
+    }
+}
