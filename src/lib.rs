@@ -36,6 +36,7 @@
 //! | [`audio`] | sound cards, the clocked null device, tones and WAV files as devices; the rings between | yes |
 //! | [`net`] | UDP sockets, names to addresses, address changes | yes |
 //! | [`phone`] | joins `ua`, `media`, `audio` and `net`; [`phone::PhoneHandle`] is the one seam above | yes |
+//! | [`remote`] | the same seam by a local socket: a phone that runs on while UIs come and go | yes |
 //! | [`app`] | the terminal UI's state: messages in, effects out | no |
 //! | [`tui`] | the terminal itself, one widget a file | yes |
 //! | [`cli`] | arguments, one-shot commands, JSON lines, exit codes | yes |
@@ -92,5 +93,7 @@ pub mod exchange;
 pub mod net;
 #[allow(clippy::disallowed_methods)]
 pub mod phone;
+#[allow(clippy::disallowed_methods)]
+pub mod remote;
 #[allow(clippy::disallowed_methods)]
 pub mod tui;

@@ -126,3 +126,53 @@ fn help_and_version_are_no_errors() {
         assert!(stdout(&output).contains("offhook"), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_served_phone_takes_commands_from_scripts() {
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("phone.sock");
+    let path = socket.to_str().unwrap();
+    let nobody = offhook(home.path(), &["attach", path]);
+    assert_eq!(nobody.status.code(), Some(6));
+    assert!(stderr(&nobody).contains("no phone is served at"), "{}", stderr(&nobody));
+
+    let mut phone = Command::new(env!("CARGO_BIN_EXE_offhook"))
+        .args(["run", "--listen", "127.0.0.1:0", "--input", "null", "--output", "null", "--socket", path])
+        .env_clear()
+        .env("HOME", home.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let attach = |lines: &str| {
+        let mut script = Command::new(env!("CARGO_BIN_EXE_offhook"))
+            .args(["attach", path, "--json"])
+            .env_clear()
+            .env("HOME", home.path())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // One that finds no phone reads nothing.
+        let _ = std::io::Write::write_all(&mut script.stdin.take().unwrap(), lines.as_bytes());
+        script.wait_with_output().unwrap()
+    };
+    let mut answered = attach("state\n");
+    while answered.status.code() == Some(6) && phone.try_wait().unwrap().is_none() {
+        answered = attach("state\n");
+    }
+    assert_eq!(answered.status.code(), Some(0), "{}", stderr(&answered));
+    let said = stdout(&answered);
+    assert!(said.contains("\"event\":\"state\"") && said.contains("\"event\":\"ok\",\"command\":\"state\""), "{said}");
+
+    let second = offhook(home.path(), &["run", "--listen", "127.0.0.1:0", "--socket", path]);
+    assert_eq!(second.status.code(), Some(6));
+    assert!(stderr(&second).contains("another phone is served"), "{}", stderr(&second));
+
+    let bye = attach("fly\nquit\n");
+    let said = stdout(&bye);
+    assert!(said.contains("unknown command 'fly'") && said.contains("\"command\":\"quit\""), "{said}");
+    assert_eq!(phone.wait().unwrap().code(), Some(0));
+    assert!(!socket.exists());
+}

@@ -14,7 +14,7 @@ use super::people::List;
 use super::requests::Verdict;
 use super::services::{self, Panel};
 use super::trace::Step;
-use super::{App, Effect, Reader, Screen, layout, text};
+use super::{App, Effect, Reader, Screen, Whose, layout, text};
 
 /// After a call ended by itself, "hang up" would hit another one: so it waits this long.
 const GRACE: Duration = Duration::from_millis(800);
@@ -94,6 +94,7 @@ impl App {
             Action::Quit if self.calls.is_empty() => self.quit(),
             Action::Quit => self.open(Screen::Confirm),
             Action::QuitNow => self.quit(),
+            Action::Detach => vec![Effect::Detach],
             Action::Suspend => self.suspend(),
             Action::Redraw => vec![Effect::Redraw],
             Action::Back => self.back(),
@@ -318,6 +319,10 @@ impl App {
         self.screens.pop();
         self.note_decision(&command);
         match command {
+            // It ends more than this UI.
+            Command::Quit if self.settings.phone == Whose::Attached && !self.calls.is_empty() => {
+                self.open(Screen::Confirm)
+            }
             Command::Quit => self.quit(),
             Command::History { .. } => self.open_people(List::Calls),
             Command::Volume { side: Side::Output, db } => {

@@ -172,6 +172,8 @@ pub enum Action {
     Quit,
     /// Quits without asking.
     QuitNow,
+    /// Leaves a phone that goes on.
+    Detach,
     Suspend,
     Redraw,
     /// Closes what is on top.

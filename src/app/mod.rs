@@ -55,6 +55,17 @@ pub struct Settings {
     pub listen: String,
     /// What is added to UTC to get the person's time of day, in seconds.
     pub utc_offset: i32,
+    /// Whether it ends with the UI.
+    pub phone: Whose,
+}
+
+/// Whose the phone is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The UI's own: it ends with it.
+    Ours,
+    /// It runs elsewhere, and goes on when the UI goes away.
+    Attached,
 }
 
 /// What happened.
@@ -99,6 +110,8 @@ pub enum Effect {
     Redraw,
     /// Hang up, unregister, end.
     Quit,
+    /// End the UI alone.
+    Detach,
     /// End at once.
     Abort,
 }
@@ -254,7 +267,10 @@ impl App {
                 self.say(level, &said);
                 Vec::new()
             }
-            Msg::Terminate => self.quit(),
+            Msg::Terminate => match self.settings.phone {
+                Whose::Ours => self.quit(),
+                Whose::Attached => vec![Effect::Detach],
+            },
         }
     }
 

@@ -514,6 +514,7 @@ fn scenes() -> Vec<Scene> {
         scene.phone(Kind::TransferRequest { call: bob(), to: "sip:eve@example.org".into(), by: None });
         scene.key(Key::Esc);
     });
+    on(Scene::established(80, 24), &|scene| scene.app.settings.phone = Whose::Attached);
     for keys in ["i", "l", "?", "i\n"] {
         on(Scene::two_calls(40, 10).with_trace(), &|scene| {
             for key in keys.chars() {
@@ -628,4 +629,20 @@ proptest! {
             prop_assert!(escape(&mut scene.app.clone(), scene.now), "stuck in {:?}", scene.app.screens);
         }
     }
+}
+
+#[test]
+fn an_attached_ui_leaves_the_phone_alone_and_ends_it_only_when_told() {
+    for key in [Key::Char('q'), Key::Ctrl('c')] {
+        let mut scene = Scene::established(80, 24);
+        scene.app.settings.phone = Whose::Attached;
+        assert_eq!(scene.key(key), [Effect::Detach]);
+    }
+    let mut scene = Scene::established(80, 24);
+    scene.app.settings.phone = Whose::Attached;
+    assert_eq!(scene.send(Msg::Terminate), [Effect::Detach]);
+    assert_eq!(scene.keys(":quit"), []);
+    assert_eq!(scene.key(Key::Enter), []);
+    assert_eq!(scene.app.context(), Context::Confirm);
+    assert_eq!(scene.keys("y"), [Effect::Quit]);
 }

@@ -22,6 +22,11 @@ pub use words::*;
 /// The program's name.
 pub const NAME: &str = "offhook";
 
+/// Where the phone listens to which the UI is attached.
+pub fn attached_to(listen: &str) -> String {
+    format!("attached to {listen}")
+}
+
 /// The terminal's title while a call comes in.
 pub fn title_incoming(who: &str) -> String {
     format!("{who} calls - {NAME}")

@@ -65,7 +65,9 @@ pub enum Command {
     /// Try the phone without a PBX: an exchange on this machine, registered to, with extensions to call
     Demo(Demo),
     /// The phone without UI: one command a line on stdin, events on stdout
-    Run,
+    Run(Run),
+    /// The UI onto a phone that `run --socket` serves; without a terminal, its commands and events as in `run`
+    Attach(Attach),
     /// Place one call, then exit
     Call(Call),
     /// Wait for one call, answer it, then exit
@@ -95,6 +97,22 @@ pub struct Demo {
     /// With --headless: runs the telephone services with three phones, a line each
     #[arg(long, requires = "headless")]
     pub tour: bool,
+}
+
+/// `run`.
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    /// Serve the phone at a local socket, for `attach` [default PATH: offhook/phone.sock in XDG_RUNTIME_DIR]
+    #[arg(long, value_name = "PATH", num_args = 0..=1)]
+    pub socket: Option<Option<PathBuf>>,
+}
+
+/// `attach`.
+#[derive(Debug, Clone, Args)]
+pub struct Attach {
+    /// The socket, where it is not the default one
+    #[arg(value_name = "PATH")]
+    pub socket: Option<PathBuf>,
 }
 
 /// `call`.

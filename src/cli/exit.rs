@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::phone::StartError;
+use crate::remote::{BindError, ConnectError};
 use crate::ua::event::EndedBy;
 
 /// How the process ends.
@@ -55,6 +56,22 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Failure {
         Failure::new(Exit::Usage, error.to_string())
+    }
+}
+
+impl From<BindError> for Failure {
+    fn from(error: BindError) -> Failure {
+        let exit = match error {
+            BindError::Served(_) => Exit::Network,
+            BindError::NotASocket(_) | BindError::System { .. } => Exit::Usage,
+        };
+        Failure::new(exit, error.to_string())
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Failure {
+        Failure::new(Exit::Network, error.to_string())
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`log`] | the log file |
 
 pub mod args;
+pub mod attach;
 pub mod call;
 pub mod config;
 pub mod demo;
@@ -100,12 +101,25 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             let Context { config, style, .. } = context()?;
             async_main(exchange::run(&config, style))
         }
-        Some(Command::Run) => {
+        Some(Command::Run(args::Run { socket })) => {
             let Context { config, account, style } = context()?;
+            let path = socket.map(attach::place).transpose()?;
             async_main(async {
-                let session = Session::start(config, stdout(style)?)?;
-                Ok(run::run(session, account).await)
+                let (session, served) = match path {
+                    Some(path) => {
+                        let (session, served) = Session::start_served(config, stdout(style)?, &path)?;
+                        (session, Some(served))
+                    }
+                    None => (Session::start(config, stdout(style)?)?, None),
+                };
+                Ok(run::run(session, account, served).await)
             })
+        }
+        Some(Command::Attach(args::Attach { socket })) => {
+            // The account, and how the UI looks.
+            let Context { config, account, style } = context()?;
+            let path = attach::place(socket)?;
+            async_main(attach::run(config, path, style, account))
         }
         Some(Command::Call(call)) => {
             let Context { config, account, style } = context()?;

@@ -3,15 +3,17 @@
 use std::io::{self, BufRead};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::phone::command::{ParseError, parse_line};
 use crate::phone::event::Kind;
-use crate::phone::{Command, Event, PhoneHandle, Refused, Reply};
+use crate::phone::{Command, Event, Phone, Refused, Reply};
+use crate::remote::{Ended, Remote};
 
 use super::exit::Exit;
 use super::out::Out;
-use super::session::{QUIT, Session, give, quit};
+use super::session::{QUIT, Session, Signals, give, quit};
 
 /// Bytes of a line; what is longer is cut, and then no command.
 const LINE: u64 = 8 * 1024;
@@ -29,10 +31,22 @@ enum End {
     Signal,
     /// Nobody reads the events any more.
     NoReader,
+    /// There are no more commands, and none was waited for.
+    NoCommands,
 }
 
-/// Runs until `quit`, a signal or the end of the reader. `account` stands for `@ACCOUNT` where a line has none.
-pub async fn run(mut session: Session, account: Option<String>) -> Exit {
+/// What the end of stdin means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtEnd {
+    /// Nothing: the phone goes on.
+    Stay,
+    /// Leave.
+    Leave,
+}
+
+/// Runs until `quit`, a signal or the end of the reader. `account` stands for `@ACCOUNT` where a line has none. A phone that is
+/// `served` to others too needs no reader, and a UI may end it.
+pub async fn run(mut session: Session, account: Option<String>, served: Option<JoinHandle<Ended>>) -> Exit {
     let lines = match stdin_lines() {
         Ok(lines) => lines,
         Err(error) => {
@@ -44,8 +58,8 @@ pub async fn run(mut session: Session, account: Option<String>) -> Exit {
     let end = tokio::select! {
         biased;
         () = session.signals.next() => End::Signal,
-        () = session.out.closed() => End::NoReader,
-        end = serve(&session.phone, &mut session.events, &session.out, lines, account) => end,
+        () = session.out.closed(), if served.is_none() => End::NoReader,
+        end = serve(&session.phone, &mut session.events, &session.out, lines, account, AtEnd::Stay) => end,
     };
     match end {
         // The phone has ended, or had its time to.
@@ -55,25 +69,59 @@ pub async fn run(mut session: Session, account: Option<String>) -> Exit {
         }
         End::Phone => {
             session.leave();
-            Exit::Internal
+            let Some(served) = served else { return Exit::Internal };
+            match served.await {
+                Ok(Ended::Asked) => Exit::Done,
+                Ok(Ended::Otherwise) | Err(_) => Exit::Internal,
+            }
         }
         End::Signal => {
             session.quit().await;
             Exit::Interrupted
         }
-        End::NoReader => {
+        End::NoReader | End::NoCommands => {
             session.quit().await;
             Exit::Done
         }
     }
 }
 
+/// As [`run`], for a phone that runs elsewhere and goes on: it ends with stdin, too.
+pub async fn run_attached(mut phone: Remote, out: Out, mut signals: Signals, account: Option<String>) -> Exit {
+    let mut events = phone.events();
+    let exit = match stdin_lines() {
+        Ok(lines) => {
+            let end = tokio::select! {
+                biased;
+                () = signals.next() => End::Signal,
+                () = out.closed() => End::NoReader,
+                end = serve(&phone, &mut events, &out, lines, account, AtEnd::Leave) => end,
+            };
+            match end {
+                End::Quit | End::NoReader | End::NoCommands => Exit::Done,
+                End::Signal => Exit::Interrupted,
+                End::Phone => {
+                    out.say(Kind::Error { command: None, message: "the phone has gone".into() }).await;
+                    Exit::Network
+                }
+            }
+        }
+        Err(error) => {
+            out.say(Kind::Error { command: None, message: format!("stdin: {error}") }).await;
+            Exit::Internal
+        }
+    };
+    out.finish();
+    exit
+}
+
 async fn serve(
-    phone: &PhoneHandle,
+    phone: &impl Phone,
     events: &mut mpsc::UnboundedReceiver<Event>,
     out: &Out,
     mut lines: mpsc::Receiver<String>,
     account: Option<String>,
+    at_end: AtEnd,
 ) -> End {
     let mut reading = true;
     loop {
@@ -88,8 +136,10 @@ async fn serve(
             },
             line = lines.recv(), if reading => line,
         };
-        // The end of stdin is not `quit`.
         let Some(line) = line else {
+            if at_end == AtEnd::Leave {
+                return End::NoCommands;
+            }
             reading = false;
             continue;
         };

@@ -1,14 +1,18 @@
 //! A phone under a command: its events, the output, signals, and the end within two seconds.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{self, Config};
-use crate::phone::{Command, Event, PhoneHandle, Refused, Reply};
+use crate::phone::{Command, Event, Phone, PhoneHandle, Refused, Reply};
+
+use crate::remote::{Ended, Server};
 
 use super::exit::{Exit, Failure};
 use super::out::Out;
@@ -33,6 +37,17 @@ pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    /// What SIGHUP means.
+    pub terminal: Terminal,
+}
+
+/// What becomes of the phone when its terminal goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// It ends.
+    Needed,
+    /// It goes on.
+    NotNeeded,
 }
 
 impl Signals {
@@ -42,15 +57,21 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            terminal: Terminal::Needed,
         })
     }
 
     /// Resolves with the next one.
     pub async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hang_up.recv() => match self.terminal {
+                    Terminal::Needed => return,
+                    Terminal::NotNeeded => tracing::info!("the terminal is gone"),
+                },
+            }
         }
     }
 }
@@ -63,6 +84,20 @@ impl Session {
         let mut phone = PhoneHandle::start(config)?;
         let events = phone.events();
         Ok(Session { phone, events, out, signals })
+    }
+
+    /// Starts the phone and serves it at a socket, too, until it ends.
+    pub fn start_served(mut config: Config, out: Out, path: &Path) -> Result<(Session, JoinHandle<Ended>), Failure> {
+        let mut signals =
+            Signals::listen().map_err(|error| Failure::new(Exit::Internal, format!("signals: {error}")))?;
+        signals.terminal = Terminal::NotNeeded;
+        let server = Server::bind(path)?;
+        config.sip.instance = config::instance::of_this_phone();
+        let mut phone = PhoneHandle::start_traced(config)?;
+        let (sender, events) = mpsc::unbounded_channel();
+        let (all, trace) = (phone.events(), phone.trace());
+        let served = tokio::spawn(server.serve(phone.commander(), phone.listen().to_string(), all, trace, sender));
+        Ok((Session { phone, events, out, signals }, served))
     }
 
     /// Gives a command and writes the events that come meanwhile.
@@ -94,7 +129,7 @@ impl Session {
 
 /// Gives a command and writes the events that come until it is answered.
 pub async fn give(
-    phone: &PhoneHandle,
+    phone: &impl Phone,
     events: &mut mpsc::UnboundedReceiver<Event>,
     out: &Out,
     command: Command,
@@ -111,7 +146,7 @@ pub async fn give(
 
 /// `quit`, and all events until the phone has none left.
 pub async fn quit(
-    phone: &PhoneHandle,
+    phone: &impl Phone,
     events: &mut mpsc::UnboundedReceiver<Event>,
     out: &Out,
 ) -> Result<Reply, Refused> {

@@ -16,11 +16,20 @@ pub async fn run(mut config: Config) -> Result<Exit, Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(Failure::new(Exit::Usage, "the UI needs a terminal; scripts use offhook run, call or answer"));
     }
-    let notify = config.ui.notify;
+    let options = options(&config);
     config.sip.instance = instance::of_this_phone();
     let phone = PhoneHandle::start_traced(config)?;
-    let options = tui::Options { history: history(), notify, ..tui::Options::from_environment() };
-    match tui::run(phone, options).await {
+    left(tui::run(phone, options).await)
+}
+
+/// What the person has chosen about the UI.
+pub fn options(config: &Config) -> tui::Options {
+    tui::Options { history: history(), notify: config.ui.notify, ..tui::Options::from_environment() }
+}
+
+/// What the end of the UI means for the process.
+pub fn left(how: anyhow::Result<tui::Left>) -> Result<Exit, Failure> {
+    match how {
         Ok(tui::Left::ByPerson) => Ok(Exit::Done),
         Ok(tui::Left::BySignal) => Ok(Exit::Interrupted),
         Err(error) => Err(Failure::new(Exit::Internal, format!("{error:#}"))),

@@ -20,6 +20,14 @@ use super::{Command, Event, Refused, Reply, StartError, TraceEntry};
 /// How long a dropped handle waits for the goodbyes.
 const GOODBYE: Duration = Duration::from_millis(2_000);
 
+/// Who takes commands: a phone of this process, or one that runs elsewhere ([`crate::remote`]).
+pub trait Phone {
+    /// Gives a command and waits for its answer.
+    fn command(&self, command: Command) -> impl Future<Output = Result<Reply, Refused>>;
+    /// Sound levels now, in dBFS.
+    fn levels(&self) -> Levels;
+}
+
 /// The seam: commands in, events out. Dropping it hangs up and unregisters, as [`Command::Quit`] does, and waits for it at
 /// most two seconds.
 pub struct PhoneHandle {
@@ -100,12 +108,13 @@ impl PhoneHandle {
 
     /// Gives a command and waits for its answer.
     pub async fn command(&self, command: Command) -> Result<Reply, Refused> {
-        let (answer, answered) = oneshot::channel();
-        self.request(Request::Command(command, answer));
-        match answered.await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(ua::CommandError::ShuttingDown.into()),
-        }
+        ask(self.requests.as_ref(), command).await
+    }
+
+    /// Another one who gives commands; it does not keep the phone from ending.
+    pub fn commander(&self) -> Commander {
+        let requests = self.requests.as_ref().map(mpsc::UnboundedSender::downgrade);
+        Commander { requests, sound: Arc::clone(&self.sound) }
     }
 
     /// The events; to be taken once. A second time gives a channel that is closed.
@@ -125,7 +134,7 @@ impl PhoneHandle {
 
     /// Sound levels now, in dBFS.
     pub fn levels(&self) -> Levels {
-        self.sound.get().map_or(Levels { input: -100.0, output: -100.0 }, |thread| thread.levels())
+        levels(&self.sound)
     }
 
     /// The address at which the phone listens.
@@ -137,6 +146,45 @@ impl PhoneHandle {
         // Whoever asks sees the end of the phone by the answer's channel.
         let _ = self.requests.as_ref().map(|requests| requests.send(request));
     }
+}
+
+impl Phone for PhoneHandle {
+    fn command(&self, command: Command) -> impl Future<Output = Result<Reply, Refused>> {
+        PhoneHandle::command(self, command)
+    }
+
+    fn levels(&self) -> Levels {
+        PhoneHandle::levels(self)
+    }
+}
+
+/// One of several who give a phone commands: [`PhoneHandle::commander`].
+#[derive(Clone)]
+pub struct Commander {
+    requests: Option<mpsc::WeakUnboundedSender<Request>>,
+    sound: SharedThread,
+}
+
+impl Phone for Commander {
+    async fn command(&self, command: Command) -> Result<Reply, Refused> {
+        let requests = self.requests.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade);
+        ask(requests.as_ref(), command).await
+    }
+
+    fn levels(&self) -> Levels {
+        levels(&self.sound)
+    }
+}
+
+async fn ask(requests: Option<&mpsc::UnboundedSender<Request>>, command: Command) -> Result<Reply, Refused> {
+    let (answer, answered) = oneshot::channel();
+    // Whoever asks sees the end of the phone by the answer's channel.
+    let _ = requests.map(|requests| requests.send(Request::Command(command, answer)));
+    answered.await.unwrap_or_else(|_| Err(ua::CommandError::ShuttingDown.into()))
+}
+
+fn levels(sound: &SharedThread) -> Levels {
+    sound.get().map_or(Levels { input: -100.0, output: -100.0 }, |thread| thread.levels())
 }
 
 impl Drop for PhoneHandle {

@@ -35,7 +35,7 @@ mod voice;
 
 pub use command::{Command, Reply};
 pub use event::{Event, Snapshot};
-pub use handle::PhoneHandle;
+pub use handle::{Phone, PhoneHandle};
 pub use trace::TraceEntry;
 
 /// Why a command was refused; `message` is for a person.

@@ -26,10 +26,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use crate::app::{App, Effect, Msg, Settings, text};
+use crate::app::{App, Effect, Msg, Settings, Whose, text};
 use crate::config::Notify;
-use crate::phone::media_thread::Levels;
-use crate::phone::{Command, Event, PhoneHandle, Refused, Reply, TraceEntry};
+use crate::phone::{Command, Event, Phone, PhoneHandle, Reply, TraceEntry};
+use crate::remote::Remote;
 
 use terminal::Terminal;
 use view::Theme;
@@ -62,22 +62,6 @@ impl Options {
     }
 }
 
-/// What the UI needs of the phone.
-trait Phone {
-    fn command(&self, command: Command) -> impl Future<Output = Result<Reply, Refused>>;
-    fn levels(&self) -> Levels;
-}
-
-impl Phone for PhoneHandle {
-    fn command(&self, command: Command) -> impl Future<Output = Result<Reply, Refused>> {
-        PhoneHandle::command(self, command)
-    }
-
-    fn levels(&self) -> Levels {
-        PhoneHandle::levels(self)
-    }
-}
-
 /// What the phone says by itself.
 struct Channels {
     events: UnboundedReceiver<Event>,
@@ -94,14 +78,29 @@ struct Channels {
 /// When there is no terminal, or it can't be drawn on, or the phone stopped by itself.
 pub async fn run(mut phone: PhoneHandle, options: Options) -> anyhow::Result<Left> {
     let channels = Channels { events: phone.events(), trace: phone.trace(), trace_is_open: true };
-    let listen = phone.listen().to_string();
-    drive(&phone, channels, listen, options).await
+    let settings = settings(phone.listen().to_string(), Whose::Ours);
+    drive(&phone, channels, settings, options).await
 }
 
-async fn drive(phone: &impl Phone, channels: Channels, listen: String, options: Options) -> anyhow::Result<Left> {
+/// Runs the terminal UI on a phone that runs elsewhere, until the person or a signal ends the UI; the phone goes on. Needs a
+/// tokio runtime with time and I/O.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_attached(mut phone: Remote, options: Options) -> anyhow::Result<Left> {
+    let channels = Channels { events: phone.events(), trace: phone.trace(), trace_is_open: true };
+    let settings = settings(phone.listen().to_owned(), Whose::Attached);
+    drive(&phone, channels, settings, options).await
+}
+
+fn settings(listen: String, phone: Whose) -> Settings {
+    Settings { listen, utc_offset: terminal::utc_offset(), phone }
+}
+
+async fn drive(phone: &impl Phone, channels: Channels, settings: Settings, options: Options) -> anyhow::Result<Left> {
     anyhow::ensure!(terminal::is_there(), text::NO_TERMINAL);
     let theme = Theme { colour: options.colour };
-    let settings = Settings { listen, utc_offset: terminal::utc_offset() };
     let signals = Signals::new().context("can't listen for signals")?;
     let mut terminal = Terminal::take().context("can't take the terminal")?;
     let size = terminal.size().unwrap_or((80, 24));
@@ -255,7 +254,7 @@ impl<'a, P: Phone> Ui<'a, P> {
                     self.goodbye = Some(Instant::now() + GOODBYE);
                     self.start(Command::Quit);
                 }
-                Effect::Abort => return Ok(Flow::End),
+                Effect::Abort | Effect::Detach => return Ok(Flow::End),
             }
         }
         Ok(Flow::On)

@@ -16,10 +16,12 @@ pub(super) static QUITTING: &[Binding] = &[
 
 /// Everywhere.
 pub(super) static EVERYWHERE: &[Binding] = &[
-    binding(MAIN, One(Char('q')), A::Quit, text::QUIT, Footer, always),
+    binding(MAIN, One(Char('q')), A::Quit, text::QUIT, Footer, ends_with_us),
+    binding(MAIN, One(Char('q')), A::Detach, text::DETACH, Footer, goes_on),
     binding(NO_TEXT, One(Char('?')), A::Help, text::HELP, Footer, always),
     binding(CLOSABLE, One(Key::Esc), A::Back, text::BACK, Footer, always),
-    binding(&C::ALL, One(Ctrl('c')), A::Quit, text::INTERRUPT, Help, always),
+    binding(&C::ALL, One(Ctrl('c')), A::Quit, text::INTERRUPT, Help, ends_with_us),
+    binding(&C::ALL, One(Ctrl('c')), A::Detach, text::DETACH, Help, goes_on),
     binding(&C::ALL, One(Ctrl('z')), A::Suspend, text::SUSPEND, Help, always),
     binding(&C::ALL, One(Ctrl('l')), A::Redraw, text::REDRAW, Help, always),
 ];

@@ -1,10 +1,18 @@
 //! When a line of the table applies.
 
-use crate::app::{App, compare};
+use crate::app::{App, Whose, compare};
 use crate::phone::event::CallStage;
 
 pub(super) fn always(_: &App) -> bool {
     true
+}
+
+pub(super) fn ends_with_us(app: &App) -> bool {
+    app.settings.phone == Whose::Ours
+}
+
+pub(super) fn goes_on(app: &App) -> bool {
+    app.settings.phone == Whose::Attached
 }
 
 pub(super) fn rings_here(app: &App) -> bool {

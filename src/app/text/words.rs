@@ -80,6 +80,7 @@ pub const STAY: Label = ("stay", "stay");
 pub const BACK: Label = ("back", "back");
 pub const HELP: Label = ("help", "this help");
 pub const QUIT: Label = ("quit", "quit (asks in a call)");
+pub const DETACH: Label = ("detach", "leave the attached phone");
 pub const INTERRUPT: Label = ("quit", "quit (twice in a call)");
 pub const SUSPEND: Label = ("suspend", "suspend, without a call");
 pub const REDRAW: Label = ("redraw", "draw the screen anew");

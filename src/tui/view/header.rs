@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::app::calls::Account;
-use crate::app::{App, text};
+use crate::app::{App, Whose, text};
 use crate::phone::event::Registration;
 
 use super::fit::{fit, left, width};
@@ -45,7 +45,11 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
 }
 
 fn title(app: &App, columns: usize, theme: Theme) -> Line<'static> {
-    let listen = fit(&app.settings.listen, columns.saturating_sub(16));
+    let at = match app.settings.phone {
+        Whose::Ours => app.settings.listen.clone(),
+        Whose::Attached => text::attached_to(&app.settings.listen),
+    };
+    let listen = fit(&at, columns.saturating_sub(16));
     let rule = columns.saturating_sub(width(text::NAME) + width(&listen) + 8);
     Line::from(vec![
         Span::styled("── ", theme.dim()),
