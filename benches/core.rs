@@ -85,6 +85,7 @@ fn config() -> Config {
         accounts: Vec::new(),
         user_agent: "offhook".to_owned(),
         capabilities: Capabilities::from_names(["PCMU", "PCMA"], 20).0,
+        srtp: Default::default(),
         hold: HoldStyle::Zero,
         max_calls: usize::MAX,
         ring_timeout: Duration::from_secs(120),

@@ -87,6 +87,7 @@ fn config() -> Config {
         proxies: Vec::new(),
         expires: 600,
         register: true,
+        srtp: None,
         credentials: Vec::new(),
         voicemail: None,
         events: offhook::config::Events::default(),

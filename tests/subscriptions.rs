@@ -77,6 +77,7 @@ fn account(server: SocketAddr, events: Events) -> Account {
         proxies: Vec::new(),
         expires: 600,
         register: false,
+        srtp: None,
         credentials: Vec::new(),
         rewrite_contact: true,
         gruu: false,

@@ -7,6 +7,7 @@ use crate::phone::Command;
 use crate::phone::event::{
     AccountState, CallRef, CallStage, CallState, Direction, Event, Kind, Registration, Snapshot,
 };
+use crate::phone::security::Security;
 use crate::services::forwarding::Forward;
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, TransferStage};
@@ -62,8 +63,8 @@ pub struct Call {
     pub muted: bool,
     /// The codec's name.
     pub codec: Option<String>,
-    /// The sound is encrypted.
-    pub srtp: bool,
+    /// What of it is protected.
+    pub security: Security,
     /// When it began.
     pub began: SystemTime,
     /// When it was answered.
@@ -117,7 +118,7 @@ impl Call {
             conference: false,
             muted: false,
             codec: None,
-            srtp: false,
+            security: Security::default(),
             began: time,
             answered: None,
             transfer: None,
@@ -304,15 +305,16 @@ impl App {
                     call.stage = CallStage::Early;
                 }
             }),
-            Kind::Established { call, codec, srtp, .. } => {
+            Kind::Established { call, codec, security, .. } => {
                 self.change(&call, |call| {
                     call.stage = CallStage::Established;
                     call.answered.get_or_insert(time);
                     call.codec = Some(clean(&codec));
-                    call.srtp = srtp;
+                    call.security = security;
                 });
                 self.select(call.call);
             }
+            Kind::Security { call, security } => self.change(&call, |call| call.security = security),
             Kind::PeerChanged { call, from, name } => self.change(&call, |call| {
                 call.peer = clean(&from);
                 call.name = name.as_deref().map(clean);
@@ -508,6 +510,7 @@ fn call_from(state: CallState, known: Option<&Call>, now: SystemTime) -> Call {
     call.held = state.held;
     call.remote_held = state.remote_held;
     call.codec = state.codec.as_deref().map(clean);
+    call.security = state.security;
     let ago = state.duration_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     call.answered = call.answered.or_else(|| ago.and_then(|ago| now.checked_sub(ago)));
     call.transfer = state.transfer.map(|stage| (stage, None));

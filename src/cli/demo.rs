@@ -44,6 +44,7 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         registrar: None,
         proxies: Vec::new(),
         expires: 600,
+        srtp: None,
         register: true,
         credentials: Vec::new(),
         voicemail: None,

@@ -7,6 +7,7 @@ use crate::phone::command::DeviceRole;
 use crate::phone::event::{
     CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, Snapshot,
 };
+use crate::phone::security::{Lock, Security};
 use crate::services::forwarding::When;
 use crate::services::history::{self, Entry, Outcome};
 use crate::ua::CallNo;
@@ -46,10 +47,11 @@ pub fn line(kind: &Kind) -> String {
         Kind::Ringing { call, code: 180 } => about(call, "rings"),
         Kind::Ringing { call, code } => about(call, &format!("on its way ({code})")),
         Kind::EarlyMedia { call } => about(call, "sound before the answer"),
-        Kind::Established { call, codec, srtp, remote_rtp } => {
-            let secured = if *srtp { ", encrypted" } else { "" };
+        Kind::Established { call, codec, security, remote_rtp } => {
+            let secured = secured(security).map(|words| format!(", {words}")).unwrap_or_default();
             about(call, &format!("connected with {}: {codec}{secured}, sound to {remote_rtp}", call.peer))
         }
+        Kind::Security { call, security } => about(call, &secured(security).unwrap_or_else(|| "not encrypted any more".into())),
         Kind::PeerChanged { call, from, name } => about(call, &format!("is now with {}", named(from, name.as_deref()))),
         Kind::Held { call } => about(call, "held"),
         Kind::Resumed { call } => about(call, "resumed"),
@@ -276,6 +278,16 @@ fn ending(by: EndedBy, code: Option<u16>, reason: &str) -> String {
 }
 
 /// `#1, #2`.
+/// How the sound is encrypted, if it is.
+fn secured(security: &Security) -> Option<String> {
+    let suite = security.suite?;
+    match security.lock() {
+        Lock::None => None,
+        Lock::Half => Some(format!("encrypted ({suite}), but its keys went without TLS")),
+        Lock::Whole => Some(format!("encrypted ({suite})")),
+    }
+}
+
 fn members(calls: &[CallNo]) -> String {
     calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -114,7 +114,7 @@ mod tests {
         Kind::Established {
             call: reference(number),
             codec: "PCMU".into(),
-            srtp: false,
+            security: Default::default(),
             remote_rtp: "127.0.0.1:4000".into(),
         }
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::media::processing::Switch;
 use crate::sdp::{Codec, HoldStyle};
-use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
+use crate::ua::config::{AutoAnswer, MessageWaiting, SrtpPolicy, TransferPolicy};
 
 /// A key of section `T`.
 pub struct Key<T: 'static> {
@@ -114,6 +114,10 @@ pub const ACCOUNT: &[Key<Account>] = &[
     Key { name: "proxies", kind: Kind::Chains { set: set_proxies } },
     Key { name: "expires", kind: Kind::Number { min: 1, max: 604_800, set: |account, n| account.expires = n } },
     Key { name: "register", kind: Kind::Flag { set: |account, on| account.register = on } },
+    Key {
+        name: "srtp",
+        kind: Kind::Choice { words: SRTP, set: |account, i| account.srtp = Some(SRTP_POLICIES[i]) },
+    },
     Key { name: "rewrite_contact", kind: Kind::Flag { set: |account, on| account.rewrite_contact = on } },
     Key { name: "gruu", kind: Kind::Flag { set: |account, on| account.gruu = on } },
     Key { name: "credentials", kind: Kind::Realms { set: |account, realms| account.credentials = realms } },
@@ -143,6 +147,9 @@ pub const ACCOUNT: &[Key<Account>] = &[
     },
     Key { name: "reg_events", kind: Kind::Flag { set: |account, on| account.events.registrations = on } },
 ];
+
+const SRTP: &[&str] = &["off", "optional", "required"];
+const SRTP_POLICIES: [SrtpPolicy; 3] = [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required];
 
 /// One entry of `credentials`.
 pub const REALM: &[Key<RealmCredentials>] = &[
@@ -177,6 +184,7 @@ pub const SIP: &[Key<Sip>] = &[
         kind: Kind::Text { expected: "an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\"", set: set_listen },
     },
     Key { name: "keep_alive", kind: Kind::Number { min: 0, max: 3_600, set: |sip, n| sip.keep_alive = n } },
+    Key { name: "srtp", kind: Kind::Choice { words: SRTP, set: |sip, i| sip.srtp = SRTP_POLICIES[i] } },
     Key { name: "ca_file", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.ca_file, text) } },
     Key { name: "tls_cert", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.certificate, text) } },
     Key { name: "tls_key", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.key, text) } },

@@ -151,6 +151,8 @@ pub struct Account {
     pub expires: u32,
     /// Whether it registers by itself.
     pub register: bool,
+    /// Whether its calls are encrypted; default: as `[sip]` says.
+    pub srtp: Option<crate::ua::config::SrtpPolicy>,
     /// Further realms.
     pub credentials: Vec<RealmCredentials>,
     /// The voice mailbox's address.
@@ -207,6 +209,8 @@ pub struct Sip {
     pub keep_alive: u32,
     /// The urn of this phone (see [`instance`]); no key of the file.
     pub instance: Option<String>,
+    /// Whether calls are encrypted; an account may say otherwise.
+    pub srtp: crate::ua::config::SrtpPolicy,
     /// TLS: whom to believe, who we are.
     pub tls: crate::net::TlsOptions,
 }
@@ -305,6 +309,7 @@ impl Default for Sip {
             listen_is_configured: false,
             tls: crate::net::TlsOptions::default(),
             keep_alive: 30,
+            srtp: Default::default(),
             instance: None,
         }
     }

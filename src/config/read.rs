@@ -100,6 +100,7 @@ impl Document<'_> {
             proxies: Vec::new(),
             expires: EXPIRES,
             register: true,
+            srtp: None,
             credentials: Vec::new(),
             voicemail: None,
             rewrite_contact: true,
@@ -305,7 +306,7 @@ mod tests {
     use crate::services::dialplan::Rewrite;
     use crate::services::screening::Calls::{Incoming, Outgoing};
     use crate::services::screening::{Action, Rule};
-    use crate::ua::config::{AutoAnswer, MessageWaiting, TransferPolicy};
+    use crate::ua::config::{AutoAnswer, MessageWaiting, SrtpPolicy, TransferPolicy};
 
     fn parse(text: &str) -> Result<Config, String> {
         read(Path::new("c.toml"), text).map_err(|error| error.to_string())
@@ -325,6 +326,7 @@ expires = 1_800
 register = false
 credentials = [{ realm = "other.example", user = "al", password = "tiger" }]
 rewrite_contact = false
+srtp = "required"
 gruu = true
 voicemail = "sip:*97@pbx.example.com"
 mwi = false
@@ -337,6 +339,7 @@ proxies = "sip:p4.example.com"
 [sip]
 listen = "127.0.0.1:0"
 keep_alive = 20
+srtp = "off"
 [network]
 rtcp_mux = false
 rtp_ports = "30000-30100"
@@ -408,6 +411,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             ],
             expires: 1800,
             register: false,
+            srtp: Some(SrtpPolicy::Required),
             credentials: vec![RealmCredentials {
                 realm: text("other.example"),
                 user: text("al"),
@@ -432,6 +436,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             proxies: vec![vec![text("sip:p4.example.com")]],
             expires: 3600,
             register: true,
+            srtp: None,
             credentials: Vec::new(),
             voicemail: None,
             rewrite_contact: true,
@@ -492,6 +497,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             listen: "127.0.0.1:0".parse().unwrap(),
             listen_is_configured: true,
             keep_alive: 20,
+            srtp: SrtpPolicy::Off,
             ..Sip::default()
         };
         let accounts = vec![work, bob];
@@ -578,7 +584,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
             (
                 "[sip]\ncolour = 1",
-                "c.toml:2: unknown key 'colour' in sip (known: listen, keep_alive, ca_file, tls_cert, tls_key, tls_verify)",
+                "c.toml:2: unknown key 'colour' in sip (known: listen, keep_alive, srtp, ca_file, tls_cert, tls_key, tls_verify)",
             ),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
             (

@@ -315,6 +315,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         route: vec![route],
         fallbacks: Vec::new(),
         expires: Duration::from_secs(3600),
+        srtp: Default::default(),
         register: false,
         credentials: Some(credentials.clone()),
         realms: vec![(home.domain.clone(), credentials)],
@@ -327,6 +328,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         accounts: vec![account],
         user_agent: concat!("offhook-exchange/", env!("CARGO_PKG_VERSION")).to_owned(),
         capabilities: capabilities(act),
+        srtp: Default::default(),
         hold: HoldStyle::SendOnly,
         max_calls: MAX_CALLS,
         // 603 rings until the caller or the exchange's Timer C has had enough.

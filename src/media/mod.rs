@@ -13,6 +13,7 @@ pub mod mixing;
 pub mod processing;
 pub mod resample;
 pub mod session;
+pub mod srtp;
 pub mod tones;
 
 pub use session::{Event, Session, Stats, Transmit};

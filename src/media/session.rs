@@ -27,6 +27,7 @@ use rand_core::{RngCore, SeedableRng};
 
 use crate::rtp::telephone_event::{self, Payload};
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc, rtcp};
+use crate::media::srtp::Guard;
 use crate::sdp::{Codec, Negotiated};
 
 pub use quality::Stats;
@@ -110,6 +111,7 @@ pub struct Session {
     digit_rate: u32,
     reports: Reports,
     supervision: Supervision,
+    guard: Guard,
     out: Outbox,
 }
 
@@ -118,7 +120,7 @@ impl Session {
     pub fn new(now: Instant, seed: [u8; 32]) -> Session {
         let mut random = ChaCha12Rng::from_seed(seed);
         let ssrc = Ssrc(random.next_u32());
-        let seq = SeqNo(random.next_u32() as u16);
+        let seq = first_seq(&mut random);
         let timestamp = RtpTimestamp(random.next_u32());
         let cname = rtcp::random_cname(&mut random);
         Session {
@@ -132,6 +134,7 @@ impl Session {
             digit_rate: DEFAULT_SAMPLE_RATE,
             reports: Reports::new(now, cname),
             supervision: Supervision::default(),
+            guard: Guard::default(),
             out: Outbox::default(),
         }
     }
@@ -167,6 +170,7 @@ impl Session {
                 }
             }
         }
+        self.guard.configure(&media.protection);
         self.sender.use_codec(media.codec, &mut self.random);
         self.receiver.set_rate(media.codec.sample_rate());
         if media.remote_rtcp.is_some() {
@@ -224,6 +228,8 @@ impl Session {
         if agreed.media.rtcp_mux && rtcp::is_rtcp(bytes) {
             return self.handle_rtcp(now, from, bytes);
         }
+        // With SRTP a stranger's packets end here, and none of them opens the latch.
+        let Some(bytes) = self.guard.unprotect(bytes) else { return };
         let Ok(packet) = Packet::read(bytes) else { return };
         let kind = Kind::of(packet.payload_type, &agreed.media);
         match agreed.sources.check(now, from, packet.ssrc, packet.seq, kind != Kind::Unknown) {
@@ -268,6 +274,7 @@ impl Session {
         if !agreed.sources.is_host_of_peer(from) && !source::same_host(from, signalled) {
             return;
         }
+        let Some(bytes) = self.guard.unprotect(bytes) else { return };
         if let Some(loss) = self.reports.handle(now, from, bytes, self.sender.ssrc()) {
             self.sender.expect_loss(loss);
         }
@@ -332,9 +339,15 @@ impl Session {
         }
     }
 
-    /// The next packet to send.
+    /// The next packet to send. This is the only way out of here, so that none leaves unprotected.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.out.transmits.pop_front()
+        loop {
+            let mut transmit = self.out.transmits.pop_front()?;
+            let (Transmit::Rtp { bytes, .. } | Transmit::Rtcp { bytes, .. }) = &mut transmit;
+            if self.guard.protect(bytes) {
+                return Some(transmit);
+            }
+        }
     }
 
     /// What happened.
@@ -357,6 +370,12 @@ impl Session {
         self.agreed = None;
         self.closed = true;
     }
+}
+
+/// Where a stream begins: RFC 3711 section 3.3.1 and RFC 4568 section 6.4 want the lower half, that a lost first packet leaves no
+/// doubt of the roll-over counter.
+fn first_seq(random: &mut impl RngCore) -> SeqNo {
+    SeqNo((random.next_u32() & 0x7fff) as u16)
 }
 
 /// What a packet is, by its payload type.

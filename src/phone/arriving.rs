@@ -23,6 +23,10 @@ impl Actor {
                 let call = CallRef { call, account: self.desk.account_name(account), peer };
                 self.arrive(now, &call, name, event, arrived_at);
             }
+            ua::Event::Media { call, .. } | ua::Event::Established { call } => {
+                self.desk.note_transport(call, self.core.transport_of(call));
+                self.desk.handle_core(now, event, arrived_at);
+            }
             ua::Event::Ended { call, .. } => {
                 self.info.forget(call);
                 self.services.forget(call);

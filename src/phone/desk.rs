@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::config::{self, Config, HoldMusic};
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
+use crate::sip::transport::Transport;
 use crate::ua::command::MediaPorts;
 use crate::ua::event::{Binding, EndedBy, Lamp, Party, TransferStage};
 use crate::ua::{self, AccountId, CallNo};
@@ -21,6 +22,7 @@ use super::lines::{Hold, Line, Lines, NoLine, seconds};
 use super::media_thread::{Order, Report, Tone};
 use super::screen::{harmless, harmless_lines};
 use super::voice::Voice;
+use super::security::Security;
 
 /// How long the end of a call waits for the figures of its sound.
 const CLOSING: Duration = Duration::from_millis(300);
@@ -570,11 +572,21 @@ impl Desk {
             return;
         }
         // An INVITE without an offer is answered before the other side has told its codec.
+        let security = Security::of(&media, line.transport);
+        let secured_anew = line.security.is_some_and(|told| told != security);
         let told_late = line.established.is_some() && !std::mem::replace(&mut line.told_established, true);
         self.order(Order::Configure { call, media });
         if told_late {
             self.tell_established(call);
+        } else if secured_anew {
+            self.with_line(call, |line| line.security = Some(security));
+            self.tell_call(call, |call| Kind::Security { call, security });
         }
+    }
+
+    /// By what a call's messages travel.
+    pub(super) fn note_transport(&mut self, call: CallNo, transport: Option<Transport>) {
+        self.with_line(call, |line| line.transport = transport);
     }
 
     fn established(&mut self, now: Instant, call: CallNo) {
@@ -599,12 +611,14 @@ impl Desk {
     }
 
     fn tell_established(&mut self, call: CallNo) {
-        let Some(line) = self.lines.get(call) else { return };
+        let Some(line) = self.lines.get_mut(call) else { return };
         let Some(media) = &line.media else { return };
+        let security = Security::of(media, line.transport);
+        line.security = Some(security);
         let established = Kind::Established {
             call: line.call.clone(),
             codec: media.codec.name().to_string(),
-            srtp: false,
+            security,
             remote_rtp: media.remote_rtp.to_string(),
         };
         self.tell(established);
@@ -836,6 +850,7 @@ mod tests {
             send: true,
             receive_audio: true,
             held_by_peer: false,
+            protection: Default::default(),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::ua::CallNo;
 use crate::ua::event::{Binding, EndedBy, Lamp, TransferStage};
 
 use super::command::DeviceRole;
+use super::security::Security;
 
 /// An event with its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,8 +113,16 @@ pub enum Kind {
         #[serde(flatten)]
         call: CallRef,
         codec: String,
-        srtp: bool,
+        #[serde(flatten)]
+        security: Security,
         remote_rtp: String,
+    },
+    /// What of a call that stands is protected has changed.
+    Security {
+        #[serde(flatten)]
+        call: CallRef,
+        #[serde(flatten)]
+        security: Security,
     },
     PeerChanged {
         #[serde(flatten)]
@@ -442,6 +451,8 @@ pub struct CallState {
     /// Nobody in the conference hears its other side.
     pub muted: bool,
     pub codec: Option<String>,
+    #[serde(flatten)]
+    pub security: Security,
     /// Seconds since it was answered.
     pub duration_s: Option<f64>,
     /// A transfer of ours that is under way.
@@ -652,10 +663,10 @@ mod tests {
                 Kind::Established {
                     call: call(),
                     codec: "PCMU".into(),
-                    srtp: false,
+                    security: Security::default(),
                     remote_rtp: "192.0.2.1:4000".into(),
                 },
-                json!({"event": "established", "codec": "PCMU", "srtp": false, "remote_rtp": "192.0.2.1:4000"}),
+                json!({"event": "established", "codec": "PCMU", "srtp": false, "suite": null, "tls": false, "remote_rtp": "192.0.2.1:4000"}),
             ),
             (
                 Kind::PeerChanged { call: call(), from: "sip:eve@example.com".into(), name: None },

@@ -6,11 +6,13 @@ use std::time::Instant;
 
 use crate::media::session::Stats;
 use crate::sdp::Negotiated;
+use crate::sip::transport::Transport;
 use crate::ua::command::MediaPorts;
 use crate::ua::event::TransferStage;
 use crate::ua::{AccountId, CallNo};
 
 use super::event::{CallRef, CallStage, CallState};
+use super::security::Security;
 
 /// How we hold a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,10 @@ pub(super) struct Line {
     pub(super) hold: Hold,
     pub(super) remote_held: bool,
     pub(super) media: Option<Negotiated>,
+    /// By what its messages travel.
+    pub(super) transport: Option<Transport>,
+    /// What was told of its protection.
+    pub(super) security: Option<Security>,
     /// Its RTP ports are open.
     pub(super) sound_open: bool,
     /// The ports of a call that rings with an offer of ours.
@@ -95,6 +101,8 @@ impl Line {
             hold: Hold::No,
             remote_held: false,
             media: None,
+            transport: None,
+            security: None,
             sound_open: false,
             offered: None,
             kept_back: false,
@@ -145,6 +153,7 @@ impl Line {
             conference: self.conference,
             muted: self.muted,
             codec: self.media.as_ref().map(|media| media.codec.name().to_string()),
+            security: self.media.as_ref().map_or_else(Security::default, |media| Security::of(media, self.transport)),
             duration_s: self.established.map(|since| seconds(now.saturating_duration_since(since))),
             transfer: self.transfer,
             transfer_request: self.transfer_request.clone(),

@@ -27,6 +27,7 @@ mod network;
 mod perform;
 mod perform_services;
 pub mod screen;
+pub mod security;
 mod services;
 mod sound;
 pub mod target;

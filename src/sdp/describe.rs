@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sipx_sdp::rtpmap::Rtpmap;
 use sipx_sdp::{Address, Attribute, Direction, MediaDescription, SessionDescription};
 
+use super::crypto::Profile;
 use super::numbers::Formats;
 use super::{Codec, LocalMedia, Refusal};
 
@@ -47,14 +48,10 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(MAX_QUOTE).collect()
 }
 
-/// Whether a stream is one that this phone can take part in: plain RTP audio that is not rejected.
-pub(super) fn is_plain_audio(media: &MediaDescription) -> bool {
-    media.media.eq_ignore_ascii_case("audio") && !media.is_rejected() && is_plain_rtp(&media.protocol)
-}
-
-/// `RTP/AVPF` (RFC 4585) is answered as it stands; its feedback is never used.
-pub(super) fn is_plain_rtp(protocol: &str) -> bool {
-    protocol.eq_ignore_ascii_case("RTP/AVP") || protocol.eq_ignore_ascii_case("RTP/AVPF")
+/// The profile of a stream that this phone can take part in: RTP audio that is not rejected.
+pub(super) fn profile_of_audio(media: &MediaDescription) -> Option<Profile> {
+    let is_audio = media.media.eq_ignore_ascii_case("audio") && !media.is_rejected();
+    Profile::of(&media.protocol).filter(|_| is_audio)
 }
 
 /// The direction of a stream from its author's side. `c=0.0.0.0` takes away that it receives, whatever the attribute says

@@ -1,16 +1,19 @@
 //! Session descriptions (RFC 8866) and how two of them make a session (RFC 3264).
 //!
+//! - [`crypto`]: the keys of SRTP in `a=crypto` (RFC 4568), and when they are offered and taken.
 //! - [`codec`]: the table of what this build can speak.
 //! - [`offer_answer`]: the public face: [`Session`] makes offers, answers them and takes answers, [`Negotiated`] is the
 //!   outcome.
-//! - `describe`: what a description's audio stream says, and how ours is written; with `offer_answer` the only place that
-//!   names the SDP library.
+//! - `describe`: what a description's audio stream says, and how ours is written; with `offer_answer` and `crypto` the only
+//!   places that name the SDP library.
 //! - `numbers`: which payload type stands for which codec, for as long as a dialog lives.
 
 pub mod codec;
+pub mod crypto;
 mod describe;
 mod numbers;
 pub mod offer_answer;
 
 pub use codec::Codec;
-pub use offer_answer::{Capabilities, HoldStyle, Intent, LocalMedia, Negotiated, Refusal, Session};
+pub use crypto::Keying;
+pub use offer_answer::{Capabilities, HoldStyle, Intent, LocalMedia, Negotiated, Protection, Refusal, Session};

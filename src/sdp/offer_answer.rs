@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sipx_sdp::{Attribute, Connection, Direction, MediaDescription, Origin, SessionDescription, Timing};
 
 use super::Codec;
+use super::crypto::{self, Keying, Keys, Line, Profile, Srtp, SrtpRefusal};
 use super::describe::{self, Audio};
 use super::numbers::{Formats, Numbers};
 
@@ -113,6 +114,28 @@ pub struct Negotiated {
     /// The other side holds us (`sendonly`, `inactive` or `c=0.0.0.0`). An answer that is not able to say so, because our
     /// offer was a hold, leaves it as it was.
     pub held_by_peer: bool,
+    /// How packets are protected, both ways.
+    pub protection: Protection,
+}
+
+/// How a stream's packets are protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protection {
+    /// Not at all.
+    #[default]
+    None,
+    /// SRTP with these keys.
+    Srtp(Srtp),
+}
+
+impl Protection {
+    /// The keys, where there are any.
+    pub fn srtp(&self) -> Option<&Srtp> {
+        match self {
+            Protection::None => None,
+            Protection::Srtp(srtp) => Some(srtp),
+        }
+    }
 }
 
 /// Why a description can't be accepted.
@@ -130,6 +153,9 @@ pub enum Refusal {
         /// The encoding names offered.
         offered: String,
     },
+    /// No SRTP, or SRTP, and one side does not want it so: 488.
+    #[error("{0}")]
+    Srtp(#[from] SrtpRefusal),
     /// An answer that does not fit its offer.
     #[error("the answer does not fit the offer: {0}")]
     BadAnswer(&'static str),
@@ -142,6 +168,8 @@ pub enum Refusal {
 pub struct Session {
     /// What the next offer or answer speaks; a change touches nothing that is agreed on.
     pub capabilities: Capabilities,
+    keying: Keying,
+    keys: Keys,
     session_id: u64,
     version: u64,
     /// The last description sent, refused or not: the next one that differs from it gets the next version.
@@ -174,13 +202,30 @@ struct Pending {
     intent: Intent,
     formats: Formats,
     rtcp_mux: bool,
+    /// The keys in it.
+    crypto: Vec<Line>,
     answered: bool,
 }
 
 impl Session {
     /// A new session; `session_id` is the `o=` line's session id and first version.
     pub fn new(capabilities: Capabilities, session_id: u64) -> Session {
-        Session { capabilities, session_id, version: session_id, sent: None, agreed: Agreed::default(), pending: None }
+        Session {
+            capabilities,
+            keying: Keying::Off,
+            keys: Keys::default(),
+            session_id,
+            version: session_id,
+            sent: None,
+            agreed: Agreed::default(),
+            pending: None,
+        }
+    }
+
+    /// What the next offer or answer does about SRTP. Our keys come from `seed`, which nobody else may know or guess.
+    pub fn set_keying(&mut self, keying: Keying, seed: [u8; 32]) {
+        self.keying = keying;
+        self.keys = Keys::new(seed);
     }
 
     /// Makes an offer. A second call before the answer replaces the first (it has failed or is sent again).
@@ -189,19 +234,24 @@ impl Session {
     pub fn offer(&mut self, local: &LocalMedia, intent: Intent) -> String {
         let formats = self.agreed.numbers.formats_to_offer(&self.capabilities);
         let direction = intent.direction();
-        let protocol = self.agreed.lines.get(self.agreed.audio).map_or("RTP/AVP", |line| line.protocol.as_str());
+        let protocol = self.agreed.lines.get(self.agreed.audio).map_or(crypto::protocol(self.keying), |line| &line.protocol);
         let mut audio = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
         let rtcp_mux = self.capabilities.rtcp_mux && formats.leave_room_for_rtcp();
         if rtcp_mux {
             audio.attributes.push(Attribute::flag("rtcp-mux"));
         }
+        let crypto = match (self.agreed.srtp(), self.keying) {
+            (None, Keying::Off | Keying::Unprotected) => Vec::new(),
+            (in_use, _) => self.keys.offer(in_use),
+        };
+        audio.attributes.extend(crypto.iter().map(Line::write));
         let lines = self.agreed.lines_with(audio);
         let text = self.write(local, connection_address(local, intent, direction), vec![Timing::default()], lines);
         let before = match self.pending.take() {
             Some(pending) if !pending.answered => pending.before,
             Some(_) | None => self.agreed.clone(),
         };
-        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, answered: false });
+        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, crypto, answered: false });
         text
     }
 
@@ -216,15 +266,16 @@ impl Session {
             return self.offer(local, intent);
         };
         let line = sent.media.get(self.agreed.audio);
-        if line.is_none_or(|line| describe::direction(sent, line) != intent.direction()) {
+        let Some(line) = line.filter(|line| describe::direction(sent, line) == intent.direction()) else {
             return self.offer(local, intent);
-        }
+        };
+        let crypto = crypto::lines(line);
         let telephone_events = outcome.receive_telephone_events.clone();
         let formats = Formats { codecs: outcome.receive.clone(), telephone_events };
-        let rtcp_mux = line.is_some_and(|line| line.attribute("rtcp-mux").is_some());
+        let rtcp_mux = line.attribute("rtcp-mux").is_some();
         let text = sent.to_string_sdp();
         let before = self.agreed.clone();
-        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, answered: false });
+        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, crypto, answered: false });
         text
     }
 
@@ -245,9 +296,7 @@ impl Session {
         if line.is_rejected() {
             return Err(Refusal::NoAudio);
         }
-        if !describe::is_plain_rtp(&line.protocol) {
-            return Err(Refusal::BadAnswer("it has another transport protocol"));
-        }
+        let protection = crypto::of_answer(self.keying, &pending.crypto, line)?;
         let audio = Audio::read(&answer, line)?;
         let offered = &pending.formats;
         // RFC 3264 section 7: the numbers are those with which the peer wants to receive, and may differ from ours.
@@ -268,6 +317,7 @@ impl Session {
             let held_before = self.agreed.outcome.as_ref().is_some_and(|(_, _, outcome)| outcome.held_by_peer);
             negotiated.held_by_peer = !audio.direction.receives() && held_before;
         }
+        negotiated.protection = protection;
 
         let formats = pending.formats.clone();
         let asked = (pending.local, pending.intent);
@@ -275,6 +325,7 @@ impl Session {
             self.agreed.lines.push(describe::rejected_line(line));
         }
         self.agreed.numbers.learn(&formats, &[]);
+        self.keys.forget();
         self.agreed.settle(answer, audio.rtp, asked, &negotiated);
         if let Some(pending) = &mut self.pending {
             pending.answered = true;
@@ -293,7 +344,8 @@ impl Session {
         let unchanged = known.is_some();
         let offer = known.unwrap_or(offer);
 
-        let (place, audio, formats) = self.first_usable(&offer, local)?;
+        let (place, audio, formats, key) = self.first_usable(&offer, local)?;
+        let ours = key.map(|line| self.answer_to(line)).transpose()?;
         let rtcp_mux = self.capabilities.rtcp_mux && audio.rtcp_mux && formats.leave_room_for_rtcp();
         let exchange = Exchange { local, intent, audio: &audio, send: &formats, rtcp_mux };
         let mut negotiated = exchange.outcome(&formats, self.agreed.remote_rtp, self.capabilities.ptime_ms)?;
@@ -303,6 +355,7 @@ impl Session {
         {
             negotiated = last.clone();
         }
+        negotiated.protection = ours.map_or(Protection::None, |(_, srtp)| Protection::Srtp(srtp));
 
         let direction = exchange.direction();
         self.agreed.lines = offer.media.iter().map(describe::rejected_line).collect();
@@ -312,11 +365,13 @@ impl Session {
         if rtcp_mux {
             line.attributes.push(Attribute::flag("rtcp-mux"));
         }
+        line.attributes.extend(ours.map(|(line, _)| line.write()));
         let lines = self.agreed.lines_with(line);
         // RFC 3264 section 6: the t= line equals the offer's.
         let timing = offer.timing.clone();
         let text = self.write(local, connection_address(local, intent, direction), timing, lines);
         self.agreed.numbers.learn(&formats, &audio.foreign);
+        self.keys.forget();
         self.agreed.settle(offer, audio.rtp, (*local, intent), &negotiated);
         self.pending = None;
         Ok((text, negotiated))
@@ -330,24 +385,34 @@ impl Session {
         }
     }
 
-    /// The place of the first audio stream that we can take, what it says, and the formats in common.
-    fn first_usable(&self, offer: &SessionDescription, local: &LocalMedia) -> Result<(usize, Audio, Formats), Refusal> {
+    /// The place of the first audio stream that we can take, what it says, the formats in common, and its key. Streams with one
+    /// come first: some offer the same stream twice.
+    fn first_usable(
+        &self,
+        offer: &SessionDescription,
+        local: &LocalMedia,
+    ) -> Result<(usize, Audio, Formats, Option<Line>), Refusal> {
         let mut refusal = None;
-        for (place, line) in offer.media.iter().enumerate().filter(|(_, line)| describe::is_plain_audio(line)) {
-            match self.usable(offer, line, local) {
-                Ok((audio, formats)) => return Ok((place, audio, formats)),
+        let mut plain = None;
+        for (place, line) in offer.media.iter().enumerate() {
+            let Some(profile) = describe::profile_of_audio(line) else { continue };
+            match self.usable(offer, line, profile, local) {
+                Ok((audio, formats, Some(key))) => return Ok((place, audio, formats, Some(key))),
+                Ok((audio, formats, None)) => plain = plain.or(Some((place, audio, formats, None))),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
-        Err(refusal.unwrap_or(Refusal::NoAudio))
+        plain.ok_or(refusal.unwrap_or(Refusal::NoAudio))
     }
 
     fn usable(
         &self,
         offer: &SessionDescription,
         line: &MediaDescription,
+        profile: Profile,
         local: &LocalMedia,
-    ) -> Result<(Audio, Formats), Refusal> {
+    ) -> Result<(Audio, Formats, Option<Line>), Refusal> {
+        let key = crypto::of_offer(self.keying, profile, line)?;
         let audio = Audio::read(offer, line)?;
         let ours = &self.capabilities;
         let formats = audio.formats.only(|codec| ours.codecs.contains(&codec), ours.telephone_event);
@@ -357,7 +422,15 @@ impl Session {
         if audio.rtp.is_some_and(|rtp| rtp.is_ipv4() != local.address.is_ipv4()) {
             return Err(Refusal::NoAudio);
         }
-        Ok((audio, formats))
+        Ok((audio, formats, key))
+    }
+
+    /// Our line for the one of the peer's that is taken. While the peer keeps its key we keep ours.
+    fn answer_to(&mut self, line: Line) -> Result<(Line, Srtp), Refusal> {
+        let in_use = self.agreed.srtp().filter(|srtp| srtp.receive == line.key).map(|srtp| srtp.send);
+        let send = in_use.or_else(|| self.keys.fresh(line.key.suite())).ok_or(SrtpRefusal::NoSuite)?;
+        let srtp = Srtp { send, receive: line.key, mki_length: line.mki_length };
+        Ok((Line { tag: line.tag, key: send, mki_length: 0 }, srtp))
     }
 
     /// Writes a description; one that differs from the last gets the next version, and the `o=` line changes in nothing
@@ -387,6 +460,11 @@ impl Session {
 }
 
 impl Agreed {
+    /// The keys in use.
+    fn srtp(&self) -> Option<&Srtp> {
+        self.outcome.as_ref().and_then(|(_, _, outcome)| outcome.protection.srtp())
+    }
+
     /// The `m=` lines of a description of ours: our audio in its place, the others rejected.
     fn lines_with(&self, audio: MediaDescription) -> Vec<MediaDescription> {
         let mut lines = self.lines.clone();
@@ -455,6 +533,7 @@ impl Exchange<'_> {
             send: speaking && direction.sends(),
             receive_audio: talking && direction.receives(),
             held_by_peer: !audio.direction.receives(),
+            protection: Protection::None,
         })
     }
 }
@@ -475,6 +554,7 @@ fn is_same_description(known: &SessionDescription, offer: &SessionDescription) -
                 && known_line.protocol == line.protocol
                 && known_line.formats == line.formats
                 && known_line.is_rejected() == line.is_rejected()
+                && crypto::values(known_line).eq(crypto::values(line))
                 && describe::direction(known, known_line) == describe::direction(offer, line)
         })
 }

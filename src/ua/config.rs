@@ -14,6 +14,8 @@ pub struct Config {
     pub user_agent: String,
     /// Codecs and packet length.
     pub capabilities: Capabilities,
+    /// What calls that belong to no account do about SRTP.
+    pub srtp: SrtpPolicy,
     /// How a hold is written.
     pub hold: HoldStyle,
     /// Calls that may be up at a time; one more gets 486.
@@ -65,6 +67,8 @@ pub struct Account {
     pub expires: Duration,
     /// Whether the account registers by itself.
     pub register: bool,
+    /// What its calls do about SRTP.
+    pub srtp: SrtpPolicy,
     /// The credentials of the account's own realm.
     pub credentials: Option<Credentials>,
     /// Credentials of further realms.
@@ -124,6 +128,18 @@ impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials").field("user", &self.user).field("password", &"***").finish()
     }
+}
+
+/// Whether calls are encrypted (SRTP by RFC 4568).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SrtpPolicy {
+    /// Never.
+    Off,
+    /// Where the signalling goes by TLS and the other side takes it.
+    #[default]
+    Optional,
+    /// Always; other calls are refused. Without TLS the keys can be read on their way.
+    Required,
 }
 
 /// Which calls are answered without a person.

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use sha2::{Digest as _, Sha256};
 
-use crate::sdp::{Intent, LocalMedia, Refusal, Session};
+use crate::sdp::{Intent, Keying, LocalMedia, Refusal, Session};
 use crate::sip::salvage::Salvaged;
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{
@@ -22,6 +22,7 @@ use super::auth::{Attempt, Authenticator, Challenger};
 use super::capabilities::ALLOW;
 use super::config::Config;
 use super::event::Event;
+use super::keying::withhold_keys;
 use super::registration::Granted;
 use super::timer::Timer;
 use super::ways::{Resolve, Ways, is_unroutable, next_hop};
@@ -339,9 +340,11 @@ impl Core {
     }
 
     /// Whether an offer could be answered at all.
-    pub fn try_offer(&self, offer: &str, address: IpAddr) -> Result<(), Refusal> {
+    pub fn try_offer(&self, offer: &str, address: IpAddr, keying: Keying) -> Result<(), Refusal> {
         let local = LocalMedia { address, rtp_port: 9, rtcp_port: 10 };
-        Session::new(self.config.capabilities.clone(), 0).answer(offer, &local, Intent::Talk).map(|_| ())
+        let mut session = Session::new(self.config.capabilities.clone(), 0);
+        session.set_keying(keying, [0; 32]);
+        session.answer(offer, &local, Intent::Talk).map(|_| ())
     }
 
     // ---- ways ----
@@ -415,6 +418,7 @@ impl Core {
 
     /// Sends a request by a way that is known.
     pub fn send_by(&mut self, now: Instant, owner: Owner, mut request: Request, flow: Flow) {
+        withhold_keys(&mut request, &flow);
         self.finish(&mut request, &flow);
         let flow = self.fit(now, &mut request, flow);
         match self.tx.send_request(now, request, flow) {

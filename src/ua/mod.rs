@@ -25,6 +25,7 @@ pub mod dialog;
 mod doorbell;
 pub mod event;
 pub mod identity;
+mod keying;
 mod merged;
 pub mod message;
 mod outside;
@@ -45,7 +46,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::sip::salvage::{self, Salvaged};
-use crate::sip::transport::{Flow, Transmit};
+use crate::sip::transport::{Flow, Transmit, Transport};
 use crate::sip::{
     CSeq, FramingError, HeaderName, Limits, Message, Method, ParseError, Request, Response, Scheme, TransactionKey,
     Uri, is_answerable, parse_datagram, via,
@@ -446,6 +447,11 @@ impl UserAgent {
     /// The number that the next call gets, for its ports open before it begins.
     pub fn next_call(&self) -> CallNo {
         CallNo(self.core.next_call + 1)
+    }
+
+    /// By what a call's messages travel on our first hop, once that is known.
+    pub fn transport_of(&self, call: CallNo) -> Option<Transport> {
+        self.calls.get(&call).and_then(Call::transport)
     }
 
     /// Calls that are up.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use offhook::sdp::{Capabilities, HoldStyle};
 use offhook::sip::Uri;
 use offhook::ua::command::MediaPorts;
-use offhook::ua::config::{Account, AutoAnswer, Credentials, TransferPolicy};
+use offhook::ua::config::{Account, AutoAnswer, Credentials, SrtpPolicy, TransferPolicy};
 use offhook::ua::{AccountId, Config};
 
 /// The one account that a phone in the scenarios has.
@@ -23,6 +23,7 @@ pub fn direct() -> Config {
         accounts: Vec::new(),
         user_agent: "offhook".to_owned(),
         capabilities: Capabilities::from_names(["PCMU", "PCMA"], 20).0,
+        srtp: SrtpPolicy::Off,
         hold: HoldStyle::Zero,
         max_calls: 8,
         ring_timeout: Duration::from_secs(120),
@@ -52,6 +53,7 @@ pub fn with_account(address: &str, registrar: &str) -> Config {
         fallbacks: Vec::new(),
         expires: Duration::from_secs(3600),
         register: true,
+        srtp: SrtpPolicy::Off,
         credentials: Some(Credentials { user, password: "secret".to_owned() }),
         realms: Vec::new(),
         rewrite_contact: true,

@@ -37,6 +37,7 @@ pub fn account(uri: &str, password: &str, proxy: &str) -> Account {
         proxies: vec![vec![proxy.to_owned()]],
         expires: 3600,
         register: true,
+        srtp: None,
         credentials: Vec::new(),
         voicemail: None,
         events: Events::none(),

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs)]
 
+use crate::phone::security::Lock;
+
 // What keys do: for the footer, and for the help.
 type Label = (&'static str, &'static str);
 pub const ANSWER: Label = ("answer", "answer, hold the others");
@@ -164,7 +166,26 @@ pub const TRANSFER_ACCEPTED: &str = "transfer: answered";
 pub const TRANSFER_FAILED: &str = "transfer: failed";
 pub const TRANSFERRED: &str = "transferred";
 pub const NO_FIGURES: &str = "figures come a few seconds after the answer";
-pub const SRTP: &str = "encrypted";
+pub const UNPROTECTED: &str = "not encrypted any more";
+
+/// What is said of a call's protection.
+pub fn lock(lock: Lock) -> Option<&'static str> {
+    match lock {
+        Lock::None => None,
+        Lock::Half => Some("sound encrypted, its keys sent without TLS"),
+        Lock::Whole => Some("encrypted"),
+    }
+}
+
+/// Its mark.
+pub fn lock_mark(lock: Lock) -> &'static str {
+    match lock {
+        Lock::None => "",
+        Lock::Half => "🔓 ",
+        Lock::Whole => "🔒 ",
+    }
+}
+
 pub const ASKS_TRANSFER: &str = "asks for a transfer: y or n";
 pub const PHONE_STOPPED: &str = "the phone has stopped";
 pub const CRASHED: &str = "a part of the phone failed: see the message above";

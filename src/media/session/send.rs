@@ -8,6 +8,7 @@ use rand_core::RngCore;
 
 use super::{Event, Outbox, Transmit};
 use crate::media::codec::Encoder;
+use crate::media::srtp;
 use crate::rtp::telephone_event::{self, Press};
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc};
 use crate::sdp::{Codec, Negotiated};
@@ -97,7 +98,7 @@ impl Sender {
         }
         if before.clock_rate() != codec.clock_rate() {
             self.ssrc = Ssrc(random.next_u32());
-            self.seq = SeqNo(random.next_u32() as u16);
+            self.seq = super::first_seq(random);
             self.timestamp = RtpTimestamp(random.next_u32());
         }
     }
@@ -201,7 +202,7 @@ impl Sender {
             ssrc: self.ssrc,
             payload: &[],
         };
-        let mut bytes = header.write(samples);
+        let mut bytes = header.write(samples + srtp::MAX_GROWTH);
         let without_payload = bytes.len();
         encoder.encode(self.pending.get(..samples)?, &mut bytes);
         self.count(bytes.len() - without_payload);
@@ -246,7 +247,7 @@ impl Sender {
             ssrc: self.ssrc,
             payload: &payload,
         }
-        .write(0);
+        .write(srtp::MAX_GROWTH);
         self.count(payload.len());
         Some(bytes)
     }

@@ -40,6 +40,7 @@ fn media(remote: &str) -> Negotiated {
         send: true,
         receive_audio: true,
         held_by_peer: false,
+        protection: Default::default(),
     }
 }
 

@@ -56,6 +56,7 @@ impl Phone {
             send: true,
             receive_audio: true,
             held_by_peer: false,
+            protection: Default::default(),
         };
         self.thread.order(Order::Configure { call: CALL, media });
     }

@@ -202,6 +202,7 @@ fn an_answer_in_full_and_what_it_means() {
         send: false,
         receive_audio: true,
         held_by_peer: true,
+        protection: Protection::None,
     };
     assert_eq!(negotiated, expected);
 }
@@ -354,6 +355,7 @@ fn what_an_answer_means() {
         send: true,
         receive_audio: true,
         held_by_peer: false,
+        protection: Protection::None,
     };
     assert_eq!(negotiated, expected);
 }

@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span, Text};
 use crate::app::calls::{Call, Past};
 use crate::app::{App, text};
 use crate::phone::event::CallStage;
+use crate::phone::security::Lock;
 
 use super::fit::{left, right, width};
 use super::theme::Theme;
@@ -28,6 +29,15 @@ pub fn state_style(call: &Call, theme: Theme) -> Style {
         CallStage::Established => theme.good(),
         CallStage::Calling | CallStage::Ringing | CallStage::Early => theme.accent(),
         CallStage::Ending => theme.dim(),
+    }
+}
+
+/// The colour of a lock.
+pub fn lock_style(lock: Lock, theme: Theme) -> Style {
+    match lock {
+        Lock::None => Style::new(),
+        Lock::Half => theme.warning(),
+        Lock::Whole => theme.good(),
     }
 }
 
@@ -61,13 +71,16 @@ fn row(app: &App, call: &Call, is_selected: bool, columns: usize, theme: Theme) 
         state = format!("{state}, {}", text::MUTED);
     }
     let codec = if columns >= 76 { 6 } else { 0 };
-    let rest = columns.saturating_sub(3 + 4 + 2 + STATE + 1 + DURATION + codec + 1);
+    let lock = call.security.lock();
+    let mark = text::lock_mark(lock);
+    let rest = columns.saturating_sub(3 + 4 + 2 + width(mark) + STATE + 1 + DURATION + codec + 1);
     let (name, uri) = names(call, rest);
     let strong = if is_selected { theme.strong() } else { Style::new() };
     Line::from(vec![
         Span::styled(if is_selected { " ▸ " } else { "   " }, theme.accent()),
         Span::styled(no, strong),
         Span::styled(format!("{} ", arrow(call.incoming)), theme.dim()),
+        Span::styled(mark, lock_style(lock, theme)),
         Span::styled(name, strong),
         Span::styled(uri, theme.dim()),
         Span::styled(left(&state, STATE), state_style(call, theme)),

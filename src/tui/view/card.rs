@@ -9,7 +9,7 @@ use crate::app::requests::Asks;
 use crate::app::{App, text};
 use crate::phone::event::CallStage;
 
-use super::calls::{arrow, state_style};
+use super::calls::{arrow, lock_style, state_style};
 use super::fit::{block, both_ends, left};
 use super::meter::meter;
 use super::theme::Theme;
@@ -97,8 +97,9 @@ fn notes(app: &App, call: &Call, columns: usize, theme: Theme) -> Line<'static> 
     if app.volume != 0.0 && call.is_active() {
         notes.push(Span::styled(text::gain(app.volume), theme.dim()));
     }
-    if call.srtp {
-        notes.push(Span::styled(text::SRTP, theme.good()));
+    let lock = call.security.lock();
+    if let Some(words) = text::lock(lock) {
+        notes.push(Span::styled(format!("{}{words}", text::lock_mark(lock)), lock_style(lock, theme)));
     }
     if let Some(who) = &call.diverted_from {
         notes.push(Span::styled(text::forwarded_by(who), theme.dim()));

@@ -134,6 +134,7 @@ impl Call {
         call.dialog = Some(dialog);
         call.takes_place_of = replaces;
         call.local = Some(flow);
+        call.set_keying(cx, &flow);
         call.invite_key = Some(InviteKey::of(request));
         cx.emit(Event::Incoming {
             call: no,

@@ -20,9 +20,10 @@ mod transferred;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rand_core::RngCore as _;
 
 use crate::sdp::{self, Intent, LocalMedia, Negotiated};
-use crate::sip::transport::Flow;
+use crate::sip::transport::{Flow, Transport};
 use crate::sip::{HeaderName, Headers, Method, Request, Uri, push, set};
 use crate::transaction::{ClientId, Failure};
 
@@ -182,6 +183,11 @@ impl Call {
         &self.call_id
     }
 
+    /// By what its messages travel on our first hop, once that is known.
+    pub fn transport(&self) -> Option<Transport> {
+        self.local.map(|flow| flow.transport)
+    }
+
     /// Whether a message's Call-ID is this call's.
     pub fn has_call_id(&self, headers: &Headers) -> bool {
         headers.value(&HeaderName::CallId).is_some_and(|call_id| call_id.as_ref() == self.call_id.as_ref())
@@ -230,6 +236,13 @@ impl Call {
     fn local_media(&self) -> Option<LocalMedia> {
         let (local, media) = (self.local?, self.media?);
         Some(LocalMedia { address: local.local.ip(), rtp_port: media.rtp, rtcp_port: media.rtcp })
+    }
+
+    /// What its offers and answers do about SRTP, on this way.
+    fn set_keying(&mut self, cx: &mut Core, flow: &Flow) {
+        let mut seed = [0; 32];
+        cx.rng().fill_bytes(&mut seed);
+        self.sdp.set_keying(cx.keying(self.account, flow), seed);
     }
 
     /// Adds Contact, Allow and Supported, as every INVITE and its 2xx have them.

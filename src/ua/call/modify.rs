@@ -328,5 +328,9 @@ pub fn refuse_offer(cx: &mut Core, now: Instant, id: ServerId, refusal: &Refusal
             let warning = "304 offhook \"no audio stream and codec that this phone can take\"";
             cx.respond(now, id, 488, "Not Acceptable Here", &[(HeaderName::Warning, warning)]);
         }
+        Refusal::Srtp(why) => {
+            let warning = format!("399 offhook \"{}\"", why.to_string().replace('"', "'"));
+            cx.respond(now, id, 488, "Not Acceptable Here", &[(HeaderName::Warning, &warning)]);
+        }
     }
 }

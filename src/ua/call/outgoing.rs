@@ -165,6 +165,7 @@ impl Call {
 
     fn invite(&mut self, cx: &mut Core, now: Instant, plan: &Plan, flow: Flow) {
         self.local = Some(flow);
+        self.set_keying(cx, &flow);
         let Some(local) = self.local_media() else { return };
         let mut request = Request::new(Method::Invite, plan.target.clone());
         let tag = cx.token(8);
@@ -348,7 +349,7 @@ impl Call {
                 // What can't be read is no matter of codecs.
                 let code = match refusal {
                     Refusal::Malformed(_) | Refusal::BadAnswer(_) => 400,
-                    Refusal::NoAudio | Refusal::NoCommonCodec { .. } => 488,
+                    Refusal::NoAudio | Refusal::NoCommonCodec { .. } | Refusal::Srtp(_) => 488,
                 };
                 self.send_bye_because(cx, now, Some((code, "no usable session description")));
                 self.end(cx, now, EndedBy::Local, Some(code), refusal.to_string());

@@ -1,0 +1,35 @@
+//! Whether a call's offers and answers carry the keys of SRTP: by the account's policy, and by the way they go.
+
+use crate::sdp::Keying;
+use crate::sip::transport::{Flow, Transport};
+use crate::sip::{HeaderName, Request, set};
+
+use super::AccountId;
+use super::config::SrtpPolicy;
+use super::core::Core;
+
+impl Core {
+    /// What an account's calls do about SRTP on this way. RFC 4568 section 8.1: keys belong where nobody else reads them, so that
+    /// only who requires SRTP sends them without TLS.
+    pub fn keying(&self, account: Option<AccountId>, flow: &Flow) -> Keying {
+        let account = account.and_then(|account| self.config.accounts.get(account.0));
+        match (account.map_or(self.config.srtp, |account| account.srtp), flow.transport) {
+            (SrtpPolicy::Off, _) => Keying::Off,
+            (SrtpPolicy::Optional, Transport::Tls) => Keying::Optional,
+            (SrtpPolicy::Optional, Transport::Udp | Transport::Tcp) => Keying::Unprotected,
+            (SrtpPolicy::Required, _) => Keying::Required,
+        }
+    }
+}
+
+/// Takes the keys out of a plain offer that was made for TLS and leaves by another way, for TLS has failed there: without them it
+/// is the offer of a plain call.
+pub fn withhold_keys(request: &mut Request, flow: &Flow) {
+    if flow.transport == Transport::Tls {
+        return;
+    }
+    if let Some(body) = std::str::from_utf8(request.body()).ok().and_then(crate::sdp::crypto::without_optional_keys) {
+        set(&mut request.headers, HeaderName::ContentLength, body.len().to_string());
+        request.set_body(body.into());
+    }
+}
