@@ -260,7 +260,12 @@ pub(crate) fn reference(no: u32, peer: &str) -> CallRef {
 }
 
 pub(crate) fn established(call: CallRef) -> Kind {
-    Kind::Established { call, codec: "PCMU".into(), security: Default::default(), remote_rtp: "198.51.100.4:16384".into() }
+    Kind::Established {
+        call,
+        codec: "PCMU".into(),
+        security: Default::default(),
+        remote_rtp: "198.51.100.4:16384".into(),
+    }
 }
 
 pub(crate) fn ended(call: CallRef, by: EndedBy, code: Option<u16>, reason: &str, duration_s: f64) -> Kind {

@@ -51,7 +51,9 @@ pub fn line(kind: &Kind) -> String {
             let secured = secured(security).map(|words| format!(", {words}")).unwrap_or_default();
             about(call, &format!("connected with {}: {codec}{secured}, sound to {remote_rtp}", call.peer))
         }
-        Kind::Security { call, security } => about(call, &secured(security).unwrap_or_else(|| "not encrypted any more".into())),
+        Kind::Security { call, security } => {
+            about(call, &secured(security).unwrap_or_else(|| "not encrypted any more".into()))
+        }
         Kind::PeerChanged { call, from, name } => about(call, &format!("is now with {}", named(from, name.as_deref()))),
         Kind::Held { call } => about(call, "held"),
         Kind::Resumed { call } => about(call, "resumed"),
@@ -280,7 +282,7 @@ fn ending(by: EndedBy, code: Option<u16>, reason: &str) -> String {
 /// `#1, #2`.
 /// How the sound is encrypted, if it is.
 fn secured(security: &Security) -> Option<String> {
-    let suite = security.suite?;
+    let suite = security.suite?.name();
     match security.lock() {
         Lock::None => None,
         Lock::Half => Some(format!("encrypted ({suite}), but its keys went without TLS")),

@@ -114,10 +114,7 @@ pub const ACCOUNT: &[Key<Account>] = &[
     Key { name: "proxies", kind: Kind::Chains { set: set_proxies } },
     Key { name: "expires", kind: Kind::Number { min: 1, max: 604_800, set: |account, n| account.expires = n } },
     Key { name: "register", kind: Kind::Flag { set: |account, on| account.register = on } },
-    Key {
-        name: "srtp",
-        kind: Kind::Choice { words: SRTP, set: |account, i| account.srtp = Some(SRTP_POLICIES[i]) },
-    },
+    Key { name: "srtp", kind: Kind::Choice { words: SRTP, set: |account, i| account.srtp = Some(SRTP_POLICIES[i]) } },
     Key { name: "rewrite_contact", kind: Kind::Flag { set: |account, on| account.rewrite_contact = on } },
     Key { name: "gruu", kind: Kind::Flag { set: |account, on| account.gruu = on } },
     Key { name: "credentials", kind: Kind::Realms { set: |account, realms| account.credentials = realms } },

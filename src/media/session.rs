@@ -25,9 +25,9 @@ use std::time::Instant;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use crate::media::srtp::Guard;
 use crate::rtp::telephone_event::{self, Payload};
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc, rtcp};
-use crate::media::srtp::Guard;
 use crate::sdp::{Codec, Negotiated};
 
 pub use quality::Stats;

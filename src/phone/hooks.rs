@@ -184,7 +184,12 @@ mod tests {
     }
 
     fn established() -> Kind {
-        Kind::Established { call: bob(), codec: "PCMU".into(), security: Default::default(), remote_rtp: "192.0.2.1:4000".into() }
+        Kind::Established {
+            call: bob(),
+            codec: "PCMU".into(),
+            security: Default::default(),
+            remote_rtp: "192.0.2.1:4000".into(),
+        }
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! What of a call is protected: its sound by SRTP, its signalling by TLS.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sdp::Negotiated;
+use crate::sdp::crypto::Suite;
 use crate::sip::transport::Transport;
 
 /// What of a call is protected, as events tell it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Security {
     /// The sound is encrypted.
     pub srtp: bool,
     /// How, by the name of RFC 4568.
-    pub suite: Option<&'static str>,
+    pub suite: Option<Suite>,
     /// The signalling goes by TLS, to our own proxy at least.
     pub tls: bool,
 }
@@ -29,7 +30,7 @@ pub enum Lock {
 
 impl Security {
     pub(super) fn of(media: &Negotiated, transport: Option<Transport>) -> Security {
-        let suite = media.protection.srtp().map(|srtp| srtp.suite().name());
+        let suite = media.protection.srtp().map(|srtp| srtp.suite());
         Security { srtp: suite.is_some(), suite, tls: transport == Some(Transport::Tls) }
     }
 
@@ -49,7 +50,12 @@ mod tests {
 
     #[test]
     fn the_lock_is_whole_only_when_sound_and_signalling_are_protected() {
-        let table = [(false, false, Lock::None), (false, true, Lock::None), (true, false, Lock::Half), (true, true, Lock::Whole)];
+        let table = [
+            (false, false, Lock::None),
+            (false, true, Lock::None),
+            (true, false, Lock::Half),
+            (true, true, Lock::Whole),
+        ];
         for (srtp, tls, lock) in table {
             assert_eq!(Security { srtp, suite: None, tls }.lock(), lock);
         }

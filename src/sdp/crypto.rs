@@ -7,6 +7,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
+use serde::{Deserialize, Serialize};
 use sipx_sdp::{Attribute, MediaDescription};
 
 use super::{Protection, Refusal};
@@ -30,15 +31,19 @@ const LONGEST_LIFETIME: u64 = 1 << 48;
 const MAX_LINES: usize = 16;
 
 /// How SRTP packets are encrypted and authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Suite {
     /// AES-256 in Galois/Counter Mode (RFC 7714).
+    #[serde(rename = "AEAD_AES_256_GCM")]
     AeadAes256Gcm,
     /// AES-128 in Galois/Counter Mode (RFC 7714).
+    #[serde(rename = "AEAD_AES_128_GCM")]
     AeadAes128Gcm,
     /// AES-128 in counter mode, HMAC-SHA1 with a tag of 80 bits (RFC 4568 section 6.2.1): what everybody speaks.
+    #[serde(rename = "AES_CM_128_HMAC_SHA1_80")]
     AesCm128HmacSha1Tag80,
     /// The same with a tag of 32 bits for RTP; RTCP keeps 80 (RFC 4568 section 6.2.2).
+    #[serde(rename = "AES_CM_128_HMAC_SHA1_32")]
     AesCm128HmacSha1Tag32,
 }
 
@@ -322,11 +327,7 @@ pub(super) fn of_offer(
 
 /// What an answer makes of the keys that we offered. RFC 4568 section 5.1.3: it has one line, with the tag and the suite of one
 /// of ours. Only an answer without any, in a plain profile, means that the peer wants none (RFC 8643 section 3.2).
-pub(super) fn of_answer(
-    keying: Keying,
-    offered: &[Line],
-    answer: &MediaDescription,
-) -> Result<Protection, Refusal> {
+pub(super) fn of_answer(keying: Keying, offered: &[Line], answer: &MediaDescription) -> Result<Protection, Refusal> {
     let profile = Profile::of(&answer.protocol);
     let profile = profile.ok_or(Refusal::BadAnswer("it has another transport protocol"))?;
     if offered.is_empty() {
@@ -419,3 +420,6 @@ impl fmt::Debug for Keys {
         f.debug_struct("Keys").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

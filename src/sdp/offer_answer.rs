@@ -234,7 +234,8 @@ impl Session {
     pub fn offer(&mut self, local: &LocalMedia, intent: Intent) -> String {
         let formats = self.agreed.numbers.formats_to_offer(&self.capabilities);
         let direction = intent.direction();
-        let protocol = self.agreed.lines.get(self.agreed.audio).map_or(crypto::protocol(self.keying), |line| &line.protocol);
+        let protocol =
+            self.agreed.lines.get(self.agreed.audio).map_or(crypto::protocol(self.keying), |line| &line.protocol);
         let mut audio = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
         let rtcp_mux = self.capabilities.rtcp_mux && formats.leave_room_for_rtcp();
         if rtcp_mux {

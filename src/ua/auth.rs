@@ -504,7 +504,7 @@ mod tests {
             fallbacks: Vec::new(),
             expires: Duration::from_secs(3600),
             register: true,
-        srtp: Default::default(),
+            srtp: Default::default(),
             credentials: Some(secret("bob", "zanzibar")),
             realms: vec![("chicago.example.com".to_owned(), secret("robert", "windy"))],
             rewrite_contact: true,

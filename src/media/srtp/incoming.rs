@@ -42,10 +42,8 @@ impl Incoming {
 
     /// Another key. RFC 3711 section 3.3.1: the roll-over counters go on; but some begin again at 0.
     pub fn with_key(&self, key: &MasterKey, mki_length: u8) -> Incoming {
-        let fresh = |stream: &Stream| Stream {
-            before: stream.rtp.highest().or(stream.before),
-            ..Stream::new(stream.ssrc)
-        };
+        let fresh =
+            |stream: &Stream| Stream { before: stream.rtp.highest().or(stream.before), ..Stream::new(stream.ssrc) };
         Incoming { streams: self.streams.iter().map(fresh).collect(), ..Incoming::new(key, mki_length) }
     }
 

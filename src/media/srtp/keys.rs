@@ -3,7 +3,7 @@
 use aes::cipher::{InnerIvInit as _, KeyInit as _, StreamCipher as _};
 use aes::{Aes128Enc, Aes256Enc};
 
-use crate::sdp::crypto::{MasterKey, Suite};
+use crate::sdp::crypto::MasterKey;
 
 use super::Kind;
 

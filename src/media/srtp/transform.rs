@@ -295,7 +295,8 @@ mod tests {
         let salt = hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD").try_into().unwrap();
         let mut stream = vec![0; 65_282 * 16];
         keystream(&cipher, &salt, Place { ssrc: 0, index: 0 }, &mut stream);
-        let first = "E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB 41E95B3BB0A2E8DD477901E4FCA894C0";
+        let first =
+            "E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB 41E95B3BB0A2E8DD477901E4FCA894C0";
         let last = "EC8CDF7398607CB0F2D21675EA9EA1E4 362B7C3C6773516318A077D7FC5073AE 6A2CC3787889374FBEB4C81B17BA6C44";
         assert_eq!(stream[..48], hex(first));
         assert_eq!(stream[stream.len() - 48..], hex(last));

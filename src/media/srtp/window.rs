@@ -88,7 +88,9 @@ mod tests {
         let mut window = Window::default();
         assert!(window.is_new(0));
         window.accept(1000);
-        for (index, new) in [(1000, false), (1001, true), (999, true), (1001 - SIZE, true), (1000 - SIZE, false), (0, false)] {
+        for (index, new) in
+            [(1000, false), (1001, true), (999, true), (1001 - SIZE, true), (1000 - SIZE, false), (0, false)]
+        {
             assert_eq!(window.is_new(index), new, "{index}");
         }
         window.accept(1001 - SIZE);

@@ -160,7 +160,7 @@ fn refused_offers() {
         (audio("a=tool:none"), Refusal::NoAudio),
         (audio("m=video 4000 RTP/AVP 31"), Refusal::NoAudio),
         (audio("m=audio 0 RTP/AVP 0"), Refusal::NoAudio),
-        (audio("m=audio 4000 RTP/SAVP 0"), Refusal::NoAudio),
+        (audio("m=audio 4000 RTP/SAVP 0"), Refusal::Srtp(SrtpRefusal::Unwanted)),
         (audio("m=audio 4000 UDP/TLS/RTP/SAVPF 0"), Refusal::NoAudio),
         (peer(1, "239.1.2.3/16", "m=audio 4000 RTP/AVP 0"), Refusal::NoAudio),
         (audio("m=audio 4000 RTP/AVP 0\nc=IN IP6 2001:db8::2"), Refusal::NoAudio),

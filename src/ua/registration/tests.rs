@@ -43,7 +43,7 @@ impl Bob {
             fallbacks: Vec::new(),
             expires: secs(3600),
             register: true,
-        srtp: Default::default(),
+            srtp: Default::default(),
             credentials: Some(Credentials { user: "bob".to_owned(), password: "zanzibar".to_owned() }),
             realms: Vec::new(),
             events: Default::default(),
