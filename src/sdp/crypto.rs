@@ -342,7 +342,7 @@ pub(super) fn of_answer(keying: Keying, offered: &[Line], answer: &MediaDescript
         (ours.key != line.key).then_some(Srtp { send: ours.key, receive: line.key, mki_length: line.mki_length })
     });
     match (chosen, profile, keying) {
-        (Some(srtp), _, _) => Ok(Protection::Srtp(srtp)),
+        (Some(srtp), _, _) => Ok(srtp.into()),
         (None, _, _) if has_lines(answer) => Err(SrtpRefusal::BadAnswer.into()),
         (None, Profile::Secure, _) | (None, Profile::Plain, Keying::Required) => Err(SrtpRefusal::Missing.into()),
         (None, Profile::Plain, Keying::Off | Keying::Unprotected | Keying::Optional) => Ok(Protection::None),

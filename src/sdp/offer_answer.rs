@@ -119,13 +119,19 @@ pub struct Negotiated {
 }
 
 /// How a stream's packets are protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Protection {
     /// Not at all.
     #[default]
     None,
     /// SRTP with these keys.
-    Srtp(Srtp),
+    Srtp(Box<Srtp>),
+}
+
+impl From<Srtp> for Protection {
+    fn from(srtp: Srtp) -> Protection {
+        Protection::Srtp(Box::new(srtp))
+    }
 }
 
 impl Protection {
@@ -356,7 +362,7 @@ impl Session {
         {
             negotiated = last.clone();
         }
-        negotiated.protection = ours.map_or(Protection::None, |(_, srtp)| Protection::Srtp(srtp));
+        negotiated.protection = ours.map_or(Protection::None, |(_, srtp)| srtp.into());
 
         let direction = exchange.direction();
         self.agreed.lines = offer.media.iter().map(describe::rejected_line).collect();

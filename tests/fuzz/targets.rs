@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use offhook::media;
-use offhook::sdp::{Capabilities, HoldStyle, Intent, LocalMedia, Session};
+use offhook::sdp::{Capabilities, HoldStyle, Intent, Keying, LocalMedia, Session};
 use offhook::sip::transport::{Flow, Transport};
 use offhook::ua::command::MediaPorts;
 use offhook::ua::config::{AutoAnswer, TransferPolicy};
@@ -32,6 +32,7 @@ struct Phone {
 impl Phone {
     fn new(now: Instant) -> Phone {
         let config = Config {
+            srtp: Default::default(),
             accounts: Vec::new(),
             user_agent: "offhook".to_owned(),
             capabilities: capabilities(),
@@ -144,6 +145,7 @@ pub fn sdp(_: Instant, data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let local = LocalMedia { address: address(PHONE).ip(), rtp_port: 49170, rtcp_port: 49171 };
     let mut session = Session::new(capabilities(), 1);
+    session.set_keying(Keying::Optional, [3; 32]);
     if let Ok((answer, media)) = session.answer(&text, &local, Intent::Talk) {
         let lines = |text: &str| text.lines().filter(|line| line.starts_with("m=")).count();
         // RFC 8866 section 5: a CR alone ends no line, and what a reader makes of one is its own affair.
@@ -153,6 +155,7 @@ pub fn sdp(_: Instant, data: &[u8]) {
         assert!(media.ptime_ms > 0);
     }
     let mut session = Session::new(capabilities(), 1);
+    session.set_keying(Keying::Optional, [3; 32]);
     session.offer(&local, Intent::Talk);
     if session.handle_answer(&text).is_err() {
         session.rollback();

@@ -24,6 +24,8 @@ pub struct World {
     pub ua: UserAgent,
     pub now: Instant,
     local: SocketAddr,
+    /// By what datagrams come here.
+    pub transport: Transport,
     /// The address that others see, behind a translator.
     pub source: Option<SocketAddr>,
     /// Keep-alives sent.
@@ -60,6 +62,7 @@ impl Phone {
             ua: UserAgent::new(start, config, [seed; 32]),
             now: start,
             local: "192.0.2.101:5060".parse().unwrap(),
+            transport: Transport::Udp,
             source: None,
             kept_alive: 0,
             left: Vec::new(),
@@ -171,7 +174,7 @@ impl Phone {
     /// A datagram comes.
     pub fn receive(&self, from: SocketAddr, bytes: &[u8]) {
         let mut world = self.world();
-        let (now, flow) = (world.now, world.flow(from));
+        let (now, flow) = (world.now, Flow { transport: world.transport, ..world.flow(from) });
         world.ua.handle_datagram(now, flow, bytes);
         world.drain();
     }

@@ -11,6 +11,7 @@
 
 mod attended;
 mod calls;
+mod encryption;
 mod failover;
 mod load;
 mod malformed;

@@ -395,3 +395,32 @@ fn texts_are_told_once_whatever_the_network_does() {
         assert_eq!(texts, ["one", "two"]);
     });
 }
+
+#[test]
+fn encrypted_held_and_resumed() {
+    use offhook::sdp::crypto::Srtp;
+    use offhook::ua::config::SrtpPolicy;
+
+    with_config(Config { srtp: SrtpPolicy::Required, ..direct() }, 2, |network| {
+        let keys = |network: &mut Network, place: usize| -> Srtp {
+            network.wait(place, PATIENCE, |event| match event {
+                Event::Media { media, .. } => media.protection.srtp().copied(),
+                _ => None,
+            })
+        };
+        let ours = network.dial(0, 1);
+        let theirs = incoming(network, 1);
+        network.command(1, Command::Answer { call: theirs, media: MEDIA }).unwrap();
+        let bobs = keys(network, 1);
+        let alices = keys(network, 0);
+        assert_eq!((alices.send, alices.receive), (bobs.receive, bobs.send));
+        network.command(0, Command::Hold { call: ours }).unwrap();
+        assert_eq!(keys(network, 0), alices);
+        assert_eq!(keys(network, 1), bobs);
+        network.command(0, Command::Resume { call: ours }).unwrap();
+        assert_eq!(keys(network, 1), bobs);
+        network.command(1, Command::Hangup { call: theirs }).unwrap();
+        ended(network, 0, ours);
+        ended(network, 1, theirs);
+    });
+}

@@ -27,6 +27,7 @@ mod malformed;
 mod manners;
 mod network_change;
 mod overlapping;
+mod protecting;
 mod redirected;
 mod referrals;
 mod registrar_gives;

@@ -90,7 +90,7 @@ impl Guard {
                 self.keyed = None;
                 return;
             }
-            Protection::Srtp(srtp) => *srtp,
+            Protection::Srtp(srtp) => **srtp,
         };
         match &mut self.keyed {
             Some(keyed) if keyed.agreed == agreed => {}

@@ -23,7 +23,7 @@ fn guard(suite: Suite, send: u8, receive: u8) -> Guard {
 
 fn rekey(guard: &mut Guard, suite: Suite, send: u8, receive: u8) {
     let srtp = Srtp { send: key(suite, send), receive: key(suite, receive), mki_length: 0 };
-    guard.configure(&Protection::Srtp(srtp));
+    guard.configure(&srtp.into());
 }
 
 /// An RTP packet with a header extension and a source.
@@ -184,7 +184,7 @@ fn a_master_key_identifier_is_read_over() {
     for suite in Suite::ALL {
         let mut alice = guard(suite, 1, 2);
         let mut bob = Guard::default();
-        bob.configure(&Protection::Srtp(Srtp { send: key(suite, 2), receive: key(suite, 1), mki_length: 4 }));
+        bob.configure(&Srtp { send: key(suite, 2), receive: key(suite, 1), mki_length: 4 }.into());
         for plain in [rtp(5, 100), rtcp(5)] {
             let kind = Kind::of(&plain).unwrap();
             let mut sent = protected(&mut alice, plain.clone());
@@ -224,7 +224,7 @@ proptest! {
         }
         let suite = Suite::ALL[suite];
         let mut guard = Guard::default();
-        guard.configure(&Protection::Srtp(Srtp { send: key(suite, 1), receive: key(suite, 2), mki_length }));
+        guard.configure(&Srtp { send: key(suite, 1), receive: key(suite, 2), mki_length }.into());
         let is_media = Kind::of(&bytes).is_some();
         prop_assert_eq!(guard.unprotect(&bytes).is_none(), is_media);
         let mut sent = bytes.clone();

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rand_core::RngCore as _;
 
-use crate::sdp::{self, Intent, LocalMedia, Negotiated};
+use crate::sdp::{self, Intent, Keying, LocalMedia, Negotiated};
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{HeaderName, Headers, Method, Request, Uri, push, set};
 use crate::transaction::{ClientId, Failure};
@@ -242,7 +242,11 @@ impl Call {
     fn set_keying(&mut self, cx: &mut Core, flow: &Flow) {
         let mut seed = [0; 32];
         cx.rng().fill_bytes(&mut seed);
-        self.sdp.set_keying(cx.keying(self.account, flow), seed);
+        let keying = cx.keying(self.account, flow);
+        if keying == Keying::Required && flow.transport != Transport::Tls {
+            tracing::warn!(call = %self.no, transport = ?flow.transport, "SRTP is required without TLS: who reads the signalling has its keys");
+        }
+        self.sdp.set_keying(keying, seed);
     }
 
     /// Adds Contact, Allow and Supported, as every INVITE and its 2xx have them.

@@ -37,8 +37,19 @@ pub struct Baresip {
 impl Rig {
     /// Starts `bob` or `carol` on a card, or on none, and waits for the registration.
     pub fn baresip(&self, name: &'static str, card: Option<Card>, answers: Answers) -> Baresip {
+        self.baresip_encrypting(name, card, answers, "")
+    }
+
+    /// The same with its media encrypted: `srtp`, `srtp-mand`, `dtls_srtp`; empty: not.
+    pub fn baresip_encrypting(
+        &self,
+        name: &'static str,
+        card: Option<Card>,
+        answers: Answers,
+        encryption: &str,
+    ) -> Baresip {
         let folder = self.folder.join(name);
-        let (sip_port, control_port) = configure(&folder, name, card, answers);
+        let (sip_port, control_port) = configure(&folder, name, card, answers, encryption);
         let mut command = Command::new("baresip");
         command.arg("-f").arg(&folder);
         self.cards.environment(&mut command);
@@ -97,7 +108,7 @@ impl Baresip {
 }
 
 /// Writes the configuration; returns the ports for SIP and for control.
-fn configure(folder: &Path, name: &str, card: Option<Card>, answers: Answers) -> (u16, u16) {
+fn configure(folder: &Path, name: &str, card: Option<Card>, answers: Answers, encryption: &str) -> (u16, u16) {
     // The namespace is ours: any port is free. Each name has its own hundred, RTP its own thousand.
     let n = match name {
         "bob" => 1,
@@ -129,9 +140,10 @@ fn configure(folder: &Path, name: &str, card: Option<Card>, answers: Answers) ->
         Answers::Itself => "auto",
         Answers::WhenTold => "manual",
     };
+    let encryption = if encryption.is_empty() { String::new() } else { format!(";mediaenc={encryption}") };
     let account = format!(
         "<sip:{name}@127.0.0.1>;auth_user={name};auth_pass={name}pw;outbound=\"sip:127.0.0.1:5060\";\
-         answermode={answers};audio_codecs=pcmu,pcma;regint=600;ptime=20\n"
+         answermode={answers};audio_codecs=pcmu,pcma;regint=600;ptime=20{encryption}\n"
     );
     fs::write(folder.join("config"), config).expect("a file");
     fs::write(folder.join("accounts"), account).expect("a file");
