@@ -21,8 +21,8 @@ use super::event::{
 use super::lines::{Hold, Line, Lines, NoLine, seconds};
 use super::media_thread::{Order, Report, Tone};
 use super::screen::{harmless, harmless_lines};
-use super::voice::Voice;
 use super::security::Security;
+use super::voice::Voice;
 
 /// How long the end of a call waits for the figures of its sound.
 const CLOSING: Duration = Duration::from_millis(300);

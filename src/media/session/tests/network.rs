@@ -17,6 +17,7 @@ fn address(text: &str) -> SocketAddr {
 fn media(remote: &str) -> Negotiated {
     let remote_rtp = address(remote);
     Negotiated {
+        protection: Default::default(),
         remote_rtp,
         remote_rtcp: Some(remote_rtp),
         rtcp_mux: true,
