@@ -149,6 +149,37 @@ fn s2_5_all_calls_are_forwarded_over_a_restart_until_it_is_switched_off() {
 }
 
 #[test]
+fn what_another_program_switches_is_taken_over_while_the_phone_runs() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bob = Phone::start(kept_in(folder.path(), config(Calls::default())));
+        let mut carol = Phone::start(config(Calls::default()));
+        bob.does("dnd on").await;
+        assert_eq!(bob.sees("dnd").await["on"], true);
+        let kept = folder.path().join("switches.json");
+        let text = format!(
+            "{{\"forwarding\": [{{\"account\": null, \"when\": \"always\", \"to\": \"{}\", \"seconds\": null}}], \"dnd\": []}}",
+            carol.address()
+        );
+        offhook::phone::keeping::files::replace(&kept, &text).unwrap();
+        let on = bob.sees("forwarding").await;
+        assert_eq!((&on["when"], &on["to"]), (&"always".into(), &carol.address().into()));
+        assert_eq!(bob.sees("dnd").await["on"], false);
+        // What can't be read changes nothing; and a call is looked at by what stands in the file then.
+        std::fs::write(&kept, "{").unwrap();
+        let alice = Phone::start(following());
+        alice.does(&format!("call {}", bob.address())).await;
+        bob.sees("diverted").await;
+        carol.sees("incoming").await;
+        offhook::phone::keeping::files::replace(&kept, "").unwrap();
+        alice.does("hangup").await;
+        alice.does(&format!("call {}", bob.address())).await;
+        assert_eq!(bob.sees("forwarding").await["to"], Value::Null);
+        bob.sees("incoming").await;
+    });
+}
+
+#[test]
 fn s2_6_a_second_call_is_forwarded_while_the_first_is_up() {
     run(async {
         let (mut alice, mut dave) = (Phone::start(following()), Phone::start(following()));

@@ -81,6 +81,14 @@ pub enum Command {
     /// The people that are known, called by name
     #[command(subcommand)]
     Contacts(Contacts),
+    /// Forward calls: forward always|busy|no-answer TARGET [SECONDS], forward [WHEN] off, or how it stands
+    ///
+    /// Remembered for the phone that starts next; one that runs takes it over within two seconds.
+    Forward(Switch),
+    /// Do not disturb: on, off, or how it stands
+    ///
+    /// Remembered for the phone that starts next; one that runs takes it over within two seconds.
+    Dnd(Switch),
     /// The demo's exchange alone
     Exchange,
     /// Write a commented configuration, or check one
@@ -187,6 +195,14 @@ pub struct Check {
     /// Say what becomes of a number that is dialled; any number of times
     #[arg(long, value_name = "NUMBER")]
     pub number: Vec<String>,
+}
+
+/// `forward` and `dnd`.
+#[derive(Debug, Clone, Args)]
+pub struct Switch {
+    /// As after the same word of `run`, @ACCOUNT included
+    #[arg(value_name = "WORDS")]
+    pub words: Vec<String>,
 }
 
 /// `history`.

@@ -9,7 +9,7 @@ use crate::config::{Config, Events};
 use crate::phone::event::Kind;
 use crate::phone::{Command, Reply};
 use crate::ua::CallNo;
-use crate::ua::config::AutoAnswer;
+use crate::ua::config::{AutoAnswer, TransferPolicy};
 
 use super::args;
 use super::exit::{Exit, Failure};
@@ -35,6 +35,13 @@ pub fn config_for_call(mut config: Config) -> Config {
     }
     config.calls.auto_answer = AutoAnswer::Never;
     config.calls.direct_calls = Some(false);
+    // Nobody is there to ask.
+    if config.calls.redirects == TransferPolicy::Ask {
+        config.calls.redirects = TransferPolicy::Refuse;
+    }
+    if config.calls.transfers == TransferPolicy::Ask {
+        config.calls.transfers = TransferPolicy::Refuse;
+    }
     config
 }
 
@@ -241,5 +248,8 @@ mod tests {
         assert!(!config.accounts[0].register);
         assert_eq!(config.calls.auto_answer, AutoAnswer::Never);
         assert!(!crate::config::resolve::direct_calls(&config));
+        assert_eq!((config.calls.redirects, config.calls.transfers), (TransferPolicy::Refuse, TransferPolicy::Refuse));
+        let follows = crate::config::read::read(Path::new("c.toml"), "[calls]\nredirects = \"follow\"\n").unwrap();
+        assert_eq!(config_for_call(follows).calls.redirects, TransferPolicy::Follow);
     }
 }

@@ -8,7 +8,7 @@
 //! | [`out`], [`text`] | standard output; events as JSON or as lines for a person |
 //! | [`watch`] | one call from its first event to its exit code |
 //! | [`call`], [`register`], [`run`], [`demo`], [`tour`], [`devices`], [`exchange`], [`config`] | the commands |
-//! | `dialling`, `people` | what a number becomes; the history and the contacts |
+//! | `dialling`, `people`, `switches` | what a number becomes; the history and the contacts; forwarding and do not disturb |
 //! | [`log`] | the log file |
 
 pub mod args;
@@ -26,6 +26,7 @@ mod people;
 pub mod register;
 pub mod run;
 pub mod session;
+mod switches;
 pub mod text;
 pub mod tour;
 mod ui;
@@ -159,6 +160,8 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             out::print(&dialling::check(&loaded.config, &check.number, global.account.as_deref())?);
             Ok(Exit::Done)
         }
+        Some(Command::Forward(args::Switch { words })) => switch(context()?, "forward", &words),
+        Some(Command::Dnd(args::Switch { words })) => switch(context()?, "dnd", &words),
         Some(Command::History(history)) => {
             out::print(&people::history(&Files::of_person(), usize::from(history.count), global.json)?);
             Ok(Exit::Done)
@@ -168,6 +171,13 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
     }
+}
+
+fn switch(context: Context, word: &str, words: &[String]) -> Result<Exit, Failure> {
+    let Context { config, account, style } = context;
+    let line = format!("{word} {}", words.join(" "));
+    out::print(&switches::carry_out(&config, account.as_deref(), &line, style == Style::Json)?);
+    Ok(Exit::Done)
 }
 
 /// The demo's exchange, and the password of its users.

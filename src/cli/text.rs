@@ -82,6 +82,7 @@ pub fn line(kind: &Kind) -> String {
             about(call, &format!("{}{}", figures(stats), processing.map(treatment).unwrap_or_default()))
         }
         Kind::Audio(settings) => settings.to_string(),
+        Kind::Echo { call, delay_ms } => about(call, &format!("what is said comes back after {delay_ms} ms")),
         Kind::MediaLost { call, seconds } => about(call, &format!("no sound has come for {seconds} s")),
         Kind::MediaBack { call } => about(call, "sound comes again"),
         Kind::Ended { call, by, code, reason, duration_s, rtp, advice } => {

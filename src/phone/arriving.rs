@@ -48,6 +48,7 @@ impl Actor {
             // A call that stands goes on with someone else: no service has its say again.
             return self.desk.handle_core(now, event, arrived_at);
         }
+        self.refresh_switches(now);
         let up = self.desk.lines.len();
         let full = up >= self.core_config.max_calls;
         let caller = Caller { account: call.account.as_deref(), from: &call.peer, busy: up > 0, full };
@@ -137,6 +138,9 @@ impl Actor {
                 }
                 Err(error) => self.complain(call, &error.to_string()),
             }
+        }
+        if self.services.is_look_due(now) {
+            self.refresh_switches(now);
         }
         self.redial_if_due(now);
     }

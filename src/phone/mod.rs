@@ -30,6 +30,7 @@ pub mod screen;
 pub mod security;
 mod services;
 mod sound;
+pub mod switching;
 pub mod target;
 pub mod trace;
 mod voice;

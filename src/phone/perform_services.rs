@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use crate::services::forwarding::{Forward, NO_ANSWER, When};
+use crate::services::forwarding::Switches;
 use crate::sip::Uri;
 use crate::ua::{self, AccountId, CallNo, CommandError};
 
@@ -11,6 +11,7 @@ use super::command::{Command, ForwardChange};
 use super::event::{Kind, Snapshot};
 use super::perform::{Outcome, refused};
 use super::services::Redial;
+use super::switching::{self, Meant};
 use super::{Refused, Reply, target};
 
 impl Actor {
@@ -97,61 +98,59 @@ impl Actor {
         Ok(all)
     }
 
+    /// These accounts, as far as switches go.
+    fn as_meant(&self, accounts: &[Option<AccountId>]) -> Vec<Meant> {
+        let of = |account: &Option<AccountId>| Meant {
+            name: self.desk.account_name(*account),
+            uri: self.account_uri(*account).cloned(),
+        };
+        accounts.iter().map(of).collect()
+    }
+
     pub(super) fn forward(&mut self, account: Option<&str>, change: ForwardChange) -> Outcome {
+        self.refresh_switches(Instant::now());
         let accounts = self.meant_accounts(account)?;
+        let meant = self.as_meant(&accounts);
         let mut switches = self.services.switches.clone();
-        for account in &accounts {
-            let name = self.desk.account_name(*account);
-            match &change {
-                ForwardChange::Show => {}
-                ForwardChange::Off(when) => switches.stop(name.as_deref(), *when),
-                ForwardChange::To { when, target, seconds } => {
-                    let target = self.target(*account, target)?;
-                    self.may_call(*account, &target)?;
-                    let to = target.to_string();
-                    if self.services.screening.emergency.is(&to) {
-                        return Err(refused(crate::services::forwarding::ForwardError::Emergency.to_string()));
-                    }
-                    let seconds = (*when == When::NoAnswer).then_some(seconds.unwrap_or(NO_ANSWER));
-                    let own = self.account_uri(*account).map(ToString::to_string);
-                    let forward = Forward { account: name, when: *when, to, seconds };
-                    switches.forward(forward, own.as_deref()).map_err(|error| refused(error.to_string()))?;
-                }
-            }
-        }
+        let emergency = self.services.screening.emergency.clone();
+        let target = |place: usize, written: &str| {
+            let account = accounts.get(place).copied().flatten();
+            let target = self.target(account, written).map_err(|refused| refused.message)?;
+            self.may_call(account, &target).map(|()| target).map_err(|refused| refused.message)
+        };
+        switching::forward(&mut switches, &meant, &change, &emergency, target).map_err(refused)?;
         if switches != self.services.switches {
             self.services.switches = switches;
             self.services.keep_switches();
         }
-        for account in accounts {
-            let account = self.desk.account_name(account);
-            for when in When::ALL {
-                let is_meant = match &change {
-                    ForwardChange::To { when: changed, .. } | ForwardChange::Off(Some(changed)) => *changed == when,
-                    ForwardChange::Show | ForwardChange::Off(None) => true,
-                };
-                if is_meant {
-                    let forward = self.services.switches.forwarding(account.as_deref(), when).cloned();
-                    let (to, seconds) = forward.map_or((None, None), |forward| (Some(forward.to), forward.seconds));
-                    self.tell(Kind::Forwarding { account: account.clone(), when, to, seconds });
-                }
-            }
-        }
+        let told = switching::forwardings(&self.services.switches, &meant, &change);
+        told.into_iter().for_each(|kind| self.tell(kind));
         Ok(Reply::Done)
     }
 
     pub(super) fn dnd(&mut self, account: Option<&str>, on: Option<bool>) -> Outcome {
-        let accounts = self.meant_accounts(account)?;
-        let names: Vec<Option<String>> = accounts.into_iter().map(|account| self.desk.account_name(account)).collect();
-        if let Some(on) = on {
-            names.iter().for_each(|name| self.services.switches.set_dnd(name.as_deref(), on));
+        self.refresh_switches(Instant::now());
+        let meant = self.as_meant(&self.meant_accounts(account)?);
+        let told = switching::dnd(&mut self.services.switches, &meant, on);
+        if on.is_some() {
             self.services.keep_switches();
         }
-        for account in names {
-            let on = self.services.switches.is_dnd(account.as_deref());
-            self.tell(Kind::Dnd { account, on });
-        }
+        told.into_iter().for_each(|kind| self.tell(kind));
         Ok(Reply::Done)
+    }
+
+    /// Takes over what somebody else has switched in the file (`offhook forward`, another phone), and tells it.
+    pub(super) fn refresh_switches(&mut self, now: Instant) {
+        let Some(before) = self.services.refresh_switches(now) else { return };
+        let meant = self.as_meant(&self.meant_accounts(None).unwrap_or_default());
+        let all = |switches: &Switches| {
+            let mut copy = switches.clone();
+            let mut kinds = switching::forwardings(switches, &meant, &ForwardChange::Show);
+            kinds.extend(switching::dnd(&mut copy, &meant, None));
+            kinds
+        };
+        let (before, now) = (all(&before), all(&self.services.switches));
+        now.into_iter().filter(|kind| !before.contains(kind)).for_each(|kind| self.tell(kind));
     }
 
     // The history

@@ -2,7 +2,8 @@
 //! Files are read here, small and seldom; they are written by [`super::keeping`]'s thread.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,6 +24,8 @@ use super::keeping::{Keep, Keeper, files, journal::Journal};
 const SILENT_CALLS: usize = 2;
 /// Calls that lists of people show.
 const PEOPLE_CALLS: usize = 300;
+/// How often the switches' file is looked at: another program may have changed it.
+const LOOK: Duration = Duration::from_secs(2);
 /// The reason that the history gives for a call that do not disturb refused.
 pub(super) const DND: &str = "do not disturb";
 
@@ -72,6 +75,14 @@ struct Memo {
     answered: bool,
 }
 
+/// By what a file's change is noticed: when it was written, its length, and which file it is.
+type Stamp = (SystemTime, u64, u64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let data = std::fs::metadata(path).ok()?;
+    Some((data.modified().ok()?, data.len(), data.ino()))
+}
+
 /// See the module's page.
 pub(super) struct Services {
     pub(super) screening: Arc<Screening>,
@@ -84,7 +95,11 @@ pub(super) struct Services {
     dnd_code: u16,
     contacts: Contacts,
     contacts_path: Option<PathBuf>,
-    contacts_stamp: Option<(SystemTime, u64)>,
+    contacts_stamp: Option<Stamp>,
+    switches_path: Option<PathBuf>,
+    switches_stamp: Option<Stamp>,
+    /// When the file is looked at next.
+    look_at: Option<Instant>,
     keeper: Keeper,
     memos: BTreeMap<CallNo, Memo>,
     silent: BTreeSet<CallNo>,
@@ -103,7 +118,7 @@ impl Services {
             }
             None => (None, History::default()),
         };
-        let switches = paths.switches.as_deref().map(files::switches).unwrap_or_default();
+        let switches = paths.switches.as_deref().map(files::switches_or_none).unwrap_or_default();
         let mut services = Services {
             screening: Arc::new(Screening { rules: config.screening.clone(), emergency: config.emergency() }),
             plan: config.dial_plan(),
@@ -115,6 +130,9 @@ impl Services {
             contacts: Contacts::default(),
             contacts_path: paths.contacts.clone(),
             contacts_stamp: None,
+            switches_path: paths.switches.clone(),
+            switches_stamp: paths.switches.as_deref().and_then(stamp),
+            look_at: paths.switches.is_some().then(|| Instant::now() + LOOK),
             keeper: Keeper::new(journal, paths.switches.clone()),
             memos: BTreeMap::new(),
             silent: BTreeSet::new(),
@@ -168,7 +186,7 @@ impl Services {
     /// When something is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let redial = self.redial.as_ref().and_then(|redial| redial.due);
-        self.no_answer.values().map(|(due, _)| *due).chain(redial).min()
+        self.no_answer.values().map(|(due, _)| *due).chain(redial).chain(self.look_at).min()
     }
 
     /// The next call that nobody has answered for so long.
@@ -185,6 +203,30 @@ impl Services {
             Ok(text) => self.keeper.keep(Keep::Switches(text)),
             Err(error) => tracing::warn!(%error, "the switches can't be kept"),
         }
+    }
+
+    /// Reads the switches again if another program has changed their file; what they were before, if they are others now.
+    pub(super) fn refresh_switches(&mut self, now: Instant) -> Option<Switches> {
+        let path = self.switches_path.as_deref()?;
+        self.look_at = Some(now + LOOK);
+        // What we have written ourselves is read once more, and is the same.
+        let seen = stamp(path);
+        if seen == self.switches_stamp || self.keeper.is_writing() {
+            return None;
+        }
+        self.switches_stamp = seen;
+        match files::switches(path) {
+            Ok(read) => (read != self.switches).then(|| std::mem::replace(&mut self.switches, read)),
+            Err(error) => {
+                tracing::warn!(error, "the switches stay as they are");
+                None
+            }
+        }
+    }
+
+    /// Whether the switches' file is to be looked at.
+    pub(super) fn is_look_due(&self, now: Instant) -> bool {
+        self.look_at.is_some_and(|at| at <= now)
     }
 
     /// The person has seen what was missed.
@@ -269,11 +311,11 @@ impl Services {
     /// Reads the contacts if their file has changed.
     fn refresh_contacts(&mut self) {
         let Some(path) = &self.contacts_path else { return };
-        let stamp = std::fs::metadata(path).ok().and_then(|data| Some((data.modified().ok()?, data.len())));
-        if stamp == self.contacts_stamp {
+        let seen = stamp(path);
+        if seen == self.contacts_stamp {
             return;
         }
-        self.contacts_stamp = stamp;
+        self.contacts_stamp = seen;
         match files::contacts(path) {
             Ok(contacts) => self.contacts = contacts,
             Err(error) => tracing::warn!(error, "the contacts can't be read"),

@@ -75,20 +75,24 @@ pub fn contacts(path: &Path) -> Result<Contacts, String> {
     Contacts::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The switches in a file. One that can't be read switches nothing on: the person is told by what shows.
-pub(in crate::phone) fn switches(path: &Path) -> Switches {
-    let read = read(path).map(Option::unwrap_or_default);
-    match read {
-        Ok(text) if text.trim().is_empty() => Switches::default(),
-        Ok(text) => serde_json::from_str(&text).unwrap_or_else(|error| {
-            tracing::warn!(path = %path.display(), %error, "the switches can't be read");
-            Switches::default()
-        }),
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "the switches can't be read");
-            Switches::default()
-        }
+/// The switches in a file; none are on where there is no file.
+///
+/// # Errors
+/// Why they can't be read, for a person.
+pub fn switches(path: &Path) -> Result<Switches, String> {
+    let text = read(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))?.unwrap_or_default();
+    match text.trim() {
+        "" => Ok(Switches::default()),
+        text => serde_json::from_str(text).map_err(|error| format!("{}: {error}", path.display())),
     }
+}
+
+/// The same for a phone that starts: one that can't be read switches nothing on, and the person is told by what shows.
+pub(in crate::phone) fn switches_or_none(path: &Path) -> Switches {
+    switches(path).unwrap_or_else(|error| {
+        tracing::warn!(error, "the switches can't be read");
+        Switches::default()
+    })
 }
 
 #[cfg(test)]
@@ -126,12 +130,59 @@ mod tests {
     fn switches_that_are_broken_switch_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("switches.json");
-        assert_eq!(switches(&path), Switches::default());
+        assert_eq!(switches(&path), Ok(Switches::default()));
         let mut on = Switches::default();
         on.set_dnd(Some("work"), true);
         replace(&path, &serde_json::to_string(&on).unwrap()).unwrap();
-        assert_eq!(switches(&path), on);
+        assert_eq!(switches(&path), Ok(on));
         fs::write(&path, "{\"dnd\": [").unwrap();
-        assert_eq!(switches(&path), Switches::default());
+        assert!(switches(&path).is_err());
+        assert_eq!(switches_or_none(&path), Switches::default());
+    }
+
+    /// Not a test of its own: the process of the next one, which the system kills when a file of it grows too long.
+    #[test]
+    fn replacer_to_be_killed() {
+        let Some(path) = std::env::var_os("OFFHOOK_TEST_REPLACE") else { return };
+        replace(Path::new(&path), NEW).unwrap();
+    }
+
+    const OLD: &str = "[[contact]]\nname = \"Bob\"\naddresses = [\"600\"]\n";
+    const NEW: &str = "[[contact]]\nname = \"Carol Miller\"\naddresses = [\"601\"]\n";
+
+    /// Contacts and switches are written so. The kernel kills the process (SIGXFSZ) in the middle of its write, after each
+    /// of these numbers of bytes.
+    #[test]
+    fn a_process_killed_while_it_replaces_a_file_leaves_the_old_one_or_the_new_one() {
+        use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("contacts.toml");
+        for bytes in (0..=NEW.len()).step_by(6).chain([NEW.len() - 1, NEW.len()]) {
+            fs::write(&path, OLD).unwrap();
+            let mut writer = std::process::Command::new(std::env::current_exe().unwrap());
+            writer.args(["--exact", "phone::keeping::files::tests::replacer_to_be_killed"]);
+            writer.env("OFFHOOK_TEST_REPLACE", &path).stdout(std::process::Stdio::piped());
+            let limit = libc::rlimit { rlim_cur: bytes as _, rlim_max: bytes as _ };
+            // Nothing between fork and exec but one system call.
+            unsafe {
+                writer.pre_exec(move || match libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) {
+                    0 => Ok(()),
+                    _ => Err(io::Error::last_os_error()),
+                });
+            }
+            let status = writer.output().unwrap().status;
+            let there = fs::read_to_string(&path).unwrap();
+            match bytes < NEW.len() {
+                true => {
+                    assert_eq!(status.signal(), Some(libc::SIGXFSZ), "{bytes}");
+                    assert_eq!(there, OLD, "killed after {bytes} bytes");
+                }
+                false => assert_eq!((status.success(), there.as_str()), (true, NEW)),
+            }
+            assert!(contacts(&path).is_ok());
+        }
+        // What the killed ones left beside it is in nobody's way, and nobody's contacts.
+        replace(&path, NEW).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), NEW);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub(in crate::phone) struct Keeper {
     /// Nothing can be kept, or there is no place for it.
     idle: bool,
     thread: Option<Started>,
+    /// Switches that are not written yet.
+    waiting: Arc<AtomicUsize>,
 }
 
 type Started = (Sender<Keep>, JoinHandle<()>, Receiver<()>);
@@ -36,13 +40,13 @@ impl Keeper {
     /// Keeps the history and the switches; what has no file is not kept.
     pub(in crate::phone) fn new(journal: Option<Journal>, switches: Option<PathBuf>) -> Keeper {
         let idle = journal.is_none() && switches.is_none();
-        Keeper { journal, switches, idle, thread: None }
+        Keeper { journal, switches, idle, thread: None, waiting: Arc::default() }
     }
 
     /// Keeps something: it is written soon.
     pub(in crate::phone) fn keep(&mut self, what: Keep) {
         if self.thread.is_none() && !self.idle {
-            match start(self.journal.take(), self.switches.take()) {
+            match start(self.journal.take(), self.switches.take(), Arc::clone(&self.waiting)) {
                 Ok(thread) => self.thread = Some(thread),
                 Err(error) => {
                     self.idle = true;
@@ -51,9 +55,17 @@ impl Keeper {
             }
         }
         if let Some((sender, ..)) = &self.thread {
+            if matches!(what, Keep::Switches(_)) {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+            }
             // It ends with this keeper only.
             let _ = sender.send(what);
         }
+    }
+
+    /// Whether switches wait to be written: the file is not what it will be.
+    pub(in crate::phone) fn is_writing(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
     }
 }
 
@@ -69,24 +81,27 @@ impl Drop for Keeper {
     }
 }
 
-fn start(journal: Option<Journal>, switches: Option<PathBuf>) -> io::Result<Started> {
+fn start(journal: Option<Journal>, switches: Option<PathBuf>, waiting: Arc<AtomicUsize>) -> io::Result<Started> {
     let (sender, things) = channel();
     let (still_writing, done) = channel();
     let thread = thread::Builder::new().name("keeper".into()).spawn(move || {
         let _still_writing: Sender<()> = still_writing;
-        write_all(journal.as_ref(), switches.as_deref(), &things);
+        write_all(journal.as_ref(), switches.as_deref(), &things, &waiting);
     })?;
     Ok((sender, thread, done))
 }
 
 /// Writes until nothing comes any more; what has come meanwhile is written at once.
-fn write_all(journal: Option<&Journal>, path: Option<&Path>, things: &Receiver<Keep>) {
+fn write_all(journal: Option<&Journal>, path: Option<&Path>, things: &Receiver<Keep>, waiting: &AtomicUsize) {
     while let Ok(first) = things.recv() {
-        let (mut records, mut switches) = (Vec::new(), None);
+        let (mut records, mut switches, mut taken) = (Vec::new(), None, 0);
         for thing in std::iter::once(first).chain(things.try_iter()) {
             match thing {
                 Keep::Record(record) => records.push(record),
-                Keep::Switches(text) => switches = Some(text),
+                Keep::Switches(text) => {
+                    switches = Some(text);
+                    taken += 1;
+                }
             }
         }
         if let Some(journal) = journal.filter(|_| !records.is_empty())
@@ -99,5 +114,6 @@ fn write_all(journal: Option<&Journal>, path: Option<&Path>, things: &Receiver<K
         {
             tracing::warn!(%error, "the switches can't be written");
         }
+        waiting.fetch_sub(taken, Ordering::Release);
     }
 }
