@@ -37,6 +37,9 @@ struct Datagram {
     bytes: bytes::Bytes,
 }
 
+/// Whether the network loses a message: by whom it comes from, to whom it goes, and its method or status code.
+type Loses = Box<dyn FnMut(&str, &str, &str) -> bool>;
+
 /// Everything.
 pub struct Town {
     pub now: Instant,
@@ -44,6 +47,7 @@ pub struct Town {
     phones: Vec<Phone>,
     wire: BTreeMap<(Instant, u64), Datagram>,
     sent: u64,
+    loses: Option<Loses>,
     /// Every message: from, to, itself.
     pub log: Vec<(String, String, Message)>,
 }
@@ -79,6 +83,7 @@ impl Town {
             phones: Vec::new(),
             wire: BTreeMap::new(),
             sent: 0,
+            loses: None,
             log: Vec::new(),
         }
     }
@@ -153,6 +158,41 @@ impl Town {
         reply
     }
 
+    /// Someone does something that gives no call.
+    #[track_caller]
+    pub fn does(&mut self, name: &str, command: Command) {
+        self.command(name, command);
+    }
+
+    /// Someone accepts to be transferred; the call that begins.
+    #[track_caller]
+    pub fn follows(&mut self, name: &str) -> CallNo {
+        let call = self.wait(name, |event| match event {
+            Event::TransferRequest { call, .. } => Some(*call),
+            _ => None,
+        });
+        match self.command(name, Command::AcceptTransfer { call, media: MEDIA }) {
+            Reply::Call(call) => call,
+            Reply::Done => panic!("no call"),
+        }
+    }
+
+    /// Two talk: the call at the caller and at the called one.
+    #[track_caller]
+    pub fn talk(&mut self, from: &str, to: &str) -> (CallNo, CallNo) {
+        let call = self.dial(from, &format!("sip:{to}@example.com"));
+        let theirs = self.rings(to);
+        self.answer(to, theirs);
+        self.established(from);
+        self.established(to);
+        (call, theirs)
+    }
+
+    /// From now on the network loses what this picks.
+    pub fn loses(&mut self, picks: impl FnMut(&str, &str, &str) -> bool + 'static) {
+        self.loses = Some(Box::new(picks));
+    }
+
     /// Someone dials.
     #[track_caller]
     pub fn dial(&mut self, name: &str, target: &str) -> CallNo {
@@ -194,6 +234,13 @@ impl Town {
     #[track_caller]
     pub fn hang_up(&mut self, name: &str, call: CallNo) {
         self.command(name, Command::Hangup { call });
+    }
+
+    /// Someone hangs up, if the call is not over yet.
+    pub fn gives_up(&mut self, name: &str, call: CallNo) {
+        let (now, place) = (self.now, self.place(name));
+        let _ = self.phones[place].ua.command(now, Command::Hangup { call });
+        self.drain_phone(place);
     }
 
     /// A phone loses its network.
@@ -338,7 +385,11 @@ impl Town {
             return;
         }
         let message = parse_datagram(bytes.clone(), &Limits::datagram()).expect("a message");
-        self.log.push((self.name_at(from), self.name_at(to), message));
+        let (by, at) = (self.name_at(from), self.name_at(to));
+        if self.loses.as_mut().is_some_and(|loses| loses(&by, &at, &what(&message))) {
+            return;
+        }
+        self.log.push((by, at, message));
         self.sent += 1;
         self.wire.insert((self.now + DELAY, self.sent), Datagram { from, to, bytes });
     }

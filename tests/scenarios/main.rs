@@ -16,6 +16,7 @@ mod draft_2_services;
 mod exchange_find_me;
 mod exchange_proxies;
 mod exchange_services;
+mod exchange_transfers;
 mod failing_over;
 mod far_side;
 mod flood;
