@@ -404,6 +404,7 @@ impl App {
             | Kind::Redial { .. }
             | Kind::NetworkChanged { .. }
             | Kind::Moved { .. }
+            | Kind::Echo { .. }
             | Kind::Audio(_)
             | Kind::SubscriptionFailed { .. }
             | Kind::Message { .. }

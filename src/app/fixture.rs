@@ -305,7 +305,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 43] = [
+    let kinds: [fn(CallRef) -> Kind; 44] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -326,6 +326,7 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
         |call| Kind::Dtmf { call, digit: '5', direction: Direction::Received },
         |call| Kind::Dtmf { call, digit: '7', direction: Direction::Sent },
         |call| Kind::Stats { call, stats: stats(), processing: None },
+        |call| Kind::Echo { call, delay_ms: 45 },
         |call| Kind::MediaLost { call, seconds: 5 },
         |call| Kind::MediaBack { call },
         |call| ended(call, EndedBy::Remote, None, "", 12.0),

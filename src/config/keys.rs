@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::{
     Account, Audio, Calls, Dtmf, HoldMusic, Hooks, Latency, Notify, RealmCredentials, Secret, Sip, Ui, address,
 };
+use crate::media::codec::Dtx;
 use crate::media::processing::Switch;
 use crate::sdp::{Codec, HoldStyle};
 use crate::ua::config::{AutoAnswer, MessageWaiting, SrtpPolicy, TransferPolicy};
@@ -198,6 +199,10 @@ pub const AUDIO: &[Key<Audio>] = &[
         kind: Kind::List { expected: "a list of codec names such as [\"PCMU\", \"PCMA\"]", set: set_codecs },
     },
     Key { name: "ptime", kind: Kind::Number { min: 10, max: 60, set: |audio, n| audio.ptime = n as u8 } },
+    Key {
+        name: "dtx",
+        kind: Kind::Flag { set: |audio, on| audio.dtx = if on { Dtx::Always } else { Dtx::WhenAsked } },
+    },
     Key {
         name: "latency",
         kind: Kind::Choice {

@@ -228,6 +228,8 @@ pub struct Audio {
     pub codecs: Vec<String>,
     /// Milliseconds a packet, 10 to 60.
     pub ptime: u8,
+    /// Whether silence is sent.
+    pub dtx: crate::media::codec::Dtx,
     /// Device periods.
     pub latency: Latency,
     /// `echo_cancellation`, `noise_suppression`, `auto_gain`.
@@ -323,6 +325,7 @@ impl Default for Audio {
             ring: "default".into(),
             codecs: ["opus", "G722", "PCMU", "PCMA"].map(String::from).to_vec(),
             ptime: 20,
+            dtx: crate::media::codec::Dtx::WhenAsked,
             latency: Latency::Low,
             processing: Settings::default(),
         }

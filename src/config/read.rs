@@ -349,6 +349,7 @@ output = "null"
 ring = "alsa:hw:0"
 codecs = ["PCMA", "opus"]
 ptime = 30
+dtx = true
 latency = "safe"
 echo_cancellation = false
 noise_suppression = "always"
@@ -450,6 +451,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             ring: text("alsa:hw:0"),
             codecs: vec![text("PCMA"), text("opus")],
             ptime: 30,
+            dtx: crate::media::codec::Dtx::Always,
             latency: Latency::Safe,
             processing: Settings { echo: Switch::Off, noise: Switch::Always, gain: Switch::On },
         };

@@ -3,16 +3,23 @@
 //! An [`Encoder`] takes samples at the codec's own rate, a [`Decoder`] gives them at the rate of its session: a peer may send
 //! any of the codecs that were agreed on, whenever it likes.
 
-use audio_codec::g722::{G722Decoder, G722Encoder};
-use audio_codec::{Decoder as _, Encoder as _};
-use opus::{Application, Bitrate, Channels};
+use opus::{Application, Bandwidth, Bitrate, Channels};
 
-use super::g711;
 use super::resample::Resampler;
-use crate::sdp::Codec;
+use super::{g711, g722};
+use crate::sdp::{Codec, OpusWishes};
 
-/// What Opus may take on the wire, in bit/s: full band speech, transparent to most ears.
-const OPUS_BITRATE: i32 = 32_000;
+/// What Opus takes on the wire for speech of each bandwidth, in bit/s (RFC 7587 section 3.1.1), and the least rate in Hz that
+/// plays it (section 6.1).
+const OPUS_BANDWIDTHS: [(u32, Bandwidth, u32); 5] = [
+    (48_000, Bandwidth::Fullband, 32_000),
+    (24_000, Bandwidth::Superwideband, 28_000),
+    (16_000, Bandwidth::Wideband, 20_000),
+    (12_000, Bandwidth::Mediumband, 16_000),
+    (0, Bandwidth::Narrowband, 12_000),
+];
+/// A payload of Opus that is no longer need not be sent: nobody speaks (DTX).
+const OPUS_SILENCE: usize = 2;
 /// Of 0 to 10: from here on a processor's time brings little for speech.
 const OPUS_COMPLEXITY: i32 = 5;
 /// A payload of Opus is no longer (RFC 6716 section 3.4: 1275 bytes a frame).
@@ -20,17 +27,38 @@ const MAX_OPUS: usize = 1275;
 /// A packet holds at most so much sound (RFC 6716 section 3.2.5).
 const LONGEST_PACKET_MS: usize = 120;
 
+/// Whether nothing is sent while nobody speaks (discontinuous transmission; Opus alone has it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dtx {
+    /// If the other side asks for it.
+    #[default]
+    WhenAsked,
+    /// In any case.
+    Always,
+}
+
+/// What became of a packet's samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoded {
+    /// A payload.
+    Payload,
+    /// Silence that need not be sent: nothing was appended.
+    Silence,
+}
+
 /// Samples at the codec's rate into payloads.
 pub struct Encoder {
     codec: Codec,
     kind: EncoderKind,
     scratch: Vec<u8>,
+    /// Payloads of [`OPUS_SILENCE`] bytes are kept back.
+    keeps_silence: bool,
 }
 
 enum EncoderKind {
     Table(fn(i16) -> u8),
     L16,
-    G722(Box<G722Encoder>),
+    G722(Box<g722::Encoder>),
     Opus(opus::Encoder),
 }
 
@@ -47,10 +75,10 @@ impl Encoder {
             Codec::Pcmu => EncoderKind::Table(g711::encode_pcmu),
             Codec::Pcma => EncoderKind::Table(g711::encode_pcma),
             Codec::L16 => EncoderKind::L16,
-            Codec::G722 => EncoderKind::G722(Box::new(G722Encoder::new())),
+            Codec::G722 => EncoderKind::G722(Box::default()),
             Codec::Opus => EncoderKind::Opus(opus_encoder().ok()?),
         };
-        Some(Encoder { codec, kind, scratch: vec![0; MAX_OPUS] })
+        Some(Encoder { codec, kind, scratch: vec![0; MAX_OPUS], keeps_silence: false })
     }
 
     /// The codec.
@@ -60,20 +88,26 @@ impl Encoder {
 
     /// Appends the payload of a packet's samples to `out`. Opus takes 10, 20, 40 or 60 ms at a time; nothing is appended
     /// for any other length.
-    pub fn encode(&mut self, samples: &[i16], out: &mut Vec<u8>) {
+    pub fn encode(&mut self, samples: &[i16], out: &mut Vec<u8>) -> Encoded {
         match &mut self.kind {
             EncoderKind::Table(encode) => out.extend(samples.iter().map(|&sample| encode(sample))),
             EncoderKind::L16 => out.extend(samples.iter().flat_map(|sample| sample.to_be_bytes())),
-            EncoderKind::G722(encoder) => {
-                self.scratch.resize(encoder.max_encode_bytes(samples.len()).max(MAX_OPUS), 0);
-                if let Ok(count) = encoder.encode_into(samples, &mut self.scratch) {
-                    out.extend_from_slice(self.scratch.get(..count).unwrap_or_default());
-                }
-            }
+            EncoderKind::G722(encoder) => encoder.encode(samples, out),
             EncoderKind::Opus(encoder) => match encoder.encode(samples, &mut self.scratch) {
+                Ok(count) if self.keeps_silence && count <= OPUS_SILENCE => return Encoded::Silence,
                 Ok(count) => out.extend_from_slice(self.scratch.get(..count).unwrap_or_default()),
                 Err(error) => tracing::debug!(%error, samples = samples.len(), "opus"),
             },
+        }
+        Encoded::Payload
+    }
+
+    /// Does what the other side asks of Opus; other codecs have nothing to ask for.
+    pub fn heed(&mut self, wishes: &OpusWishes, dtx: Dtx) {
+        let EncoderKind::Opus(encoder) = &mut self.kind else { return };
+        self.keeps_silence = wishes.dtx || dtx == Dtx::Always;
+        if let Err(error) = heed(encoder, wishes, self.keeps_silence) {
+            tracing::debug!(%error, "opus");
         }
     }
 
@@ -90,10 +124,22 @@ impl Encoder {
 
 fn opus_encoder() -> Result<opus::Encoder, opus::Error> {
     let mut encoder = opus::Encoder::new(Codec::Opus.sample_rate(), Channels::Mono, Application::Voip)?;
-    encoder.set_bitrate(Bitrate::Bits(OPUS_BITRATE))?;
     encoder.set_complexity(OPUS_COMPLEXITY)?;
-    encoder.set_inband_fec(true)?;
+    heed(&mut encoder, &OpusWishes::default(), false)?;
     Ok(encoder)
+}
+
+fn heed(encoder: &mut opus::Encoder, wishes: &OpusWishes, dtx: bool) -> Result<(), opus::Error> {
+    let plays = |least: u32| wishes.max_playback_rate >= least;
+    let fits = OPUS_BANDWIDTHS.iter().find(|(least, ..)| plays(*least));
+    let (bandwidth, bitrate) = fits.map_or((Bandwidth::Narrowband, 12_000), |(_, bandwidth, rate)| (*bandwidth, *rate));
+    encoder.set_max_bandwidth(bandwidth)?;
+    let bitrate = bitrate.min(wishes.max_average_bitrate.unwrap_or(u32::MAX));
+    encoder.set_bitrate(Bitrate::Bits(i32::try_from(bitrate).unwrap_or(i32::MAX)))?;
+    // RFC 7587 section 6.1: without the parameter the other side can't use the copies: they would be for nothing.
+    encoder.set_inband_fec(wishes.in_band_fec)?;
+    encoder.set_dtx(dtx)?;
+    encoder.set_vbr(!wishes.constant_bitrate)
 }
 
 /// Payloads into samples at the session's rate.
@@ -110,7 +156,7 @@ pub struct Decoder {
 enum DecoderKind {
     Table(&'static [i16; 256]),
     L16,
-    G722(Box<G722Decoder>),
+    G722(Box<g722::Decoder>),
     Opus(opus::Decoder),
 }
 
@@ -132,7 +178,7 @@ impl Decoder {
             Codec::Pcmu => DecoderKind::Table(&g711::PCMU),
             Codec::Pcma => DecoderKind::Table(&g711::PCMA),
             Codec::L16 => DecoderKind::L16,
-            Codec::G722 => DecoderKind::G722(Box::new(G722Decoder::new())),
+            Codec::G722 => DecoderKind::G722(Box::default()),
             Codec::Opus => DecoderKind::Opus(opus::Decoder::new(own_rate, Channels::Mono).ok()?),
         };
         let resampler = if own_rate == rate { None } else { Some(Resampler::new(own_rate, rate)?) };
@@ -161,11 +207,7 @@ impl Decoder {
             DecoderKind::L16 => {
                 self.scratch.extend(payload.chunks_exact(2).map(|two| i16::from_be_bytes([two[0], two[1]])));
             }
-            DecoderKind::G722(decoder) => {
-                self.scratch.resize(decoder.max_decode_samples(payload.len()), 0);
-                let count = decoder.decode_into(payload, &mut self.scratch).unwrap_or(0);
-                self.scratch.truncate(count);
-            }
+            DecoderKind::G722(decoder) => decoder.decode(payload, &mut self.scratch),
             DecoderKind::Opus(decoder) => {
                 self.scratch.resize(most, 0);
                 let count = decoder.decode(payload, &mut self.scratch, false).unwrap_or(0);
@@ -257,9 +299,84 @@ mod tests {
         }
     }
 
+    /// Packets of 20 ms of noise, then of silence, by an encoder that heeds these wishes.
+    fn opus_packets(wishes: &OpusWishes, dtx: Dtx, silent: bool) -> Vec<Option<Vec<u8>>> {
+        let mut encoder = Encoder::new(Codec::Opus).unwrap();
+        encoder.heed(wishes, dtx);
+        let mut state = 1u32;
+        let mut sample = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if silent { 0 } else { (state >> 18) as i16 }
+        };
+        (0..100)
+            .map(|_| {
+                let samples: Vec<i16> = (0..960).map(|_| sample()).collect();
+                let mut payload = Vec::new();
+                (encoder.encode(&samples, &mut payload) == Encoded::Payload).then_some(payload)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn opus_is_sent_as_the_other_side_asks() {
+        let usual = OpusWishes::default();
+        let table = [
+            (48_000, Bandwidth::Fullband, None, 32_000),
+            (24_000, Bandwidth::Superwideband, None, 28_000),
+            (16_000, Bandwidth::Wideband, None, 20_000),
+            (12_000, Bandwidth::Mediumband, None, 16_000),
+            (8000, Bandwidth::Narrowband, None, 12_000),
+            (48_000, Bandwidth::Fullband, Some(16_000), 16_000),
+        ];
+        for (max_playback_rate, bandwidth, max_average_bitrate, bitrate) in table {
+            let wishes = OpusWishes { max_playback_rate, max_average_bitrate, ..usual };
+            let packets: Vec<Vec<u8>> = opus_packets(&wishes, Dtx::WhenAsked, false).into_iter().flatten().collect();
+            let widest = packets.iter().map(|packet| opus::packet::get_bandwidth(packet).unwrap() as i32).max();
+            assert!(widest <= Some(bandwidth as i32), "{wishes:?}: {widest:?}");
+            let bits = packets.iter().map(|packet| packet.len() * 8).sum::<usize>() * 50 / packets.len();
+            assert!(bits <= bitrate * 11 / 10, "{wishes:?}: {bits} bit/s");
+        }
+        let constant = OpusWishes { constant_bitrate: true, ..usual };
+        let sizes: std::collections::BTreeSet<usize> =
+            opus_packets(&constant, Dtx::WhenAsked, false).into_iter().flatten().map(|packet| packet.len()).collect();
+        assert_eq!(sizes.len(), 1, "{sizes:?}");
+    }
+
+    #[test]
+    fn in_silence_opus_sends_little_if_that_is_wanted() {
+        let sent = |wishes: &OpusWishes, dtx| opus_packets(wishes, dtx, true).into_iter().flatten().count();
+        let usual = OpusWishes::default();
+        assert_eq!(sent(&usual, Dtx::WhenAsked), 100);
+        for count in [sent(&OpusWishes { dtx: true, ..usual }, Dtx::WhenAsked), sent(&usual, Dtx::Always)] {
+            // Some at the beginning, and one now and then that says how the silence sounds.
+            assert!((2..40).contains(&count), "{count} of 100");
+        }
+    }
+
+    #[test]
+    fn opus_in_stereo_is_heard_in_one_channel() {
+        let mut encoder = opus::Encoder::new(48_000, Channels::Stereo, Application::Audio).unwrap();
+        let mut decoder = Decoder::new(Codec::Opus, 48_000).unwrap();
+        let (left, right) = (sine(500.0, 48_000, 48_000), sine(1500.0, 48_000, 48_000));
+        let both: Vec<i16> = left.iter().zip(&right).flat_map(|(left, right)| [*left, *right]).collect();
+        let mut heard = Vec::new();
+        for samples in both.chunks(1920) {
+            let payload = encoder.encode_vec(samples, MAX_OPUS).unwrap();
+            assert_eq!(samples_in(Codec::Opus, &payload, 48_000), 960);
+            decoder.decode(&payload, &mut heard);
+        }
+        let piece = &heard[24_000..36_000];
+        // Each is half of the mixture.
+        for hertz in [500.0, 1500.0] {
+            let level = goertzel::level(piece, hertz, 48_000);
+            assert!((level + 19.3).abs() < 2.0, "{hertz} Hz at {level}");
+        }
+    }
+
     #[test]
     fn opus_recovers_a_lost_packet_from_the_next_one_and_conceals_without() {
         let mut encoder = Encoder::new(Codec::Opus).unwrap();
+        encoder.heed(&OpusWishes { in_band_fec: true, ..OpusWishes::default() }, Dtx::WhenAsked);
         encoder.expect_loss(0.2);
         let sound = sine(300.0, 48_000, 960 * 50);
         let packets: Vec<Vec<u8>> = sound
@@ -285,24 +402,6 @@ mod tests {
             assert!(goertzel::level(lost, 300.0, 48_000) > -22.0, "fec {fec}");
         }
     }
-
-    #[test]
-    fn g722_decodes_as_another_implementation_does() {
-        // The first 40 samples that ffmpeg 5.1 gives for these bytes.
-        let payload: Vec<u8> = (0..20_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        let mut heard = Vec::new();
-        Decoder::new(Codec::G722, 16_000).unwrap().decode(&payload, &mut heard);
-        // They differ in how the last bits are rounded.
-        for (ours, theirs) in heard.iter().zip(G722_REFERENCE) {
-            assert!(ours.abs_diff(theirs) < 12, "{ours} for {theirs}");
-        }
-        assert_eq!(heard.len(), G722_REFERENCE.len());
-    }
-
-    const G722_REFERENCE: [i16; 40] = [
-        0, 0, -1, -1, 0, 0, -1, -1, -1, 1, 0, -6, -1, -3, -4, -8, 8, -12, -8, -1, 9, -27, -12, 8, 4, -39, -8, 5, 1,
-        -36, -28, 7, 32, -76, -50, 63, 41, -173, -55, 196,
-    ];
 
     #[test]
     fn rubbish_is_survived() {

@@ -6,7 +6,9 @@
 
 pub mod codec;
 pub mod conceal;
+pub mod echo_delay;
 pub mod g711;
+pub mod g722;
 pub mod goertzel;
 pub mod levels;
 pub mod mixing;

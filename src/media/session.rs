@@ -25,6 +25,8 @@ use std::time::Instant;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 
+use crate::media::codec::Dtx;
+use crate::media::echo_delay::EchoDelay;
 use crate::media::srtp::Guard;
 use crate::rtp::telephone_event::{self, Payload};
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc, rtcp};
@@ -63,6 +65,8 @@ pub enum Event {
     Flowing { from: SocketAddr },
     /// No RTP for this many seconds although the peer should send: 5, 10, 20...
     Lost { seconds: u32 },
+    /// What we say comes back after so many milliseconds, where that is looked for ([`Session::look_for_echo`]).
+    Echo { delay_ms: u32 },
     /// Every 5 s.
     Stats(Stats),
 }
@@ -103,6 +107,8 @@ pub struct Session {
     random: ChaCha12Rng,
     agreed: Option<Agreed>,
     microphone_open: bool,
+    dtx: Dtx,
+    echo: Option<Box<EchoDelay>>,
     closed: bool,
     sender: Sender,
     receiver: Receiver,
@@ -127,6 +133,8 @@ impl Session {
             random,
             agreed: None,
             microphone_open: false,
+            dtx: Dtx::default(),
+            echo: None,
             closed: false,
             sender: Sender::new(now, ssrc, seq, timestamp),
             receiver: Receiver::new(DEFAULT_SAMPLE_RATE),
@@ -172,10 +180,21 @@ impl Session {
         }
         self.guard.configure(&media.protection);
         self.sender.use_codec(media.codec, &mut self.random);
+        self.sender.heed(&media.opus, self.dtx);
         self.receiver.set_rate(media.codec.sample_rate());
         if media.remote_rtcp.is_some() {
             self.reports.begin(now, &mut self.random);
         }
+    }
+
+    /// Whether silence is sent, from the next [`Session::configure`] on.
+    pub fn set_dtx(&mut self, dtx: Dtx) {
+        self.dtx = dtx;
+    }
+
+    /// From now on it is told when what is said comes back ([`Event::Echo`]): it costs some time of the processor.
+    pub fn look_for_echo(&mut self, now: Instant) {
+        self.echo = Some(Box::new(EchoDelay::new(now)));
     }
 
     /// Samples a second of what goes in and comes out, in Hz.
@@ -197,6 +216,9 @@ impl Session {
     pub fn capture(&mut self, now: Instant, samples: &[i16]) {
         let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.media.send) else { return };
         let to = agreed.sources.destination();
+        if let Some(echo) = self.echo.as_mut().filter(|_| self.microphone_open) {
+            echo.sent(now, samples, agreed.media.codec.sample_rate());
+        }
         self.sender.capture(now, samples, self.microphone_open, &agreed.media, to, &mut self.out);
     }
 
@@ -211,10 +233,17 @@ impl Session {
     }
 
     /// Fills `out` for the speaker: decoded sound, then concealment, then silence. Never waits.
-    pub fn playout(&mut self, _now: Instant, out: &mut [i16]) {
+    pub fn playout(&mut self, now: Instant, out: &mut [i16]) {
         match &self.agreed {
             Some(agreed) if agreed.media.receive_audio => self.receiver.playout(&agreed.media, out),
             Some(_) | None => out.fill(0),
+        }
+        let rate = self.sample_rate();
+        if let Some(echo) = &mut self.echo {
+            echo.heard(now, out, rate);
+            if let Some(delay_ms) = echo.poll(now) {
+                self.out.event(Event::Echo { delay_ms });
+            }
         }
     }
 

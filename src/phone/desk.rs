@@ -494,6 +494,7 @@ impl Desk {
                 self.with_line(call, |line| line.media_lost = true);
                 self.tell_call(call, |call| Kind::MediaLost { call, seconds });
             }
+            session::Event::Echo { delay_ms } => self.tell_call(call, |call| Kind::Echo { call, delay_ms }),
             session::Event::Stats(stats) => {
                 self.with_line(call, |line| line.stats = Some(stats));
                 let processing = self.voice.figures;
@@ -846,6 +847,7 @@ mod tests {
             receive: vec![(8, Codec::Pcma)],
             send_telephone_event: None,
             receive_telephone_events: Vec::new(),
+            opus: crate::sdp::OpusWishes::default(),
             ptime_ms: 20,
             send: true,
             receive_audio: true,

@@ -207,6 +207,12 @@ pub enum Kind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         processing: Option<Figures>,
     },
+    /// What we say comes back after so long: an echo service, or a far side that hears its own speaker.
+    Echo {
+        #[serde(flatten)]
+        call: CallRef,
+        delay_ms: u32,
+    },
     MediaLost {
         #[serde(flatten)]
         call: CallRef,
@@ -708,6 +714,7 @@ mod tests {
                 json!({"event": "stats", "sent": 250, "received": 0, "lost": 0, "discarded": 0, "strangers": 0, "rtt_ms": 1.5,
                        "jitter_ms": 0.0, "loss": 0.0, "buffer_ms": 0.0, "mos": null}),
             ),
+            (Kind::Echo { call: call(), delay_ms: 45 }, json!({"event": "echo", "delay_ms": 45})),
             (Kind::MediaLost { call: call(), seconds: 5 }, json!({"event": "media_lost", "seconds": 5})),
             (
                 Kind::Moved { call: call(), address: "192.0.2.2".into() },

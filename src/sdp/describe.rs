@@ -8,7 +8,7 @@ use sipx_sdp::{Address, Attribute, Direction, MediaDescription, SessionDescripti
 
 use super::crypto::Profile;
 use super::numbers::Formats;
-use super::{Codec, LocalMedia, Refusal};
+use super::{Codec, LocalMedia, OpusWishes, Refusal};
 
 /// Streams of a description that is still answered; no phone needs more.
 const MAX_STREAMS: usize = 32;
@@ -100,6 +100,8 @@ pub(super) struct Audio {
     pub origin: Option<SocketAddr>,
     /// The author takes RTCP at its RTP port (RFC 5761 section 5.1.1).
     pub rtcp_mux: bool,
+    /// What it asks of the Opus that it is sent.
+    pub opus: OpusWishes,
     ptime_ms: Option<u32>,
     max_ptime_ms: Option<u32>,
 }
@@ -121,6 +123,7 @@ impl Audio {
                 .filter(|ip| !ip.is_unspecified() && is_unicast(*ip))
                 .map(|ip| SocketAddr::new(ip, media.port)),
             rtcp_mux: media.attribute("rtcp-mux").is_some(),
+            opus: OpusWishes::default(),
             ptime_ms: milliseconds(session, media, "ptime"),
             max_ptime_ms: milliseconds(session, media, "maxptime"),
         };
@@ -145,7 +148,12 @@ impl Audio {
                 Meaning::Codec(codec) => {
                     self.add_name(codec.name());
                     match self.formats.codecs.iter().any(|(_, known)| *known == codec) {
-                        false => self.formats.codecs.push((number, codec)),
+                        false => {
+                            self.formats.codecs.push((number, codec));
+                            if codec == Codec::Opus {
+                                self.opus = OpusWishes::read(parameters(media, number));
+                            }
+                        }
                         true => self.foreign.push(number),
                     }
                 }
@@ -237,6 +245,13 @@ fn meaning(media: &MediaDescription, number: u8) -> Meaning {
         }
         _ => Meaning::Foreign(format!("{name}/{}", rtpmap.clock_rate())),
     }
+}
+
+/// What `a=fmtp` says of a payload type.
+fn parameters(media: &MediaDescription, number: u8) -> &str {
+    let fmtps = media.attributes.iter().filter(|attribute| attribute.name == "fmtp");
+    let mut lines = fmtps.filter_map(|attribute| attribute.value.as_deref()?.trim_start().split_once(' '));
+    lines.find(|(format, _)| format.parse() == Ok(number)).map_or("", |(_, parameters)| parameters)
 }
 
 fn static_meaning(number: u8) -> Meaning {

@@ -6,6 +6,7 @@
 //!   outcome.
 //! - `describe`: what a description's audio stream says, and how ours is written; with `offer_answer` and `crypto` the only
 //!   places that name the SDP library.
+//! - `opus`: what the other side asks of the Opus that it is sent.
 //! - `numbers`: which payload type stands for which codec, for as long as a dialog lives.
 
 pub mod codec;
@@ -13,7 +14,9 @@ pub mod crypto;
 mod describe;
 mod numbers;
 pub mod offer_answer;
+mod opus;
 
 pub use codec::Codec;
 pub use crypto::Keying;
 pub use offer_answer::{Capabilities, HoldStyle, Intent, LocalMedia, Negotiated, Protection, Refusal, Session};
+pub use opus::OpusWishes;

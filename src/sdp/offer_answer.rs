@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use sipx_sdp::{Attribute, Connection, Direction, MediaDescription, Origin, SessionDescription, Timing};
 
-use super::Codec;
 use super::crypto::{self, Keying, Keys, Line, Profile, Srtp, SrtpRefusal};
 use super::describe::{self, Audio};
 use super::numbers::{Formats, Numbers};
+use super::{Codec, OpusWishes};
 
 /// What we can speak, in order of preference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +104,8 @@ pub struct Negotiated {
     pub send_telephone_event: Option<(u8, u32)>,
     /// The payload types with which we accept `telephone-event`, and their clock rates in Hz.
     pub receive_telephone_events: Vec<(u8, u32)>,
+    /// What the peer asks of the Opus that we send.
+    pub opus: OpusWishes,
     /// Milliseconds of sound a packet that the peer asked for, else ours.
     pub ptime_ms: u8,
     /// Whether we send RTP: both sides agree that we do, the peer gave an address, and we don't hold it (a hold of ours
@@ -536,6 +538,7 @@ impl Exchange<'_> {
             receive: receive.codecs.clone(),
             send_telephone_event: self.send.telephone_event_for(codec),
             receive_telephone_events: receive.telephone_events.clone(),
+            opus: audio.opus,
             ptime_ms: audio.ptime_ms(ptime_ms),
             send: speaking && direction.sends(),
             receive_audio: talking && direction.receives(),

@@ -83,6 +83,9 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::Dtmf { call, digit, direction: Direction::Received } => {
             (Level::Info, format!("{} sent the digit {digit}", who(call)))
         }
+        Kind::Echo { call, delay_ms } => {
+            (Level::Info, format!("{}: your voice comes back after {delay_ms} ms", who(call)))
+        }
         Kind::MediaLost { call, seconds } => (Level::Warning, format!("{}: {}", who(call), media_lost(*seconds))),
         Kind::MediaBack { call } => (Level::Good, format!("{}: sound is back", who(call))),
         Kind::Ended { call, by, code, reason, duration_s, advice, .. } => {

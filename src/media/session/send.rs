@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use rand_core::RngCore;
 
 use super::{Event, Outbox, Transmit};
-use crate::media::codec::Encoder;
+use crate::media::codec::{Dtx, Encoded, Encoder};
 use crate::media::srtp;
 use crate::rtp::telephone_event::{self, Press};
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc};
-use crate::sdp::{Codec, Negotiated};
+use crate::sdp::{Codec, Negotiated, OpusWishes};
 
 /// How long a digit sounds, and how long no other one begins after it.
 const TONE_MS: u32 = 160;
@@ -45,6 +45,8 @@ pub(super) struct Sender {
     last: Instant,
     /// Nothing was sent just before: the next packet begins a talkspurt.
     begins: bool,
+    /// Silence was not sent just before, though time was kept: the next packet begins a talkspurt too.
+    kept_back: bool,
     packets: u64,
     octets: u64,
     digits: VecDeque<char>,
@@ -61,6 +63,7 @@ impl Sender {
             pending: Vec::new(),
             last: now,
             begins: true,
+            kept_back: false,
             packets: 0,
             octets: 0,
             digits: VecDeque::new(),
@@ -100,6 +103,13 @@ impl Sender {
             self.ssrc = Ssrc(random.next_u32());
             self.seq = super::first_seq(random);
             self.timestamp = RtpTimestamp(random.next_u32());
+        }
+    }
+
+    /// Does what the other side asks of Opus.
+    pub(super) fn heed(&mut self, wishes: &OpusWishes, dtx: Dtx) {
+        if let Some(encoder) = &mut self.encoder {
+            encoder.heed(wishes, dtx);
         }
     }
 
@@ -196,7 +206,7 @@ impl Sender {
         let encoder = self.encoder.as_mut()?;
         let header = Packet {
             payload_type: PayloadType(media.send_payload_type),
-            marker: std::mem::take(&mut self.begins),
+            marker: self.begins | self.kept_back,
             seq: self.seq,
             timestamp: self.timestamp,
             ssrc: self.ssrc,
@@ -204,7 +214,12 @@ impl Sender {
         };
         let mut bytes = header.write(samples + srtp::MAX_GROWTH);
         let without_payload = bytes.len();
-        encoder.encode(self.pending.get(..samples)?, &mut bytes);
+        if encoder.encode(self.pending.get(..samples)?, &mut bytes) == Encoded::Silence {
+            // RFC 7587 section 4.2: the timestamp goes on, the sequence number does not; what comes next begins a talkspurt.
+            self.kept_back = true;
+            return None;
+        }
+        (self.begins, self.kept_back) = (false, false);
         self.count(bytes.len() - without_payload);
         Some(bytes)
     }

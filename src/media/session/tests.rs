@@ -36,6 +36,7 @@ fn media(remote: &str) -> Negotiated {
         receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
         send_telephone_event: Some((EVENT, 8000)),
         receive_telephone_events: vec![(EVENT, 8000)],
+        opus: crate::sdp::OpusWishes::default(),
         ptime_ms: 20,
         send: true,
         receive_audio: true,

@@ -14,6 +14,7 @@ use crate::audio::simple::Player;
 use crate::audio::wav::{self, Writer};
 use crate::audio::{Input, Output};
 use crate::config::{self, Latency};
+use crate::media::codec::Dtx;
 use crate::media::tones::{self, Digits};
 use crate::media::{levels, session};
 use crate::phone::command::{DeviceRole, Side};
@@ -44,6 +45,7 @@ pub struct Engine {
     pub(super) opener: Opener,
     pub(super) levels: Arc<SharedLevels>,
     latency: Latency,
+    dtx: Dtx,
     pub(super) calls: BTreeMap<CallNo, Call>,
     pub(super) input: Slot<Box<dyn Input>>,
     pub(super) output: Slot<Box<dyn Output>>,
@@ -115,6 +117,7 @@ impl Engine {
             opener,
             levels,
             latency: audio.latency,
+            dtx: audio.dtx,
             calls: BTreeMap::new(),
             input: Slot::new(DeviceRole::Input, audio.input.clone()),
             output: Slot::new(DeviceRole::Output, audio.output.clone()),
@@ -287,7 +290,13 @@ impl Engine {
             self.close(now, call);
         }
         self.listen(call, &sockets);
-        self.calls.insert(call, Call::new(now, seed, sockets));
+        let mut new = Call::new(now, seed, sockets);
+        new.session.set_dtx(self.dtx);
+        if self.calls.is_empty() {
+            // With many calls it would cost too much, and none of them is listened to.
+            new.session.look_for_echo(now);
+        }
+        self.calls.insert(call, new);
         self.start_ticking(now);
     }
 
