@@ -11,6 +11,7 @@
 
 mod attended;
 mod calls;
+mod codecs;
 mod encryption;
 mod failover;
 mod load;

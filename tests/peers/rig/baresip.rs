@@ -37,7 +37,7 @@ pub struct Baresip {
 impl Rig {
     /// Starts `bob` or `carol` on a card, or on none, and waits for the registration.
     pub fn baresip(&self, name: &'static str, card: Option<Card>, answers: Answers) -> Baresip {
-        self.baresip_encrypting(name, card, answers, "")
+        self.baresip_with(name, card, answers, "audio_codecs=pcmu,pcma;ptime=20")
     }
 
     /// The same with its media encrypted: `srtp`, `srtp-mand`, `dtls_srtp`; empty: not.
@@ -48,8 +48,14 @@ impl Rig {
         answers: Answers,
         encryption: &str,
     ) -> Baresip {
+        let encryption = if encryption.is_empty() { String::new() } else { format!(";mediaenc={encryption}") };
+        self.baresip_with(name, card, answers, &format!("audio_codecs=pcmu,pcma;ptime=20{encryption}"))
+    }
+
+    /// The same with these parameters of its account for the media.
+    pub fn baresip_with(&self, name: &'static str, card: Option<Card>, answers: Answers, media: &str) -> Baresip {
         let folder = self.folder.join(name);
-        let (sip_port, control_port) = configure(&folder, name, card, answers, encryption);
+        let (sip_port, control_port) = configure(&folder, name, card, answers, media);
         let mut command = Command::new("baresip");
         command.arg("-f").arg(&folder);
         self.cards.environment(&mut command);
@@ -108,7 +114,7 @@ impl Baresip {
 }
 
 /// Writes the configuration; returns the ports for SIP and for control.
-fn configure(folder: &Path, name: &str, card: Option<Card>, answers: Answers, encryption: &str) -> (u16, u16) {
+fn configure(folder: &Path, name: &str, card: Option<Card>, answers: Answers, media: &str) -> (u16, u16) {
     // The namespace is ours: any port is free. Each name has its own hundred, RTP its own thousand.
     let n = match name {
         "bob" => 1,
@@ -140,10 +146,9 @@ fn configure(folder: &Path, name: &str, card: Option<Card>, answers: Answers, en
         Answers::Itself => "auto",
         Answers::WhenTold => "manual",
     };
-    let encryption = if encryption.is_empty() { String::new() } else { format!(";mediaenc={encryption}") };
     let account = format!(
         "<sip:{name}@127.0.0.1>;auth_user={name};auth_pass={name}pw;outbound=\"sip:127.0.0.1:5060\";\
-         answermode={answers};audio_codecs=pcmu,pcma;regint=600;ptime=20{encryption}\n"
+         answermode={answers};{media};regint=600\n"
     );
     fs::write(folder.join("config"), config).expect("a file");
     fs::write(folder.join("accounts"), account).expect("a file");

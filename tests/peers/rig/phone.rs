@@ -58,6 +58,11 @@ impl Rig {
 
     /// Starts a phone.
     pub fn phone(&self, setup: &Setup) -> Phone {
+        self.phone_with(setup, "codecs = [\"PCMU\", \"PCMA\"]")
+    }
+
+    /// Starts a phone with these lines of `[audio]`, which name its codecs.
+    pub fn phone_with(&self, setup: &Setup, audio: &str) -> Phone {
         let Setup { name, password, card, calls, account } = setup;
         let authority = self.folder.join(AUTHORITY);
         let authority =
@@ -70,7 +75,7 @@ impl Rig {
         let text = format!(
             "[[account]]\nname = \"{name}\"\nuri = \"sip:{name}@127.0.0.1\"\npassword = \"{password}\"\n{account}\n\
              [sip]\nlisten = \"127.0.0.1:0\"\n{authority}\
-             [audio]\ninput = \"{input}\"\noutput = \"{output}\"\nring = \"null\"\ncodecs = [\"PCMU\", \"PCMA\"]\nlatency = \"safe\"\n\
+             [audio]\ninput = \"{input}\"\noutput = \"{output}\"\nring = \"null\"\n{audio}\nlatency = \"safe\"\n\
              echo_cancellation = false\nnoise_suppression = false\n\
              [calls]\n{calls}\n"
         );
