@@ -246,6 +246,21 @@ impl Decoder {
     }
 }
 
+/// Whether a payload brings a copy of the packet before it (in-band FEC, RFC 6716 section 2.1.7).
+pub fn has_copy(codec: Codec, payload: &[u8]) -> bool {
+    let (Codec::Opus, [toc, first, ..]) = (codec, payload) else { return false };
+    // RFC 6716 section 3.1: configurations below 16 have a SILK layer, in frames of 10, 20, 40 or 60 ms (hybrid: 10 or 20),
+    // of which the lowest two bits say whether there is more than one.
+    let (configuration, single) = (toc >> 3, toc & 3 == 0);
+    let frames = match configuration {
+        0..12 => [1, 1, 2, 3][usize::from(configuration % 4)],
+        12..16 => 1,
+        _ => return false,
+    };
+    // Section 4.2.3: a bit for each frame, then the one for the copies.
+    single && first >> (7 - frames) & 1 == 1
+}
+
 /// How many samples at `rate` Hz a payload holds; none: it is no payload of this codec.
 pub fn samples_in(codec: Codec, payload: &[u8], rate: u32) -> usize {
     let own = match codec {

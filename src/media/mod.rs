@@ -5,6 +5,7 @@
 //! [`processing`] of the voice.
 
 pub mod codec;
+pub mod comfort;
 pub mod conceal;
 pub mod echo_delay;
 pub mod g711;
@@ -16,6 +17,7 @@ pub mod processing;
 pub mod resample;
 pub mod session;
 pub mod srtp;
+pub mod timescale;
 pub mod tones;
 
 pub use session::{Event, Session, Stats, Transmit};

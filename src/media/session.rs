@@ -3,12 +3,14 @@
 //! | file | what |
 //! |---|---|
 //! | `send` | samples and digits into packets |
-//! | `receive` | packets into samples |
+//! | `receive` | packets into the buffer, counted |
+//! | `playout` | out of the buffer into samples |
 //! | `source` | whose packets are taken, and where ours go |
 //! | `report` | RTCP: what we report, what the peer reports |
 //! | `quality` | the figures, and their meaning for a listener |
 //! | `supervision` | whether RTP comes |
 
+mod playout;
 mod quality;
 mod receive;
 mod report;
@@ -17,6 +19,8 @@ mod source;
 mod supervision;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traces;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -33,7 +37,7 @@ use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc, rtcp};
 use crate::sdp::{Codec, Negotiated};
 
 pub use quality::Stats;
-use receive::Receiver;
+use receive::{Heard, Receiver};
 use report::Reports;
 use send::Sender;
 use source::{Origin, Sources};
@@ -174,7 +178,7 @@ impl Session {
                     self.sender.pause();
                 }
                 if !media.receive_audio {
-                    self.receiver.clear_sound();
+                    self.receiver.playout().clear_sound();
                 }
             }
         }
@@ -235,7 +239,7 @@ impl Session {
     /// Fills `out` for the speaker: decoded sound, then concealment, then silence. Never waits.
     pub fn playout(&mut self, now: Instant, out: &mut [i16]) {
         match &self.agreed {
-            Some(agreed) if agreed.media.receive_audio => self.receiver.playout(&agreed.media, out),
+            Some(agreed) if agreed.media.receive_audio => self.receiver.playout().fill(now, &agreed.media, out),
             Some(_) | None => out.fill(0),
         }
         let rate = self.sample_rate();
@@ -245,6 +249,12 @@ impl Session {
                 self.out.event(Event::Echo { delay_ms });
             }
         }
+    }
+
+    /// By which part the sound should be longer ([`crate::media::resample::Resampler::adjust`]) for the clocks of the peer and
+    /// the speaker to stay together. `None`: packets are played the moment they come, and the speaker's slack says it.
+    pub fn correction(&self) -> Option<f64> {
+        if self.plays() { self.receiver.correction() } else { None }
     }
 
     fn plays(&self) -> bool {
@@ -272,13 +282,14 @@ impl Session {
             self.out.event(Event::Flowing { from });
         }
         let clock_rate = agreed.media.codec.clock_rate();
-        let codec = match kind {
-            Kind::Voice(codec) => Some(codec),
-            Kind::Digit(_) | Kind::Unknown => None,
+        let (codec, heard) = match kind {
+            Kind::Voice(codec) => (Some(codec), Heard::Voice(codec)),
+            Kind::Noise(rate) => (None, Heard::Noise(rate)),
+            Kind::Digit(_) | Kind::Unknown => (None, Heard::Nothing),
         };
         self.receiver.count(now, &packet, codec.is_some_and(|codec| codec.clock_rate() == clock_rate), clock_rate);
         if agreed.media.receive_audio {
-            self.receiver.insert(&packet, codec);
+            self.receiver.insert(now, &packet, heard);
         }
         if let Kind::Digit(rate) = kind
             && let Ok(payload) = Payload::read(packet.payload)
@@ -411,6 +422,8 @@ fn first_seq(random: &mut impl RngCore) -> SeqNo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Voice(Codec),
+    /// Comfort noise, at this clock rate in Hz.
+    Noise(u32),
     /// At this clock rate in Hz.
     Digit(u32),
     Unknown,
@@ -421,8 +434,11 @@ impl Kind {
         if let Some(codec) = receive::codec_of(media, payload_type.0) {
             return Kind::Voice(codec);
         }
-        let event = media.receive_telephone_events.iter().find(|(number, _)| *number == payload_type.0);
-        event.map_or(Kind::Unknown, |(_, rate)| Kind::Digit(*rate))
+        if let Some((_, rate)) = media.receive_telephone_events.iter().find(|(number, _)| *number == payload_type.0) {
+            return Kind::Digit(*rate);
+        }
+        // Gateways send it without having agreed on it.
+        if payload_type == PayloadType::COMFORT_NOISE { Kind::Noise(DEFAULT_SAMPLE_RATE) } else { Kind::Unknown }
     }
 }
 

@@ -25,6 +25,13 @@ pub struct Stats {
     pub loss: f32,
     /// Sound waiting in the jitter buffer, in milliseconds.
     pub buffer_ms: f32,
+    /// Delay that the jitter buffer wants beyond that of the fastest packets, in milliseconds; 0: packets need not wait.
+    pub target_ms: f32,
+    /// Shares of what was played in the last interval, 0 to 1: made up for packets that did not come in time; put in to make
+    /// the delay longer; cut out to make it shorter.
+    pub concealed: f32,
+    pub stretched: f32,
+    pub squeezed: f32,
     /// Estimated listening quality, 1 to 4.5 (ITU-T G.107, simplified); `None` until something came.
     pub mos: Option<f32>,
 }
@@ -33,6 +40,7 @@ pub(super) fn stats(sent: u64, receiver: &Receiver, round_trip: Option<Duration>
     let rtt_ms = round_trip.map(|trip| trip.as_secs_f32() * 1000.0);
     let buffer_ms = receiver.waiting_ms();
     let (loss, unplayed) = receiver.loss();
+    let played = receiver.played();
     let delay_ms = rtt_ms.unwrap_or(0.0) / 2.0 + buffer_ms + f32::from(ptime_ms);
     Stats {
         sent,
@@ -44,6 +52,10 @@ pub(super) fn stats(sent: u64, receiver: &Receiver, round_trip: Option<Duration>
         jitter_ms: receiver.jitter_ms(),
         loss,
         buffer_ms,
+        target_ms: receiver.target_ms(),
+        concealed: played.concealed,
+        stretched: played.stretched,
+        squeezed: played.squeezed,
         mos: (receiver.received() > 0).then(|| mos(delay_ms, unplayed)),
     }
 }

@@ -25,7 +25,7 @@ fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-fn media(remote: &str) -> Negotiated {
+pub(super) fn media(remote: &str) -> Negotiated {
     let remote_rtp = address(remote);
     Negotiated {
         remote_rtp,

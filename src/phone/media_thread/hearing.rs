@@ -77,6 +77,7 @@ impl Engine {
             let own = call.session.sample_rate();
             let wanted = (count as u64 * u64::from(own)).div_ceil(u64::from(rate.max(1))) as usize;
             call.listen(now, wanted.next_multiple_of(Resampler::step(own)), &rates, &mut self.scratch);
+            let correction = call.session.correction().unwrap_or(correction);
             call.voice.push(&self.scratch, own, out_rate, correction);
             frames = frames.max(call.voice.waiting.len());
         }
