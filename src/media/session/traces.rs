@@ -84,7 +84,7 @@ fn call(ptime_ms: u8, trace: Trace, seed: u64) -> Outcome {
         for (_, bytes) in under_way.drain(..due) {
             ear.handle_rtp(at(ms), media.remote_rtp, &bytes);
         }
-        if ms % BLOCK_MS == 0 {
+        if ms.is_multiple_of(BLOCK_MS) {
             let mut out = [0; 8 * BLOCK_MS as usize];
             ear.playout(at(ms), &mut out);
             heard.extend(out);
@@ -138,12 +138,12 @@ const CASES: [Case; 14] = [
     ),
     // Packets wait for a slot of 40 ms; now and then one is sent again.
     case("3G", |ms, dice| Some((40 - ms % 40) as f64 + if dice.roll() < 0.01 { 60.0 } else { 0.0 }), 90.0, 130.0, 0.01),
-    // Far away, steady, with a handover of half a minute's worth of other ways: 40 ms more for five seconds.
+    // Far away and steady, and of every 12 seconds five by a way that is 40 ms longer.
     case(
         "satellite",
         |ms, dice| Some(280.0 + 6.0 * dice.roll() + if ms % 12_000 < 5000 { 40.0 } else { 0.0 }),
-        50.0,
-        90.0,
+        60.0,
+        100.0,
         0.01,
     ),
     case("1 % lost", |_, dice| lossy(dice, 0.01), 2.0, 5.0, 0.02),
