@@ -501,20 +501,18 @@ impl JitterBuffer {
             return 0;
         }
         let had = self.short.unwrap_or_else(|| self.tolerance_now());
-        let mut over = over - (self.wanted() - had).clamp(0, over);
-        let mut samples = 0;
+        let begin = self.expected - (self.wanted() - had).clamp(0, over);
+        let mut end = begin;
         for seq in first..=newest {
             match self.slots.get(seq) {
-                Some(slot) if slot.held == Held::Voice => {
-                    let played = (slot.samples as i64 - over).max(0);
-                    over = (over - slot.samples as i64).max(0);
-                    samples += played;
+                Some(slot) if slot.held == Held::Voice && slot.position <= end => {
+                    end = end.max(slot.position + slot.samples as i64);
                 }
                 Some(slot) if slot.held == Held::Other => {}
                 Some(_) | None => break,
             }
         }
-        samples as usize
+        (end - begin) as usize
     }
 
     /// Samples that wait.
