@@ -190,6 +190,7 @@ impl Playout {
     /// Makes the next sound, `missing` samples if it can be any number.
     fn make(&mut self, media: &Negotiated, missing: usize) {
         let from = self.sound.len();
+        self.buffer.set_queued(from - self.played);
         match self.buffer.pull() {
             Frame::Voice { payload_type, payload, skip, after } => {
                 let codec = codec_of(media, payload_type.0);

@@ -157,7 +157,7 @@ const CASES: [Case; 14] = [
     },
     Case {
         ptime_ms: 60,
-        ..case("20 ms of jitter, long packets", |_, dice| Some(20.0 * dice.roll()), 30.0, 38.0, 0.005)
+        ..case("20 ms of jitter, long packets", |_, dice| Some(20.0 * dice.roll()), 40.0, 44.0, 0.005)
     },
 ];
 

@@ -156,6 +156,10 @@ pub struct JitterBuffer {
     /// The tolerance of the last packet that was pulled, and how many before it did not come.
     tolerance: i64,
     lost: usize,
+    /// Samples that were pulled and are not played yet, and how long after the fastest one could have been that packet is
+    /// played.
+    queued: usize,
+    delay: i64,
     /// Samples of tolerance that the codec wants besides, to find the next packet's copy of a lost one.
     look_ahead: usize,
     /// Packets wait.
@@ -188,6 +192,8 @@ impl JitterBuffer {
             short: None,
             tolerance: 0,
             lost: 0,
+            queued: 0,
+            delay: 0,
             look_ahead: 0,
             waits: false,
         }
@@ -321,6 +327,11 @@ impl JitterBuffer {
         self.catch_up();
     }
 
+    /// Tells how many samples will be played before those that are pulled next.
+    pub fn set_queued(&mut self, samples: usize) {
+        self.queued = samples;
+    }
+
     /// What is to be played now.
     pub fn pull(&mut self) -> Frame<'_> {
         while let Some((seq, lost)) = self.first() {
@@ -401,6 +412,7 @@ impl JitterBuffer {
 
     fn take_voice(&mut self, seq: u64, skip: usize, after: Gap) -> Frame<'_> {
         self.tolerance = self.tolerance_now();
+        self.delay = self.tolerance + self.queued as i64;
         self.short = None;
         self.next = Some(seq + 1);
         self.came = self.came << 1 | 1;
@@ -447,10 +459,10 @@ impl JitterBuffer {
         Some((slot.payload_type, &slot.payload, slot.samples))
     }
 
-    /// By how many samples the packet that was pulled last could have come later than the fastest ones: the delay that this
-    /// buffer adds.
+    /// How many samples later than the fastest one could have been the packet that was pulled last is played: the delay that
+    /// this buffer adds.
     pub fn delay(&self) -> i64 {
-        self.tolerance
+        self.delay
     }
 
     /// How many packets before the one that was pulled last did not come.
@@ -482,7 +494,7 @@ impl JitterBuffer {
         if !self.waits() || self.next.is_none() {
             return None;
         }
-        let error = self.tolerance - self.wanted() - self.block as i64 / 2;
+        let error = self.delay - self.wanted() - self.block as i64 / 2;
         let seconds = error as f64 / f64::from(self.sample_rate.max(1));
         Some((-seconds / PLAYED_AWAY_S).clamp(-MAX_CORRECTION, MAX_CORRECTION))
     }

@@ -254,6 +254,62 @@ fn after_a_standstill_of_the_speaker_the_delay_is_bounded() {
     assert_eq!(bench.play(0), Some(99));
 }
 
+/// Two hours of a sender whose clock runs slow by `ppm`, over a network with 10 ms of jitter, to a speaker that takes 5 ms at a
+/// time and resamples as [`JitterBuffer::correction`] asks. Gives the least and the largest mean delay of a minute after the
+/// first, in milliseconds, and how often sound was missing or had to be stretched or squeezed.
+fn two_hours(ppm: f64) -> (f64, f64, u32) {
+    const BLOCK: usize = 40;
+    let mut bench = Bench::new();
+    let (mut sent, mut state, mut queued) = (0u64, 1u64, 0.0f64);
+    let (mut under_way, mut delays, mut changes) = (std::collections::VecDeque::new(), vec![(0.0, 0u32); 120], 0);
+    for block in 0..2 * 3600 * 200u64 {
+        bench.now = block * BLOCK as u64;
+        let leaves = |n: u64| (n * FRAME as u64) as f64 * (1.0 + ppm / 1e6);
+        while leaves(sent) <= bench.now as f64 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let jitter = (state >> 40) as f64 / (1u64 << 24) as f64 * 80.0;
+            under_way.push_back((leaves(sent) + jitter, sent));
+            sent += 1;
+        }
+        while let Some((_, n)) = under_way.front().copied().filter(|(at, _)| *at <= bench.now as f64) {
+            under_way.pop_front();
+            bench.insert_at(n as u16, (n * FRAME as u64) as u32);
+        }
+        let needed = BLOCK as f64 / (1.0 + bench.buffer.correction().unwrap_or(0.0));
+        bench.buffer.begin(bench.time(), BLOCK);
+        while queued < needed {
+            bench.buffer.set_queued(queued as usize);
+            let settled = block > 60 * 200;
+            match bench.buffer.pull() {
+                Frame::Voice { payload, skip, .. } => {
+                    queued += (payload.len() - skip) as f64;
+                    let minute: &mut (f64, u32) = &mut delays[block as usize / (60 * 200)];
+                    *minute = (minute.0 + bench.buffer.delay() as f64 / 8.0, minute.1 + 1);
+                    changes += u32::from(settled && bench.buffer.pace() != Pace::Right);
+                }
+                Frame::Missing { .. } | Frame::Empty | Frame::Noise { .. } => {
+                    bench.buffer.advance(BLOCK);
+                    queued += BLOCK as f64;
+                    changes += u32::from(settled);
+                }
+            }
+        }
+        queued -= needed;
+    }
+    let means = delays.iter().skip(1).map(|(sum, count)| sum / f64::from(*count));
+    (means.clone().fold(f64::MAX, f64::min), means.fold(f64::MIN, f64::max), changes)
+}
+
+#[test]
+fn drift_is_resampled_away_and_the_delay_stays() {
+    for ppm in [-200.0, 0.0, 200.0] {
+        let (least, most, changes) = two_hours(ppm);
+        assert!(least > 5.0 && most < 20.0 && most - least <= 5.0, "{ppm} ppm: {least} to {most} ms");
+        // Of 360,000 packets.
+        assert!(changes < 3600, "{ppm} ppm: {changes}");
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_makes_it_panic_or_grow(
