@@ -479,7 +479,8 @@ impl JitterBuffer {
     /// How the sound that [`JitterBuffer::pull`] gave last is to be played, that the delay may become what is wanted.
     pub fn pace(&self) -> Pace {
         let error = self.tolerance - self.wanted();
-        if self.waits() && error < -self.in_samples(MARGIN_MS) {
+        // A part of a block may wait to be played before it: that moves the tolerance, not the delay.
+        if self.waits() && error < -self.in_samples(MARGIN_MS).max(self.block as i64 / 4) {
             Pace::Longer(-error as usize)
         } else if error > self.block as i64 + self.in_samples(ENOUGH_MS) {
             Pace::Shorter(error as usize)
@@ -494,7 +495,7 @@ impl JitterBuffer {
         if !self.waits() || self.next.is_none() {
             return None;
         }
-        let error = self.delay - self.wanted() - self.block as i64 / 2;
+        let error = self.delay - self.wanted() - self.block as i64 * 3 / 4;
         let seconds = error as f64 / f64::from(self.sample_rate.max(1));
         Some((-seconds / PLAYED_AWAY_S).clamp(-MAX_CORRECTION, MAX_CORRECTION))
     }
