@@ -398,7 +398,8 @@ impl Session {
     /// The figures so far.
     pub fn stats(&self) -> Stats {
         let ptime_ms = self.agreed.as_ref().map_or(20, |agreed| agreed.media.ptime_ms);
-        quality::stats(self.sender.packets(), &self.receiver, self.reports.round_trip(), ptime_ms)
+        let stats = quality::stats(self.sender.packets(), &self.receiver, self.reports.round_trip(), ptime_ms);
+        Stats { strangers: stats.strangers + self.guard.rejected(), ..stats }
     }
 
     /// Says goodbye by RTCP BYE; poll the transmits once more.

@@ -46,18 +46,67 @@ impl Security {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::time::Instant;
+
+    use super::super::desk::{Desk, Effect};
+    use super::super::event::Kind;
     use super::*;
+    use crate::config::Config;
+    use crate::sdp::crypto::{MasterKey, Srtp};
+    use crate::sdp::{Capabilities, Codec, Intent, LocalMedia, Protection, Session};
+    use crate::ua::{self, CallNo};
+
+    const CALL: CallNo = CallNo(1);
 
     #[test]
     fn the_lock_is_whole_only_when_sound_and_signalling_are_protected() {
-        let table = [
-            (false, false, Lock::None),
-            (false, true, Lock::None),
-            (true, false, Lock::Half),
-            (true, true, Lock::Whole),
-        ];
+        let table =
+            [(false, false, Lock::None), (false, true, Lock::None), (true, false, Lock::Half), (true, true, Lock::Whole)];
         for (srtp, tls, lock) in table {
             assert_eq!(Security { srtp, suite: None, tls }.lock(), lock);
         }
+    }
+
+    fn media(protection: Protection) -> Negotiated {
+        let at: SocketAddr = "192.0.2.1:4000".parse().unwrap();
+        let local = LocalMedia { address: at.ip(), rtp_port: 4000, rtcp_port: 4001 };
+        let phone = || Session::new(Capabilities::from_names([Codec::Pcmu.name()], 20).0, 1);
+        let (_, media) = phone().answer(&phone().offer(&local, Intent::Talk), &local, Intent::Talk).unwrap();
+        Negotiated { protection, ..media }
+    }
+
+    fn encrypted() -> Protection {
+        let key = |fill| MasterKey::new(Suite::AeadAes128Gcm, &[fill; 28]).unwrap();
+        Srtp { send: key(1), receive: key(2), mki_length: 0 }.into()
+    }
+
+    /// What a person is told of it after these.
+    fn told(desk: &mut Desk, events: impl IntoIterator<Item = ua::Event>) -> Vec<(bool, Security)> {
+        for event in events {
+            desk.handle_core(Instant::now(), event, None);
+        }
+        let told = std::iter::from_fn(|| desk.poll_effect()).filter_map(|effect| match effect {
+            Effect::Tell(Kind::Established { security, .. }) => Some((true, security)),
+            Effect::Tell(Kind::Security { security, .. }) => Some((false, security)),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn it_is_told_with_the_answer_and_when_it_changes() {
+        let mut desk = Desk::new(&Config::default());
+        let event = |protection| ua::Event::Media { call: CALL, media: media(protection) };
+        desk.dialled(CALL, None, "sip:bob@example.com".into());
+        desk.note_transport(CALL, Some(Transport::Tls));
+        let whole = Security { srtp: true, suite: Some(Suite::AeadAes128Gcm), tls: true };
+        let none = Security { srtp: false, suite: None, tls: true };
+        let answered = [event(encrypted()), ua::Event::Established { call: CALL }];
+        assert_eq!(told(&mut desk, answered), [(true, whole)]);
+        assert_eq!(told(&mut desk, [event(encrypted())]), []);
+        assert_eq!(told(&mut desk, [event(Protection::None)]), [(false, none)]);
+        assert_eq!(told(&mut desk, [event(Protection::None)]), []);
+        assert_eq!(told(&mut desk, [event(encrypted())]), [(false, whole)]);
     }
 }

@@ -15,7 +15,7 @@ pub struct Stats {
     pub lost: i64,
     /// Packets that came too late or twice.
     pub discarded: u64,
-    /// Packets from an address that is not the peer's.
+    /// Packets from an address that is not the peer's; with SRTP also those that are not authentic, or came before.
     pub strangers: u64,
     /// Round trip by RTCP in milliseconds, once known.
     pub rtt_ms: Option<f32>,

@@ -1,6 +1,7 @@
 //! Two sessions over a network that loses, delays, reorders and repeats, in simulated time; and one session by itself.
 
 mod network;
+mod protection;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -11,6 +11,8 @@ use crate::app::Msg;
 use crate::app::fixture::{Scene, any_kind, bob, ended, reference};
 use crate::app::keymap::Key;
 use crate::phone::event::{Direction, Kind};
+use crate::phone::security::Security;
+use crate::sdp::crypto::Suite;
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, TransferStage};
 
@@ -96,6 +98,24 @@ snapshot!(
         scene.phone(Kind::Held { call: bob() });
     })
 );
+/// Two calls, the first encrypted with its keys sent by TLS, the second without.
+fn encrypted(scene: Scene) -> Scene {
+    with(scene, |scene| {
+        for (call, tls) in [(bob(), true), (reference(2, "sip:carol@example.com"), false)] {
+            let security = Security { srtp: true, suite: Some(Suite::AeadAes256Gcm), tls };
+            scene.phone(Kind::Security { call, security });
+        }
+    })
+}
+
+snapshot!(
+    encrypted_in_call,
+    with(Scene::established(80, 24), |scene| {
+        let security = Security { srtp: true, suite: Some(Suite::AesCm128HmacSha1Tag80), tls: true };
+        scene.phone(Kind::Security { call: bob(), security });
+    })
+);
+snapshot!(encrypted_calls, encrypted(Scene::two_calls(80, 24)));
 snapshot!(two_calls, Scene::two_calls(80, 24));
 snapshot!(
     in_conference,
