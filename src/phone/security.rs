@@ -61,8 +61,12 @@ mod tests {
 
     #[test]
     fn the_lock_is_whole_only_when_sound_and_signalling_are_protected() {
-        let table =
-            [(false, false, Lock::None), (false, true, Lock::None), (true, false, Lock::Half), (true, true, Lock::Whole)];
+        let table = [
+            (false, false, Lock::None),
+            (false, true, Lock::None),
+            (true, false, Lock::Half),
+            (true, true, Lock::Whole),
+        ];
         for (srtp, tls, lock) in table {
             assert_eq!(Security { srtp, suite: None, tls }.lock(), lock);
         }

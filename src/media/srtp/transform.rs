@@ -2,8 +2,9 @@
 
 use aes::Aes128Enc;
 use aes::cipher::{InnerIvInit as _, KeyInit as _, StreamCipher as _};
+use hmac::{Hmac, Mac as _};
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ring::hmac;
+use sha1::Sha1;
 
 use crate::sdp::crypto::{MasterKey, Suite};
 
@@ -21,7 +22,7 @@ const ENCRYPTED: u32 = 1 << 31;
 
 /// Session keys of one direction, for RTP or for RTCP.
 pub(super) enum Transform {
-    CounterMode { cipher: Box<Aes128Enc>, salt: [u8; 14], mac: Box<hmac::Key>, tag: usize },
+    CounterMode { cipher: Box<Aes128Enc>, salt: [u8; 14], mac: Box<Hmac<Sha1>>, tag: usize },
     Gcm { key: Box<LessSafeKey>, salt: [u8; 12] },
 }
 
@@ -64,8 +65,8 @@ impl Transform {
         Transform::gcm_of(algorithm, key, salt)
     }
 
-    pub(super) fn counter_mode(key: &[u8; 16], salt: [u8; 14], mac: &[u8], tag: usize) -> Transform {
-        let mac = Box::new(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, mac));
+    fn counter_mode(key: &[u8; 16], salt: [u8; 14], mac: &[u8; 20], tag: usize) -> Transform {
+        let mac = Box::new(Hmac::new_from_slice(mac).expect("HMAC takes a key of any length"));
         Transform::CounterMode { cipher: Box::new(Aes128Enc::new(key.into())), salt, mac, tag }
     }
 
@@ -81,7 +82,7 @@ impl Transform {
                 let Some(payload) = packet.get_mut(header..) else { return false };
                 keystream(cipher, salt, place, payload);
                 let computed = tag_of(mac, packet, &roll_over(place.index));
-                let Some(tag) = computed.as_ref().get(..*tag) else { return false };
+                let Some(tag) = computed.get(..*tag) else { return false };
                 packet.extend_from_slice(tag);
                 true
             }
@@ -111,7 +112,7 @@ impl Transform {
                 let (rest, received) = split_end(packet, *tag)?;
                 let (body, _) = split_end(rest, mki)?;
                 let computed = tag_of(mac, body, &roll_over(place.index));
-                if !equal(computed.as_ref().get(..*tag), received) {
+                if !equal(computed.get(..*tag), received) {
                     return Err(Rejected::Forged);
                 }
                 plain.clear();
@@ -142,7 +143,7 @@ impl Transform {
                 keystream(cipher, salt, place, rest);
                 packet.extend_from_slice(&flagged);
                 let computed = tag_of(mac, packet, &[]);
-                let Some(tag) = computed.as_ref().get(..*tag) else { return false };
+                let Some(tag) = computed.get(..*tag) else { return false };
                 packet.extend_from_slice(tag);
             }
             Transform::Gcm { key, salt } => {
@@ -188,7 +189,7 @@ impl Transform {
         match self {
             Transform::CounterMode { cipher, salt, mac, tag: _ } => {
                 let received = end.get(mki..).ok_or(Rejected::Malformed)?;
-                if !equal(tag_of(mac, indexed, &[]).as_ref().get(..received.len()), received) {
+                if !equal(tag_of(mac, indexed, &[]).get(..received.len()), received) {
                     return Err(Rejected::Forged);
                 }
                 plain.extend_from_slice(body);
@@ -250,11 +251,11 @@ fn aad_rtcp(header: &[u8], flagged: [u8; INDEX]) -> [u8; RTCP_HEADER + INDEX] {
 }
 
 /// RFC 3711 section 4.2: the tag is over the packet and, for RTP, the roll-over counter.
-fn tag_of(key: &hmac::Key, packet: &[u8], roll_over: &[u8]) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(key);
-    context.update(packet);
-    context.update(roll_over);
-    context.sign()
+fn tag_of(key: &Hmac<Sha1>, packet: &[u8], roll_over: &[u8]) -> [u8; 20] {
+    let mut mac = key.clone();
+    mac.update(packet);
+    mac.update(roll_over);
+    mac.finalize().into_bytes().into()
 }
 
 fn roll_over(index: u64) -> [u8; 4] {
