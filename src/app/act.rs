@@ -13,7 +13,7 @@ use super::log::Level;
 use super::people::List;
 use super::requests::Verdict;
 use super::services::{self, Panel};
-use super::trace::Step;
+use super::trace::{Format, Step};
 use super::{App, Effect, Reader, Screen, Whose, layout, text};
 
 /// After a call ended by itself, "hang up" would hit another one: so it waits this long.
@@ -24,6 +24,9 @@ const VOLUME_STEP: f32 = 2.0;
 const VOLUME: std::ops::RangeInclusive<f32> = -60.0..=20.0;
 /// Messages that a page of the trace holds, about.
 const TRACE_PAGE: usize = 10;
+/// Columns by which the panes beside the calls are resized at once, and at most.
+const RESIZE: i16 = 4;
+const MOST_RESIZED: i16 = 80;
 /// Screens over the main one, help over a message over the trace being the deepest that keys make.
 const SCREENS: usize = 8;
 
@@ -59,6 +62,16 @@ impl App {
             },
             Action::Pad => self.with_selected(Screen::Pad),
             Action::Digit => self.digit(key),
+            Action::Graph => {
+                self.graph = self.graph.next();
+                Vec::new()
+            }
+            Action::Panes => {
+                self.beside.panes = self.beside.panes.next();
+                Vec::new()
+            }
+            Action::Wider => self.resize(RESIZE),
+            Action::Narrower => self.resize(-RESIZE),
             Action::Mute => vec![Effect::Command(Command::Mute { call: None })],
             Action::Unmute => vec![Effect::Command(Command::Unmute { call: None })],
             Action::Louder => self.volume(VOLUME_STEP),
@@ -87,7 +100,12 @@ impl App {
             }
             Action::NextSuggestion => self.choose(Step::Down(1)),
             Action::PreviousSuggestion => self.choose(Step::Up(1)),
-            Action::Trace => self.open(Screen::Trace),
+            Action::Trace => {
+                self.trace.show_all();
+                self.open(Screen::Trace)
+            }
+            Action::CallTrace => self.open_ladder(selected),
+            Action::PastTrace => self.open_ladder(self.chosen_past()),
             Action::Log => self.open(Screen::Log(Reader::default())),
             Action::CommandLine => self.open(Screen::Line(Line::new(Purpose::Command))),
             Action::Help => self.open(Screen::Help(Reader::default())),
@@ -122,11 +140,12 @@ impl App {
                 self.open(Screen::Compare(Reader::default()))
             }
             Action::Copy => {
-                let text = self.trace.selected().map(|entry| entry.text.clone()).unwrap_or_default();
+                let text = self.trace.selected().map(|message| message.entry.text.clone()).unwrap_or_default();
                 self.say(Level::Good, text::COPIED);
                 vec![Effect::Copy(text)]
             }
-            Action::Save => vec![Effect::Save(self.trace_text())],
+            Action::Save => vec![Effect::Save(Format::Text)],
+            Action::SavePackets => vec![Effect::Save(Format::Pcapng)],
             Action::Filter => {
                 self.trace.toggle_filter();
                 Vec::new()
@@ -153,6 +172,20 @@ impl App {
             _ => {}
         }
         Vec::new()
+    }
+
+    /// Gives the calls more columns, or fewer.
+    fn resize(&mut self, columns: i16) -> Vec<Effect> {
+        self.beside.more = (self.beside.more + columns).clamp(-MOST_RESIZED, MOST_RESIZED);
+        Vec::new()
+    }
+
+    /// Opens the ladder of one call.
+    fn open_ladder(&mut self, call: Option<CallNo>) -> Vec<Effect> {
+        match call {
+            Some(call) if self.trace.show_call(call) => self.open(Screen::Trace),
+            Some(_) | None => Vec::new(),
+        }
     }
 
     fn with_selected(&mut self, screen: impl FnOnce(CallNo) -> Screen) -> Vec<Effect> {
@@ -203,7 +236,7 @@ impl App {
     fn previous(&mut self) -> Vec<Effect> {
         if let Some(Screen::Message(reader)) = self.screens.last_mut() {
             *reader = Reader::default();
-            self.trace.step(Step::Up(1));
+            self.trace.step_message(Step::Up(1));
             self.trace.pin();
         } else if let Some(place) = self.selected_place() {
             self.selected = self.calls.get(place.saturating_sub(1)).map(|call| call.no);
@@ -214,7 +247,7 @@ impl App {
     fn next(&mut self) -> Vec<Effect> {
         if let Some(Screen::Message(reader)) = self.screens.last_mut() {
             *reader = Reader::default();
-            self.trace.step(Step::Down(1));
+            self.trace.step_message(Step::Down(1));
             self.trace.pin();
         } else if let Some(place) = self.selected_place() {
             self.selected = self.calls.get(place + 1).or(self.calls.last()).map(|call| call.no);
@@ -354,18 +387,6 @@ impl App {
         Vec::new()
     }
 
-    /// The messages that show, as text.
-    fn trace_text(&self) -> String {
-        let mut text = String::new();
-        for (_, message) in self.trace.visible() {
-            let entry = &message.entry;
-            let time = text::clock_ms(entry.time, self.settings.utc_offset);
-            text.push_str(&text::trace_line(&time, entry.sent, &entry.remote.to_string(), message.times));
-            text.push_str(&format!("\n{}\n\n", entry.text));
-        }
-        text
-    }
-
     fn page(&self) -> usize {
         match self.screens.last() {
             Some(Screen::Trace | Screen::People(_)) => TRACE_PAGE,
@@ -373,7 +394,7 @@ impl App {
         }
     }
 
-    fn scroll(&mut self, step: Step) -> Vec<Effect> {
+    pub(super) fn scroll(&mut self, step: Step) -> Vec<Effect> {
         match self.screens.last_mut() {
             Some(Screen::People(_) | Screen::Line(Line { purpose: Purpose::Search, .. })) => self.move_choice(step),
             Some(Screen::Services(panel)) => panel.step(step),

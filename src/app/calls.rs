@@ -1,5 +1,6 @@
 //! Accounts and calls, as the phone's events tell.
 
+use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use crate::media::session::Stats;
@@ -18,6 +19,48 @@ use super::{App, Effect, RECENT, text};
 
 /// Digits of a call that are remembered.
 const DIGITS: usize = 24;
+
+/// Figures of a call that are remembered: a quarter of an hour's.
+const PAST_STATS: usize = 180;
+
+/// A figure of a call that is drawn over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Figure {
+    /// The estimated quality.
+    Mos,
+    /// What was lost.
+    Loss,
+    /// How unevenly it came.
+    Jitter,
+    /// How long there and back takes.
+    RoundTrip,
+    /// What waits to be played.
+    Buffer,
+}
+
+impl Figure {
+    /// The next one, the first after the last.
+    pub fn next(self) -> Figure {
+        match self {
+            Figure::Mos => Figure::Loss,
+            Figure::Loss => Figure::Jitter,
+            Figure::Jitter => Figure::RoundTrip,
+            Figure::RoundTrip => Figure::Buffer,
+            Figure::Buffer => Figure::Mos,
+        }
+    }
+
+    /// Its value: MOS 1 to 4.5, loss 0 to 1, all others in milliseconds; `None` where it is not known.
+    pub fn of(self, stats: &Stats) -> Option<f32> {
+        match self {
+            Figure::Mos => stats.mos,
+            Figure::Loss => Some(stats.loss),
+            Figure::Jitter => Some(stats.jitter_ms),
+            Figure::RoundTrip => stats.rtt_ms,
+            Figure::Buffer => Some(stats.buffer_ms),
+        }
+    }
+}
 
 /// An account in the header.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +116,8 @@ pub struct Call {
     pub transfer: Option<(TransferStage, Option<u16>)>,
     /// Figures of the sound.
     pub stats: Option<Stats>,
+    /// All of them that came, one every five seconds, the latest last.
+    pub past_stats: VecDeque<Stats>,
     /// Seconds since sound last came, when it should.
     pub media_lost: Option<u32>,
     /// Whom an incoming caller called.
@@ -92,6 +137,12 @@ pub struct Call {
 /// A call that is over.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Past {
+    /// Its number.
+    pub no: CallNo,
+    /// The other side's URI.
+    pub peer: String,
+    /// When it began.
+    pub began: SystemTime,
     /// When it ended.
     pub ended: SystemTime,
     /// They called us.
@@ -123,6 +174,7 @@ impl Call {
             answered: None,
             transfer: None,
             stats: None,
+            past_stats: VecDeque::new(),
             media_lost: None,
             called: None,
             diverted_from: None,
@@ -259,6 +311,7 @@ impl App {
             self.log.push(event.time, level, clean(&line));
             self.clamp_scrolling();
         }
+        self.trace.note(&event);
         let mut effects = Vec::new();
         let time = event.time;
         match event.kind {
@@ -357,7 +410,13 @@ impl App {
                 let extra = digits.chars().count().saturating_sub(DIGITS);
                 *digits = digits.chars().skip(extra).collect();
             }),
-            Kind::Stats { call, stats, .. } => self.change(&call, |call| call.stats = Some(stats)),
+            Kind::Stats { call, stats, .. } => self.change(&call, |call| {
+                call.stats = Some(stats);
+                call.past_stats.push_back(stats);
+                if call.past_stats.len() > PAST_STATS {
+                    call.past_stats.pop_front();
+                }
+            }),
             Kind::MediaLost { call, seconds } => self.change(&call, |call| call.media_lost = Some(seconds)),
             Kind::MediaBack { call } => self.change(&call, |call| call.media_lost = None),
             Kind::Ended { call, by, code, reason, duration_s, .. } => {
@@ -478,7 +537,8 @@ impl App {
         let call = self.calls.remove(place);
         let talked = (duration_s > 0.0).then(|| Duration::try_from_secs_f64(duration_s).unwrap_or_default());
         let who = self.who(&call);
-        self.recent.push_front(Past { ended: time, incoming: call.incoming, who, outcome, talked });
+        let Call { no, peer, began, incoming, .. } = call;
+        self.recent.push_front(Past { no, peer, began, ended: time, incoming, who, outcome, talked });
         self.recent.truncate(RECENT);
         if self.selected == Some(no) {
             self.reselect();

@@ -19,15 +19,16 @@ pub fn description(entry: &TraceEntry) -> Option<&str> {
 }
 
 /// The offer and the answer to which the selected message belongs, where it carries one of them.
-pub fn offer_and_answer(trace: &Trace) -> Option<(&TraceEntry, &TraceEntry)> {
+pub fn offer_and_answer(trace: &Trace) -> Option<(TraceEntry, TraceEntry)> {
     let selected = trace.selected()?;
-    description(selected)?;
-    let exchange = exchange(selected);
-    let mut parts = trace.all().filter(|entry| self::exchange(entry) == exchange && description(entry).is_some());
+    description(&selected.entry)?;
+    let exchange = exchange(&selected.entry);
+    let is_part = |entry: &TraceEntry| self::exchange(entry) == exchange && description(entry).is_some();
+    let mut parts = trace.of_same_call().filter(|message| is_part(&message.entry));
     let offer = parts.next()?;
     // RFC 3264 section 5: who was offered answers. A final response repeats the answer of a provisional one.
-    let answer = parts.filter(|entry| entry.sent != offer.sent).last()?;
-    Some((offer, answer))
+    let answer = parts.filter(|message| message.entry.sent != offer.entry.sent).last()?;
+    Some((offer.entry.clone(), answer.entry.clone()))
 }
 
 /// What tells one exchange from others: the call, who began the transaction, and its number, which an ACK shares.
@@ -85,12 +86,16 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::sip::transport::Transport;
 
     fn entry(sent: bool, summary: &str, cseq: &str, sdp: &str) -> TraceEntry {
         TraceEntry {
             time: SystemTime::UNIX_EPOCH,
             sent,
+            local: ([192, 0, 2, 7], 5060).into(),
             remote: ([192, 0, 2, 1], 5060).into(),
+            transport: Transport::Udp,
+            call: None,
             summary: summary.into(),
             call_id: "1".into(),
             cseq: cseq.into(),

@@ -13,6 +13,7 @@ use crate::phone::{Event, Reply, TraceEntry};
 use crate::services::contacts::Contact;
 use crate::services::forwarding::When;
 use crate::services::history::{self, Entry, Outcome};
+use crate::sip::transport::Transport;
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
@@ -228,6 +229,37 @@ impl Scene {
         self
     }
 
+    /// The call to Bob is over, and in the history.
+    pub fn with_past_ladder(mut self) -> Scene {
+        let began = self.app.call(CallNo(1)).map_or(self.now, |call| call.began);
+        self = self.with_trace();
+        self.phone(ended(bob(), EndedBy::Remote, None, "", 83.0));
+        let ago = self.now.duration_since(began).unwrap_or_default().as_secs();
+        let calls = vec![self.past_call(ago, history::Direction::Out, "sip:bob@example.com", Outcome::Answered)];
+        self.send(Msg::Replied(Ok(Reply::People(Box::new(People { contacts: Vec::new(), calls })))));
+        self
+    }
+
+    /// Sound of good and of bad days, for graphs.
+    pub fn with_weather(mut self) -> Scene {
+        for step in 0..60_u16 {
+            let bad = if (20..30).contains(&step) { f32::from(step % 10) } else { 0.0 };
+            let stats = Stats {
+                sent: u64::from(step) * 250,
+                received: u64::from(step) * 250 - u64::from(step / 3),
+                lost: i64::from(step / 3),
+                mos: Some(4.4 - bad / 5.0),
+                loss: bad / 100.0,
+                jitter_ms: 2.0 + bad * 6.0,
+                rtt_ms: Some(12.0 + bad * 30.0),
+                buffer_ms: 40.0 + bad * 12.0,
+                ..stats()
+            };
+            self.phone(Kind::Stats { call: bob(), stats, processing: None });
+        }
+        self
+    }
+
     /// A registration with its challenge, and the beginning of a call.
     pub fn with_trace(mut self) -> Scene {
         let messages = [
@@ -298,8 +330,23 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
          s=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 16384 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n\
          a=ptime:20\r\na=sendrecv\r\n"
     );
-    let remote = ([198, 51, 100, 1], 5060).into();
-    TraceEntry { time, sent, remote, summary: summary.into(), call_id: call_id.into(), cseq: cseq.into(), text }
+    let text = match summary.contains("INVITE") || summary.contains(" 183 ") {
+        true => text,
+        // Only these carry a description.
+        false => text.split("Content-Type").next().unwrap_or_default().to_owned() + "Content-Length: 0\r\n\r\n",
+    };
+    TraceEntry {
+        time,
+        sent,
+        local: ([192, 0, 2, 7], 5060).into(),
+        remote: ([198, 51, 100, 1], 5060).into(),
+        transport: Transport::Udp,
+        call: (call_id == "b2@x").then_some(CallNo(1)),
+        summary: summary.into(),
+        call_id: call_id.into(),
+        cseq: cseq.into(),
+        text,
+    }
 }
 
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.

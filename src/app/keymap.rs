@@ -140,6 +140,12 @@ pub enum Action {
     Pad,
     /// Sends the digit that was pressed.
     Digit,
+    /// Another figure is drawn over time.
+    Graph,
+    /// Other panes show beside the calls.
+    Panes,
+    Wider,
+    Narrower,
     Mute,
     Unmute,
     Louder,
@@ -166,6 +172,10 @@ pub enum Action {
     NextSuggestion,
     PreviousSuggestion,
     Trace,
+    /// The ladder of the selected call.
+    CallTrace,
+    /// The ladder of the past call that is chosen.
+    PastTrace,
     Log,
     CommandLine,
     Help,
@@ -195,6 +205,7 @@ pub enum Action {
     Compare,
     Copy,
     Save,
+    SavePackets,
 }
 
 /// Which keys a line of the table is about.
@@ -234,6 +245,14 @@ impl Keys {
         match self {
             Keys::One(key) | Keys::Either(key, _) => text::key(key),
             _ => self.names(),
+        }
+    }
+
+    /// The one that is named; `None`: they are too many.
+    pub fn first(self) -> Option<Key> {
+        match self {
+            Keys::One(key) | Keys::Either(key, _) => Some(key),
+            Keys::Digits | Keys::NumberStart | Keys::PadDigits | Keys::Text => None,
         }
     }
 
@@ -357,11 +376,12 @@ pub fn find(app: &App, key: Key) -> Option<&'static Binding> {
     applicable(app).find(|binding| binding.keys.contain(key))
 }
 
-/// The keys for the footer: their names and what they do. The most important come first.
-pub fn footer(app: &App) -> Vec<(String, &'static str)> {
+/// The keys for the footer: their names, what they do, and the key that a click on them presses. The most important come
+/// first.
+pub fn footer_keys(app: &App) -> Vec<(String, &'static str, Option<Key>)> {
     applicable(app)
         .filter(|binding| binding.shown == Shown::Footer)
-        .map(|binding| (binding.keys.name(), binding.label))
+        .map(|binding| (binding.keys.name(), binding.label, binding.keys.first()))
         .collect()
 }
 

@@ -9,6 +9,8 @@ use super::log::Log;
 const FRAME_COLUMNS: u16 = 4;
 /// Rows that a full-screen text leaves to its frame and the footer.
 const FRAME_ROWS: u16 = 3;
+/// From this many columns on panes show beside the calls.
+pub const WIDE: u16 = 130;
 /// A terminal this wide shows the help in two columns.
 const TWO_COLUMNS: u16 = 78;
 

@@ -8,6 +8,7 @@
 //! - `compare.rs`: an offer beside its answer
 //! - `people.rs`: who is known and who called; `complete.rs`: what is suggested while a line is typed
 //! - `services.rs`: what the person switches
+//! - `mouse.rs`: what is clicked; the panes beside the calls
 //! - `paste.rs`: targets as they are copied elsewhere
 //! - `layout.rs`: wrapping of texts, which scrolling has to know
 //! - `text.rs`: every word on the screen
@@ -22,6 +23,7 @@ pub mod keymap;
 pub mod layout;
 pub mod line;
 pub mod log;
+pub mod mouse;
 mod paste;
 pub mod people;
 pub mod requests;
@@ -73,6 +75,8 @@ pub enum Whose {
 pub enum Msg {
     /// A key was pressed.
     Key(Key),
+    /// The mouse was used.
+    Mouse(mouse::Mouse),
     /// Text was pasted.
     Paste(String),
     /// The terminal has this many columns and rows.
@@ -87,6 +91,8 @@ pub enum Msg {
     Tick(Levels),
     /// A text was saved there, or why it was not.
     Saved(Result<String, String>),
+    /// Nothing else happened, and there is work that waits ([`App::wants_work`]).
+    Idle,
     /// A signal, or the terminal is gone: end without asking.
     Terminate,
 }
@@ -100,8 +106,8 @@ pub enum Effect {
     Notify(String),
     /// Give the terminal's clipboard a text.
     Copy(String),
-    /// Save a text to a file, and tell where ([`Msg::Saved`]).
-    Save(String),
+    /// Save what the ladder shows to a file ([`trace::Trace::write`]), and tell where ([`Msg::Saved`]).
+    Save(trace::Format),
     /// Ring the terminal's bell.
     Bell,
     /// Give the terminal back and stop, as Ctrl-Z does.
@@ -193,6 +199,10 @@ pub struct App {
     pub dnd: Vec<Option<String>>,
     /// Missed calls that the person has not seen.
     pub missed: usize,
+    /// Which figure of a call is drawn over time.
+    pub graph: calls::Figure,
+    /// The panes beside the calls.
+    pub beside: mouse::Beside,
     /// What is told until the next key.
     pub notice: Option<(Level, String)>,
     /// The phone is hanging up and unregistering.
@@ -227,6 +237,8 @@ impl App {
             forwarding: Vec::new(),
             dnd: Vec::new(),
             missed: 0,
+            graph: calls::Figure::Mos,
+            beside: mouse::Beside::default(),
             notice: None,
             quitting: false,
         }
@@ -237,6 +249,7 @@ impl App {
         self.now = now;
         match msg {
             Msg::Key(key) => self.on_key(key),
+            Msg::Mouse(mouse) => self.on_mouse(mouse),
             Msg::Paste(text) => {
                 self.on_paste(&text);
                 Vec::new()
@@ -267,6 +280,10 @@ impl App {
                 self.say(level, &said);
                 Vec::new()
             }
+            Msg::Idle => {
+                self.trace.search_on();
+                Vec::new()
+            }
             Msg::Terminate => match self.settings.phone {
                 Whose::Ours => self.quit(),
                 Whose::Attached => vec![Effect::Detach],
@@ -277,6 +294,11 @@ impl App {
     /// Whether levels and durations move, so that ten ticks a second are wanted.
     pub fn wants_ticks(&self) -> bool {
         !self.calls.is_empty()
+    }
+
+    /// Whether [`Msg::Idle`] is wanted: a search goes on.
+    pub fn wants_work(&self) -> bool {
+        self.trace.is_searching()
     }
 
     /// The terminal's title.
@@ -409,13 +431,16 @@ impl App {
         for screen in &mut self.screens {
             let (reader, all) = match screen {
                 Screen::Message(reader) => {
-                    let message = self.trace.selected().map_or("", |entry| &entry.text);
-                    (reader, layout::message_rows(message, columns))
+                    let message = self.trace.selected();
+                    let text = message.as_ref().map_or("", |message| &message.entry.text);
+                    (reader, layout::message_rows(text, columns))
                 }
                 Screen::Compare(reader) => {
                     let both = compare::offer_and_answer(&self.trace);
-                    let description = |entry| compare::description(entry).unwrap_or_default();
-                    let rows = both.map(|(offer, answer)| compare::rows(description(offer), description(answer)).len());
+                    let rows = both.map(|(offer, answer)| {
+                        let description = |entry| compare::description(entry).unwrap_or_default();
+                        compare::rows(description(&offer), description(&answer)).len()
+                    });
                     (reader, rows.unwrap_or(0))
                 }
                 Screen::Help(reader) => (reader, layout::help_rows(columns)),

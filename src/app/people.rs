@@ -1,6 +1,6 @@
 //! Who is known and who called: their list, the choice in it, and what is suggested while a target is typed.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::phone::Command;
 use crate::phone::command::People;
@@ -8,8 +8,10 @@ use crate::phone::event::LampState;
 use crate::services::address::{Who, without_separators};
 use crate::services::contacts::Contact;
 use crate::services::history::{Direction, Entry, Outcome};
+use crate::ua::CallNo;
 use crate::ua::event::Lamp;
 
+use super::calls::Past;
 use super::layout::clean;
 use super::line::{Line, Purpose};
 use super::trace::Step;
@@ -107,7 +109,15 @@ impl Pane {
         chosen.min(rows.saturating_sub(1))
     }
 
-    fn choose(&mut self, row: usize) {
+    /// The row of a list that was chosen last, whether it is there or not.
+    pub(super) fn picked(&self, list: List) -> usize {
+        match list {
+            List::Contacts => self.chosen.0,
+            List::Calls => self.chosen.1,
+        }
+    }
+
+    pub(super) fn choose(&mut self, row: usize) {
         match self.list {
             List::Contacts => self.chosen.0 = row,
             List::Calls => self.chosen.1 = row,
@@ -379,6 +389,21 @@ impl App {
         }
     }
 
+    /// The number of the past call that is chosen, where it was in this run.
+    pub fn chosen_past(&self) -> Option<CallNo> {
+        /// The history's times are those of other clocks: of the moment at which it heard of a call.
+        const NEAR: Duration = Duration::from_secs(2);
+        let pane = self.people_pane().filter(|pane| pane.list == List::Calls)?;
+        let calls = self.book.calls(&pane.query);
+        let chosen = calls.get(pane.chosen(List::Calls, calls.len()))?;
+        let at = chosen.at?;
+        let is_it = |past: &&Past| {
+            let apart = past.began.duration_since(at).or_else(|_| at.duration_since(past.began));
+            is_same(&Who::of(&past.peer), &chosen.who) && apart.is_ok_and(|apart| apart < NEAR)
+        };
+        self.recent.iter().find(is_it).map(|past| past.no).filter(|no| self.trace.call_id(*no).is_some())
+    }
+
     /// Calls who is chosen in the pane, which that closes.
     pub(super) fn call_chosen(&mut self) -> Vec<Effect> {
         let Some(to) = self.chosen() else { return Vec::new() };
@@ -411,6 +436,20 @@ impl App {
         if let Some(pane) = self.people_pane_mut() {
             pane.choose(then);
         }
+    }
+
+    /// Moves what is chosen in the lists beside the calls.
+    pub(super) fn move_beside(&mut self, step: Step) {
+        let list = self.beside.people.list;
+        let rows = match list {
+            List::Contacts => self.book.people("").len(),
+            List::Calls => self.book.calls("").len(),
+        };
+        let now = self.beside.people.chosen(list, rows);
+        self.beside.people.choose(match step {
+            Step::Up(by) => now.saturating_sub(by),
+            Step::Down(by) => now.saturating_add(by).min(rows.saturating_sub(1)),
+        });
     }
 
     /// Who may be meant by what was typed: contacts first, then who was talked to.

@@ -1,7 +1,5 @@
 use std::collections::HashSet;
 
-use proptest::prelude::*;
-
 use super::fixture::{Scene, all_keys, any_kind, bob, ended, established, reference};
 use super::keymap::{self, HelpRow, table};
 use super::*;
@@ -344,13 +342,16 @@ fn tab_completes_commands_and_targets() {
 fn the_ladder_is_searched_copied_saved_and_compared() {
     let mut scene = Scene::established(80, 24).with_answer();
     scene.keys("i/183");
-    assert_eq!(scene.app.trace.visible().count(), 1);
+    assert_eq!(scene.app.trace.visible_len(), 1);
     scene.key(Key::Enter);
     assert_eq!(scene.app.context(), Context::Trace);
     let [Effect::Copy(copied)] = &scene.keys("y")[..] else { panic!("nothing is copied") };
     assert!(copied.starts_with("SIP/2.0 183"));
     assert_eq!(scene.app.notice.as_ref().map(|(_, said)| said.as_str()), Some(text::COPIED));
-    let [Effect::Save(saved)] = &scene.keys("w")[..] else { panic!("nothing is saved") };
+    assert_eq!(scene.keys("wW"), [Effect::Save(trace::Format::Text), Effect::Save(trace::Format::Pcapng)]);
+    let mut saved = Vec::new();
+    scene.app.trace.write(trace::Format::Text, 0, &mut saved).unwrap();
+    let saved = String::from_utf8(saved).unwrap();
     assert!(saved.starts_with("12:01:27.") && saved.contains(" from 198.51.100.1:5060 ×2\nSIP/2.0 183"), "{saved}");
     scene.send(Msg::Saved(Ok("/tmp/trace.txt".into())));
     assert_eq!(scene.app.notice.as_ref().map(|(_, said)| said.as_str()), Some("saved: /tmp/trace.txt"));
@@ -459,7 +460,7 @@ fn scenes() -> Vec<Scene> {
             scene.key(Key::Up);
         });
     }
-    for keys in ["i/", "ik/", "i/b", "id", "ig"] {
+    for keys in ["i/", "ik/", "i/b", "id", "igj"] {
         on(Scene::established(60, 15).with_answer(), &|scene| {
             scene.keys(keys);
         });
@@ -483,6 +484,10 @@ fn scenes() -> Vec<Scene> {
     }
     on(Scene::registered(80, 24).with_people().with_mailbox(), &|scene| {
         scene.phone(Kind::Dnd { account: None, on: true });
+    });
+    on(Scene::two_calls(200, 60).with_trace().with_people(), &|_| {});
+    on(Scene::established(80, 24).with_past_ladder(), &|scene| {
+        scene.keys("b");
     });
     for (key, again) in [(Key::Up, 0), (Key::Up, 1)] {
         on(Scene::established(40, 10).with_trace(), &|scene| {
@@ -575,58 +580,9 @@ fn the_help_lists_the_whole_table() {
 #[test]
 fn no_key_of_the_table_hides_another() {
     for scene in scenes() {
-        for (key, label) in keymap::footer(&scene.app) {
-            let same = keymap::footer(&scene.app).into_iter().filter(|(other, _)| *other == key).count();
+        for (key, label, _) in keymap::footer_keys(&scene.app) {
+            let same = keymap::footer_keys(&scene.app).into_iter().filter(|(other, ..)| *other == key).count();
             assert_eq!(same, 1, "{key} {label} in {:?}", scene.app.context());
-        }
-    }
-}
-
-/// One thing that may happen.
-fn happening() -> impl Strategy<Value = Msg> {
-    let keys = all_keys();
-    prop_oneof![
-        8 => prop::sample::select(keys).prop_map(Msg::Key),
-        4 => (any::<usize>(), any::<u32>()).prop_map(|(which, no)| {
-            Msg::Phone(Event { time: SystemTime::UNIX_EPOCH, kind: any_kind(which, no % 3) })
-        }),
-        1 => ".*".prop_map(Msg::Paste),
-        1 => (1u16..200, 1u16..200).prop_map(|(columns, rows)| Msg::Resized(columns, rows)),
-        1 => (any::<f32>(), any::<f32>()).prop_map(|(input, output)| Msg::Tick(Levels { input, output })),
-        1 => ".*".prop_map(|text| Msg::Replied(Err(text))),
-        1 => "[A-Z]{0,9}.*".prop_map(|text| Msg::Trace(TraceEntry {
-            time: SystemTime::UNIX_EPOCH,
-            sent: true,
-            remote: ([192, 0, 2, 1], 5060).into(),
-            summary: text.clone(),
-            call_id: "1".into(),
-            cseq: text.clone(),
-            text,
-        })),
-    ]
-}
-
-/// Presses Esc until the main screen is there.
-fn escape(app: &mut App, now: SystemTime) -> bool {
-    for _ in 0..20 {
-        if app.quitting || app.context() == Context::Main && app.screens.is_empty() {
-            return true;
-        }
-        app.update(now, Msg::Key(Key::Esc));
-    }
-    false
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_happens_esc_leads_back(happenings in prop::collection::vec(happening(), 0..40)) {
-        let mut scene = Scene::established(80, 24).with_trace().with_people().with_mailbox();
-        for msg in happenings {
-            scene.send(msg);
-            prop_assert!(scene.app.screens.len() < 9);
-            prop_assert!(escape(&mut scene.app.clone(), scene.now), "stuck in {:?}", scene.app.screens);
         }
     }
 }
@@ -646,3 +602,6 @@ fn an_attached_ui_leaves_the_phone_alone_and_ends_it_only_when_told() {
     assert_eq!(scene.app.context(), Context::Confirm);
     assert_eq!(scene.keys("y"), [Effect::Quit]);
 }
+
+mod ladder;
+mod whatever;

@@ -12,10 +12,12 @@ use super::calls::{Account, Call};
 use super::keymap::Key;
 
 mod events;
+mod ladder;
 mod people;
 mod words;
 
 pub use events::{event, lamp_state};
+pub use ladder::*;
 pub use people::*;
 pub use words::*;
 

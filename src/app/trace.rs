@@ -1,277 +1,314 @@
-//! The SIP messages that crossed the wire, the latest last, and the one that is selected.
+//! The ladder: SIP messages that crossed the wire and what lies between them, the latest last, and the row that is selected.
+//!
+//! The latest messages are kept in memory, older ones on a [`shelf`]; of these only a few bytes each stay, so that
+//! a hundred thousand can be scrolled through and searched.
+//!
+//! - `notes.rs`: sound, digits and time-outs between the messages
+//! - `shelf.rs`: where older messages are put
+//! - `view.rs`: which rows show: the filter, the search, the selection
+//! - `timers.rs`: which timer of RFC 3261 sent a message again
+//! - `export.rs`, `pcapng.rs`: what is saved
 
-use std::collections::VecDeque;
+mod export;
+pub mod notes;
+mod pcapng;
+pub mod shelf;
+pub mod timers;
+mod view;
+
+use std::borrow::Cow;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash as _, Hasher as _};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use crate::phone::TraceEntry;
+use crate::ua::CallNo;
 
 use super::layout::{clean, clean_message};
 
-/// Messages that are kept.
-const MESSAGES: usize = 2_000;
+pub use export::Format;
+use notes::Note;
+use shelf::{Place, Shelf};
+pub use view::Step;
+use view::View;
 
+/// Rows that are kept where there is no shelf.
+const WITHOUT_SHELF: usize = 2_000;
+/// Rows that are kept with one.
+const WITH_SHELF: usize = 100_000;
+/// Of these, the rows whose messages stay in memory.
+const IN_MEMORY: usize = 1_000;
 /// Messages back in which a retransmission is looked for.
 const LOOK_BACK: usize = 200;
+/// Times of retransmissions that are kept: timer A and G send ten at most.
+const AGAIN: usize = 12;
+/// Calls whose Call-ID is known.
+const CALLS: usize = 2_000;
+/// Addresses that are told apart.
+const LANES: usize = 1_000;
 
 /// A message, and how often it came.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     /// As it came first.
     pub entry: TraceEntry,
     /// How often it came: more than once when it was retransmitted.
     pub times: u32,
-    /// What a search looks at: all of it in lower case.
-    key: String,
+    /// When it came again, in milliseconds after the first time.
+    pub again: Vec<u32>,
 }
 
-/// The bounded list of messages.
+/// A row of the ladder.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, looked at and dropped")]
+pub enum Rung<'a> {
+    /// A SIP message.
+    Message(Cow<'a, Message>),
+    /// What lies between.
+    Note(&'a Note),
+}
+
+impl Rung<'_> {
+    /// When it happened, or began.
+    pub fn time(&self) -> SystemTime {
+        match self {
+            Rung::Message(message) => message.entry.time,
+            Rung::Note(note) => note.time,
+        }
+    }
+}
+
+/// What is kept of a row in memory.
+#[derive(Debug, Clone)]
+struct Row {
+    time: SystemTime,
+    /// The hash of its Call-ID.
+    call: u64,
+    /// The place of the other side's address.
+    lane: u16,
+    held: Held,
+}
+
+#[derive(Debug, Clone)]
+enum Held {
+    Here(Box<Message>),
+    Shelved(Place),
+    Note(Box<Note>),
+}
+
+/// What is known of a call.
+#[derive(Debug, Clone, Default)]
+struct KnownCall {
+    call_id: String,
+    lane: u16,
+    /// The row of its sound, while that goes on.
+    sound: Option<u64>,
+}
+
+/// The bounded ladder.
 #[derive(Debug, Clone, Default)]
 pub struct Trace {
-    entries: VecDeque<Message>,
-    /// The place of the selected message; `None`: the latest, whichever it is.
-    selected: Option<usize>,
-    /// Only this Call-ID shows.
-    filter: Option<String>,
-    /// Only what has this in it shows; in lower case.
-    query: String,
+    rows: VecDeque<Row>,
+    /// The number of the first row: rows are numbered from 0, and keep their numbers when older ones go.
+    first: u64,
+    /// Rows before this one have their messages on the shelf.
+    shelved: u64,
+    lanes: Vec<SocketAddr>,
+    calls: BTreeMap<CallNo, KnownCall>,
+    shelf: Option<Arc<Mutex<dyn Shelf>>>,
+    view: View,
 }
 
-/// Which way, and how far, the selection moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// To older messages.
-    Up(usize),
-    /// To later ones.
-    Down(usize),
+fn hash(call_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    call_id.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Trace {
-    /// Adds a message, or counts it to the one that it repeats; the oldest goes when there are too many.
+    /// From now on older messages are put there.
+    pub fn set_shelf(&mut self, shelf: Arc<Mutex<dyn Shelf>>) {
+        self.shelf = Some(shelf);
+    }
+
+    /// Adds a message, or counts it to the one that it repeats; the oldest go when there are too many.
     pub fn push(&mut self, mut entry: TraceEntry) {
         entry.summary = clean(&entry.summary);
         entry.cseq = clean(&entry.cseq);
+        entry.call_id = clean(&entry.call_id);
         entry.text = clean_message(&entry.text);
-        // RFC 3261 section 17.1.1.2: a retransmission is the same to the last byte.
-        let mut before = self.entries.iter_mut().rev().take(LOOK_BACK);
-        let is_same = |known: &TraceEntry| {
-            (known.sent, known.remote, &known.cseq) == (entry.sent, entry.remote, &entry.cseq)
-                && known.call_id == entry.call_id
-                && known.text == entry.text
-        };
-        if let Some(known) = before.find(|known| is_same(&known.entry)) {
-            known.times = known.times.saturating_add(1);
+        let call = hash(&entry.call_id);
+        if self.repeats(call, &entry) {
             return;
         }
-        self.entries.push_back(Message { key: entry.text.to_lowercase(), entry, times: 1 });
-        if self.entries.len() > MESSAGES {
-            self.entries.pop_front();
-            self.selected = self.selected.map(|place| place.saturating_sub(1));
+        let lane = self.lane(entry.remote);
+        if let Some(no) = entry.call {
+            let known = self.calls.entry(no).or_default();
+            if known.call_id != entry.call_id {
+                known.call_id.clone_from(&entry.call_id);
+            }
+            known.lane = lane;
+            if self.calls.len() > CALLS {
+                self.calls.pop_first();
+            }
+        }
+        let held = Held::Here(Box::new(Message { entry, times: 1, again: Vec::new() }));
+        let Held::Here(message) = &held else { return };
+        self.push_row(Row { time: message.entry.time, call, lane, held });
+    }
+
+    /// RFC 3261 section 17.1.1.2: a retransmission is the same to the last byte.
+    fn repeats(&mut self, call: u64, entry: &TraceEntry) -> bool {
+        let known = self.rows.iter_mut().rev().take(LOOK_BACK).filter(|row| row.call == call);
+        let same = known.filter_map(|row| match &mut row.held {
+            Held::Here(message) => Some(message),
+            Held::Shelved(_) | Held::Note(_) => None,
+        });
+        let Some(message) = same.into_iter().find(|message| is_same(&message.entry, entry)) else { return false };
+        message.times = message.times.saturating_add(1);
+        if message.again.len() < AGAIN {
+            let after = entry.time.duration_since(message.entry.time).unwrap_or_default();
+            message.again.push(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
+        }
+        true
+    }
+
+    fn lane(&mut self, remote: SocketAddr) -> u16 {
+        let place = self.lanes.iter().position(|known| *known == remote).unwrap_or_else(|| {
+            if self.lanes.len() < LANES {
+                self.lanes.push(remote);
+            }
+            self.lanes.len() - 1
+        });
+        u16::try_from(place).unwrap_or(u16::MAX)
+    }
+
+    /// Adds a row at its time, which is at the end but for events that overtook their message. Gives its number.
+    fn push_row(&mut self, row: Row) -> u64 {
+        let (time, is_note) = (row.time, matches!(row.held, Held::Note(_)));
+        self.rows.push_back(row);
+        let mut at = self.rows.len() - 1;
+        while let Some(before) = at.checked_sub(1).and_then(|place| self.rows.get(place)) {
+            let overtook = !is_note && matches!(before.held, Held::Note(_)) && before.time > time;
+            if !overtook {
+                break;
+            }
+            self.rows.swap(at - 1, at);
+            for known in self.calls.values_mut() {
+                if known.sound == Some(self.first + at as u64 - 1) {
+                    known.sound = Some(self.first + at as u64);
+                }
+            }
+            at -= 1;
+        }
+        let id = self.first + at as u64;
+        self.show_from(id);
+        self.put_away();
+        id
+    }
+
+    /// Puts messages on the shelf and lets the oldest go, until what is left is within bounds.
+    fn put_away(&mut self) {
+        let Some(shelf) = self.shelf.clone() else {
+            while self.rows.len() > WITHOUT_SHELF {
+                self.drop_first();
+            }
+            return;
+        };
+        let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shelved = self.shelved.max(self.first);
+        while self.end() - self.shelved > IN_MEMORY as u64 {
+            let place = (self.shelved - self.first) as usize;
+            self.shelved += 1;
+            let Some(row) = self.rows.get_mut(place) else { break };
+            if let Held::Here(message) = &row.held {
+                match shelf.put(&shelf::encode(message)) {
+                    Some(place) => row.held = Held::Shelved(place),
+                    // A full disk: what is older than this goes.
+                    None => (0..=place).for_each(|_| self.drop_first()),
+                }
+            }
+        }
+        let oldest = shelf.oldest();
+        let is_gone = |row: &Row| matches!(row.held, Held::Shelved(place) if place.at < oldest);
+        while self.rows.len() > WITH_SHELF || self.rows.front().is_some_and(is_gone) {
+            self.drop_first();
         }
     }
 
-    fn passes(&self, message: &Message) -> bool {
-        self.filter.as_ref().is_none_or(|call_id| *call_id == message.entry.call_id)
-            && message.key.contains(&self.query)
-    }
-
-    /// The messages that pass the filter, with their places.
-    pub fn visible(&self) -> impl DoubleEndedIterator<Item = (usize, &Message)> {
-        self.entries.iter().enumerate().filter(|(_, message)| self.passes(message))
-    }
-
-    /// All messages, the oldest first.
-    pub fn all(&self) -> impl Iterator<Item = &TraceEntry> {
-        self.entries.iter().map(|message| &message.entry)
-    }
-
-    /// Shows only what has this in it, in any case.
-    pub fn search(&mut self, query: &str) {
-        self.query = query.trim().to_lowercase();
-        // What is selected shows; where nothing does, the latest is selected once something shows.
-        if self.selected.is_some_and(|place| !self.visible().any(|(shown, _)| shown == place)) {
-            self.selected = None;
+    fn drop_first(&mut self) {
+        if self.rows.pop_front().is_some() {
+            self.first += 1;
+            self.view.forget_before(self.first);
         }
     }
 
-    /// What is searched for, in lower case.
-    pub fn query(&self) -> &str {
-        &self.query
+    /// The number behind the last row's.
+    fn end(&self) -> u64 {
+        self.first + self.rows.len() as u64
     }
 
-    /// How many are kept.
+    fn row(&self, id: u64) -> Option<&Row> {
+        self.rows.get(usize::try_from(id.checked_sub(self.first)?).ok()?)
+    }
+
+    fn row_mut(&mut self, id: u64) -> Option<&mut Row> {
+        self.rows.get_mut(usize::try_from(id.checked_sub(self.first)?).ok()?)
+    }
+
+    /// What a row shows.
+    pub fn rung(&self, id: u64) -> Option<Rung<'_>> {
+        match &self.row(id)?.held {
+            Held::Here(message) => Some(Rung::Message(Cow::Borrowed(message))),
+            Held::Note(note) => Some(Rung::Note(note)),
+            Held::Shelved(place) => {
+                let shelf = self.shelf.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+                shelf::decode(&shelf.get(*place)?).map(|message| Rung::Message(Cow::Owned(message)))
+            }
+        }
+    }
+
+    /// The other side of a row.
+    pub fn remote(&self, id: u64) -> Option<SocketAddr> {
+        self.lanes.get(usize::from(self.row(id)?.lane)).copied()
+    }
+
+    /// The Call-ID of a call, as far as its messages are known.
+    pub fn call_id(&self, call: CallNo) -> Option<&str> {
+        self.calls.get(&call).map(|known| known.call_id.as_str()).filter(|call_id| !call_id.is_empty())
+    }
+
+    /// How many rows are kept.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.rows.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.rows.is_empty()
     }
 
-    /// The Call-ID to which the list is limited.
-    pub fn filter(&self) -> Option<&str> {
-        self.filter.as_deref()
+    /// The messages of the selected one's Call-ID near it, the oldest first.
+    pub fn of_same_call(&self) -> impl Iterator<Item = Cow<'_, Message>> {
+        const NEAR: u64 = 500;
+        let selected = self.selected_id();
+        let call = selected.and_then(|id| self.row(id)).map(|row| row.call);
+        let near = selected.map_or(0..0, |id| id.saturating_sub(NEAR).max(self.first)..self.end().min(id + NEAR));
+        near.filter(move |id| self.row(*id).map(|row| row.call) == call).filter_map(|id| match self.rung(id)? {
+            Rung::Message(message) => Some(message),
+            Rung::Note(_) => None,
+        })
     }
+}
 
-    /// The selected message's place.
-    pub fn selected_place(&self) -> Option<usize> {
-        self.selected.or_else(|| self.visible().last().map(|(place, _)| place))
-    }
-
-    /// The selected message.
-    pub fn selected(&self) -> Option<&TraceEntry> {
-        self.selected_place().and_then(|place| self.entries.get(place)).map(|message| &message.entry)
-    }
-
-    /// Moves the selection among the messages that show. At the end it follows the latest again.
-    pub fn step(&mut self, step: Step) {
-        let Some(selected) = self.selected_place() else { return };
-        let target = match step {
-            Step::Up(rows) => {
-                let above: Vec<usize> =
-                    self.visible().map(|(place, _)| place).take_while(|place| *place < selected).collect();
-                above.len().checked_sub(rows).map_or(above.first().copied(), |place| above.get(place).copied())
-            }
-            Step::Down(rows) => {
-                let below: Vec<usize> =
-                    self.visible().map(|(place, _)| place).skip_while(|place| *place <= selected).collect();
-                below.get(rows.saturating_sub(1)).or(below.last()).copied()
-            }
-        };
-        self.select(target.unwrap_or(selected));
-    }
-
-    /// Selects a message; the latest that shows is followed by later ones.
-    fn select(&mut self, place: usize) {
-        let latest = self.visible().last().map(|(place, _)| place);
-        self.selected = (Some(place) != latest).then_some(place);
-    }
-
-    /// Stays at the selected message when later ones come.
-    pub fn pin(&mut self) {
-        self.selected = self.selected_place();
-    }
-
-    /// Follows the latest message again, if it is the selected one.
-    pub fn unpin(&mut self) {
-        if let Some(place) = self.selected {
-            self.select(place);
-        }
-    }
-
-    /// Limits the list to the selected message's Call-ID, or shows all again.
-    pub fn toggle_filter(&mut self) {
-        let selected = self.selected_place();
-        self.filter = match self.filter.take() {
-            Some(_) => None,
-            None => self.selected().map(|entry| entry.call_id.clone()),
-        };
-        if let Some(place) = selected {
-            self.select(place);
-        }
-    }
+fn is_same(known: &TraceEntry, entry: &TraceEntry) -> bool {
+    (known.sent, known.remote, &known.cseq) == (entry.sent, entry.remote, &entry.cseq)
+        && known.call_id == entry.call_id
+        && known.text == entry.text
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use super::*;
-
-    fn entry(summary: &str, call_id: &str) -> TraceEntry {
-        TraceEntry {
-            time: SystemTime::UNIX_EPOCH,
-            sent: true,
-            remote: ([192, 0, 2, 1], 5060).into(),
-            summary: summary.into(),
-            call_id: call_id.into(),
-            cseq: "1 INVITE".into(),
-            text: summary.into(),
-        }
-    }
-
-    fn trace(summaries: &[(&str, &str)]) -> Trace {
-        let mut trace = Trace::default();
-        for (summary, call_id) in summaries {
-            trace.push(entry(summary, call_id));
-        }
-        trace
-    }
-
-    fn selected(trace: &Trace) -> &str {
-        trace.selected().map_or("", |entry| &entry.summary)
-    }
-
-    #[test]
-    fn the_latest_message_is_followed_until_one_is_chosen() {
-        let mut trace = trace(&[("a", "1"), ("b", "1"), ("c", "1")]);
-        assert_eq!(selected(&trace), "c");
-        trace.step(Step::Up(1));
-        trace.push(entry("d", "1"));
-        assert_eq!(selected(&trace), "b");
-        trace.step(Step::Down(10));
-        trace.push(entry("e", "1"));
-        assert_eq!(selected(&trace), "e");
-        trace.step(Step::Up(100));
-        assert_eq!(selected(&trace), "a");
-    }
-
-    #[test]
-    fn a_filter_shows_one_call_id() {
-        let mut trace = trace(&[("a", "1"), ("b", "2"), ("c", "1")]);
-        trace.toggle_filter();
-        trace.push(entry("d", "2"));
-        assert_eq!(trace.visible().map(|(_, message)| message.entry.summary.as_str()).collect::<Vec<_>>(), ["a", "c"]);
-        trace.step(Step::Up(1));
-        assert_eq!(selected(&trace), "a");
-        trace.toggle_filter();
-        assert_eq!((trace.visible().count(), selected(&trace)), (4, "a"));
-    }
-
-    #[test]
-    fn a_message_that_is_read_stays() {
-        let mut trace = trace(&[("a", "1")]);
-        trace.pin();
-        trace.push(entry("b", "1"));
-        assert_eq!(selected(&trace), "a");
-        trace.unpin();
-        assert_eq!(selected(&trace), "a");
-        trace.step(Step::Down(1));
-        trace.push(entry("c", "1"));
-        assert_eq!(selected(&trace), "c");
-    }
-
-    #[test]
-    fn it_is_bounded_and_clean() {
-        let mut trace = Trace::default();
-        trace.step(Step::Up(1));
-        trace.push(entry("first\u{1b}[2J", "1"));
-        assert_eq!(selected(&trace), "first\u{fffd}[2J");
-        trace.pin();
-        for number in 0..3 * MESSAGES {
-            trace.push(entry(&format!("x{number}"), "1"));
-        }
-        assert_eq!((trace.len(), selected(&trace)), (MESSAGES, "x4000"));
-    }
-
-    #[test]
-    fn retransmissions_are_folded_and_counted() {
-        let mut trace =
-            trace(&[("INVITE", "1"), ("100 Trying", "1"), ("INVITE", "1"), ("INVITE", "1"), ("INVITE", "2")]);
-        let times: Vec<u32> = trace.visible().map(|(_, message)| message.times).collect();
-        assert_eq!(times, [3, 1, 1]);
-        trace.push(TraceEntry { sent: false, ..entry("INVITE", "1") });
-        assert_eq!(trace.len(), 4);
-    }
-
-    #[test]
-    fn a_search_looks_at_whole_messages_in_any_case() {
-        let mut trace = trace(&[("INVITE sip:Bob", "1"), ("BYE", "1"), ("ACK sip:bob", "1")]);
-        trace.step(Step::Up(1));
-        trace.search("SIP:BOB");
-        assert_eq!((trace.visible().count(), selected(&trace)), (2, "ACK sip:bob"));
-        trace.search("nothing");
-        assert!(trace.selected().is_none());
-        trace.search("");
-        assert_eq!((trace.visible().count(), selected(&trace)), (3, "ACK sip:bob"));
-    }
-}
+mod tests;

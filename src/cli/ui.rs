@@ -24,7 +24,7 @@ pub async fn run(mut config: Config) -> Result<Exit, Failure> {
 
 /// What the person has chosen about the UI.
 pub fn options(config: &Config) -> tui::Options {
-    tui::Options { history: history(), notify: config.ui.notify, ..tui::Options::from_environment() }
+    tui::Options { history: history(), ..tui::Options::new(&config.ui) }
 }
 
 /// What the end of the UI means for the process.

@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 
 use toml::de::DeValue;
 
-use super::{
-    Account, Audio, Calls, Dtmf, HoldMusic, Hooks, Latency, Notify, RealmCredentials, Secret, Sip, Ui, address,
-};
+use super::{Account, Audio, Calls, Dtmf, HoldMusic, Hooks, Latency, RealmCredentials, Secret, Sip, address};
 use crate::media::codec::Dtx;
 use crate::media::processing::Switch;
 use crate::sdp::{Codec, HoldStyle};
@@ -306,15 +304,6 @@ pub const CALLS: &[Key<Calls>] = &[
         },
     },
 ];
-
-/// `[ui]`.
-pub const UI: &[Key<Ui>] = &[Key {
-    name: "notify",
-    kind: Kind::Choice {
-        words: &["bell", "osc", "off"],
-        set: |ui, i| ui.notify = [Notify::Bell, Notify::Osc, Notify::Off][i],
-    },
-}];
 
 const PROGRAM: &str = "a program and its arguments, such as [\"notify-send\", \"a call\"]";
 

@@ -16,6 +16,7 @@ pub mod read;
 pub mod resolve;
 pub mod secret;
 pub mod services;
+pub mod ui;
 
 use crate::media::processing::Settings;
 
@@ -25,6 +26,7 @@ pub use nearest::nearest;
 pub use network::Network;
 pub use resolve::user_agent;
 pub use secret::{Secret, SecretError};
+pub use ui::{Notify, Ui};
 
 /// The commented file that `config init` writes. As it stands it changes nothing: every setting in it is commented out.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -56,25 +58,6 @@ pub struct Config {
     pub speed_dial: std::collections::BTreeMap<String, String>,
     /// Where things are remembered; not in the file.
     pub files: Files,
-}
-
-/// The terminal UI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ui {
-    /// How it tells of calls that come in and that were missed.
-    pub notify: Notify,
-}
-
-/// How a person is told who does not look at the terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Notify {
-    /// The terminal's bell.
-    #[default]
-    Bell,
-    /// The bell, and a notification that the terminal shows (OSC 9 or OSC 777).
-    Osc,
-    /// Not at all.
-    Off,
 }
 
 /// Programs that are run, each with its arguments; empty: none.

@@ -34,7 +34,7 @@ pub fn read(path: &Path, text: &str) -> Result<Config, ConfigError> {
             "audio" => document.section(&mut config.audio, "audio", keys::AUDIO, value)?,
             "calls" => document.section(&mut config.calls, "calls", keys::CALLS, value)?,
             "network" => document.section(&mut config.network, "network", network::KEYS, value)?,
-            "ui" => document.section(&mut config.ui, "ui", keys::UI, value)?,
+            "ui" => document.section(&mut config.ui, "ui", super::ui::KEYS, value)?,
             "hooks" => document.section(&mut config.hooks, "hooks", keys::HOOKS, value)?,
             "exchange" => document.exchange(&mut config.exchange, value)?,
             "screening" => {
@@ -527,6 +527,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
         use crate::config::Notify;
         let config = parse("[ui]\nnotify = \"osc\"\n[hooks]\nincoming = [\"notify-send\", \"a call\"]\n").unwrap();
         assert_eq!(config.ui.notify, Notify::Osc);
+        assert!(config.ui.mouse);
         assert_eq!(config.hooks.incoming, ["notify-send", "a call"]);
         assert!(parse("[ui]\nnotify = \"loud\"\n").is_err());
         assert!(parse("[hooks]\nended = [\"\"]\n").is_err());

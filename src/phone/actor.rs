@@ -201,7 +201,7 @@ impl Actor {
             let arrived_at = match self.sockets.receive(now) {
                 None => return,
                 Some(Received::Message { flow, bytes }) => {
-                    trace(&mut self.traces, false, flow, bytes);
+                    trace(&mut self.traces, &self.core, false, flow, bytes);
                     self.core.handle_datagram(now, flow, bytes);
                     Some(flow.local.ip())
                 }
@@ -320,7 +320,7 @@ impl Actor {
     }
 
     fn transmit(&mut self, now: Instant, transmit: &Transmit) {
-        trace(&mut self.traces, true, transmit.flow, &transmit.bytes);
+        trace(&mut self.traces, &self.core, true, transmit.flow, &transmit.bytes);
         if let Err(error) = self.sockets.send(transmit) {
             tracing::warn!(remote = %transmit.flow.remote, %error, "can't send");
             self.core.handle_transport_error(now, transmit.flow);
@@ -386,10 +386,17 @@ async fn sleep_until(deadline: Option<Instant>) {
 }
 
 /// Shows a message to those who listen; nothing is formatted for nobody.
-fn trace(listeners: &mut Vec<mpsc::UnboundedSender<TraceEntry>>, sent: bool, flow: Flow, bytes: &[u8]) {
+fn trace(
+    listeners: &mut Vec<mpsc::UnboundedSender<TraceEntry>>,
+    core: &UserAgent,
+    sent: bool,
+    flow: Flow,
+    bytes: &[u8],
+) {
     if listeners.is_empty() {
         return;
     }
-    let entry = TraceEntry::new(SystemTime::now(), sent, flow.remote, bytes);
+    let entry = TraceEntry::new(SystemTime::now(), sent, flow, bytes);
+    let entry = TraceEntry { call: core.call_of(&entry.call_id), ..entry };
     listeners.retain(|listener| listener.send(entry.clone()).is_ok());
 }

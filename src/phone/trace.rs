@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use crate::sip::transport::{Flow, Transport};
+use crate::ua::CallNo;
+
 use super::screen::harmless_lines;
 
 /// What stands in the place of a secret.
@@ -15,8 +18,14 @@ pub struct TraceEntry {
     pub time: SystemTime,
     /// True: we sent it.
     pub sent: bool,
+    /// Our side.
+    pub local: SocketAddr,
     /// The other side.
     pub remote: SocketAddr,
+    /// How it went.
+    pub transport: Transport,
+    /// The call to which it belongs, as far as that is known when it leaves or comes.
+    pub call: Option<CallNo>,
     /// The first line.
     pub summary: String,
     /// Call-ID, to follow one call.
@@ -29,12 +38,15 @@ pub struct TraceEntry {
 
 impl TraceEntry {
     /// The entry of a message as it stands on the wire. Malformed ones have one too: they are what a trace is read for.
-    pub fn new(time: SystemTime, sent: bool, remote: SocketAddr, bytes: &[u8]) -> TraceEntry {
+    pub fn new(time: SystemTime, sent: bool, flow: Flow, bytes: &[u8]) -> TraceEntry {
         let text = masked(&harmless_lines(&String::from_utf8_lossy(bytes)));
         TraceEntry {
             time,
             sent,
-            remote,
+            local: flow.local,
+            remote: flow.remote,
+            transport: flow.transport,
+            call: None,
             summary: text.lines().next().unwrap_or_default().to_string(),
             call_id: field(&text, &["call-id", "i"]).unwrap_or_default().to_string(),
             cseq: field(&text, &["cseq"]).unwrap_or_default().to_string(),
@@ -195,8 +207,13 @@ fn mask_body_line(line: &str, digits_only: bool) -> String {
 mod tests {
     use super::*;
 
+    fn flow() -> Flow {
+        let (local, remote) = (([192, 0, 2, 7], 5060).into(), ([192, 0, 2, 1], 5060).into());
+        Flow { transport: Transport::Udp, local, remote }
+    }
+
     fn entry(text: &str) -> TraceEntry {
-        TraceEntry::new(SystemTime::UNIX_EPOCH, true, "192.0.2.1:5060".parse().unwrap(), text.as_bytes())
+        TraceEntry::new(SystemTime::UNIX_EPOCH, true, flow(), text.as_bytes())
     }
 
     #[test]
@@ -278,7 +295,7 @@ mod tests {
         for bytes in
             [&b""[..], b"\n", b"\xff\xfe:\n\n\x00", b"sip:@", b"Authorization", b"x\nAuthorization: response=\""]
         {
-            TraceEntry::new(SystemTime::now(), false, "[::1]:1".parse().unwrap(), bytes);
+            TraceEntry::new(SystemTime::now(), false, flow(), bytes);
         }
     }
 }

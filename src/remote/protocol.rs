@@ -108,6 +108,8 @@ mod tests {
     fn answers_arrive_as_they_were() {
         let refused = Refused { message: "there is no call".into() };
         let time = UNIX_EPOCH + Duration::from_millis(1_790_000_000_123);
+        let (local, remote) = (([192, 0, 2, 7], 5060).into(), ([192, 0, 2, 1], 5060).into());
+        let flow = crate::sip::transport::Flow { transport: crate::sip::transport::Transport::Udp, local, remote };
         for say in [
             Say::Reply { id: 1, result: Ok(Reply::Done) },
             Say::Reply { id: 2, result: Ok(Reply::Call(CallNo(4))) },
@@ -116,7 +118,7 @@ mod tests {
             Say::Reply { id: 5, result: Err(refused) },
             Say::Event(Event { time, kind: Kind::Muted }),
             Say::Levels(Levels { input: -100.0, output: -12.25 }),
-            Say::Trace(TraceEntry::new(time, true, ([192, 0, 2, 1], 5060).into(), b"OPTIONS sip:a SIP/2.0\r\n\r\n")),
+            Say::Trace(TraceEntry::new(time, true, flow, b"OPTIONS sip:a SIP/2.0\r\n\r\n")),
         ] {
             let line = line(&say).unwrap();
             assert_eq!(line.matches('\n').count(), 1, "{line}");

@@ -1,17 +1,31 @@
 //! The terminal's events as the app's messages.
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use crate::app::Msg;
 use crate::app::keymap::Key;
+use crate::app::mouse::{Mouse, Turn};
 
-/// The message of an event, if it is one that the app knows.
-pub fn message(event: Event) -> Option<Msg> {
+use super::view::Hits;
+
+/// The message of an event, if it is one that the app knows; `hits` says what the mouse points at.
+pub fn message(event: Event, hits: &Hits) -> Option<Msg> {
     match event {
         Event::Key(key) => self::key(key).map(Msg::Key),
         Event::Paste(text) => Some(Msg::Paste(text)),
         Event::Resize(columns, rows) => Some(Msg::Resized(columns, rows)),
-        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+        Event::Mouse(event) => mouse(event, hits).map(Msg::Mouse),
+        Event::FocusGained | Event::FocusLost => None,
+    }
+}
+
+fn mouse(event: MouseEvent, hits: &Hits) -> Option<Mouse> {
+    let target = hits.at(event.column, event.row);
+    match event.kind {
+        MouseEventKind::Down(MouseButton::Left) => target.map(Mouse::Click),
+        MouseEventKind::ScrollUp => Some(Mouse::Wheel(Turn::Up, target)),
+        MouseEventKind::ScrollDown => Some(Mouse::Wheel(Turn::Down, target)),
+        _ => None,
     }
 }
 
@@ -64,6 +78,6 @@ mod tests {
     #[test]
     fn a_key_that_is_let_go_does_nothing() {
         let event = KeyEvent::new_with_kind(KeyCode::Enter, KeyModifiers::NONE, KeyEventKind::Release);
-        assert!(message(Event::Key(event)).is_none());
+        assert!(message(Event::Key(event), &Hits::default()).is_none());
     }
 }

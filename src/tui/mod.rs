@@ -4,11 +4,17 @@
 //! - `input.rs`: the terminal's events as the app's messages
 //! - `files.rs`: traces that are saved
 //! - `history.rs`: what was dialled, from one run to the next
+//! - `look.rs`: what the terminal can show
+//! - `spill.rs`: where older SIP messages wait
+//! - `frames.rs`: when the screen is drawn
 //! - `view/`: the widgets
 
 mod files;
+mod frames;
 mod history;
 mod input;
+mod look;
+mod spill;
 mod terminal;
 mod view;
 
@@ -16,6 +22,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -27,12 +34,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::app::{App, Effect, Msg, Settings, Whose, text};
-use crate::config::Notify;
+use crate::config::{self, Notify};
 use crate::phone::{Command, Event, Phone, PhoneHandle, Reply, TraceEntry};
 use crate::remote::Remote;
 
+use frames::Frames;
+use spill::Spill;
 use terminal::Terminal;
-use view::Theme;
+use view::{Hits, Theme};
 
 /// How often levels and durations are drawn while a call is up.
 const TICK: Duration = Duration::from_millis(100);
@@ -44,21 +53,22 @@ const BATCH: usize = 256;
 /// What can be chosen about the UI.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Whether colours are used.
-    pub colour: bool,
+    /// Colours and signs.
+    pub theme: Theme,
+    /// Whether clicks and the wheel are the UI's.
+    pub mouse: bool,
     /// The file in which the targets that were dialled are kept; `None`: they are forgotten at the end. What the person saves
-    /// is written beside it.
+    /// is written beside it, and older SIP messages.
     pub history: Option<PathBuf>,
     /// How the person is told of calls.
     pub notify: Notify,
 }
 
 impl Options {
-    /// Colours unless `NO_COLOR` is set (no-color.org) or the terminal is a dumb one; no history file.
-    pub fn from_environment() -> Options {
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Options { colour: !is_set("NO_COLOR") && !is_dumb, history: None, notify: Notify::Bell }
+    /// What is configured, as far as the terminal has it (`NO_COLOR`: no-color.org); no history file.
+    pub fn new(ui: &config::Ui) -> Options {
+        let theme = look::theme(ui, |name| std::env::var(name).ok());
+        Options { theme, mouse: ui.mouse, history: None, notify: ui.notify }
     }
 }
 
@@ -100,15 +110,17 @@ fn settings(listen: String, phone: Whose) -> Settings {
 
 async fn drive(phone: &impl Phone, channels: Channels, settings: Settings, options: Options) -> anyhow::Result<Left> {
     anyhow::ensure!(terminal::is_there(), text::NO_TERMINAL);
-    let theme = Theme { colour: options.colour };
+    let theme = options.theme;
     let signals = Signals::new().context("can't listen for signals")?;
-    let mut terminal = Terminal::take().context("can't take the terminal")?;
+    let mut terminal = Terminal::take(options.mouse).context("can't take the terminal")?;
     let size = terminal.size().unwrap_or((80, 24));
     let mut app = App::new(settings, SystemTime::now(), size);
     app.dialled = history::read(options.history.as_deref());
     let folder = options.history.as_deref().and_then(Path::parent).map(Path::to_owned);
+    app.trace.set_shelf(Arc::new(Mutex::new(Spill::new(folder.as_deref()))));
     let notify = options.notify;
-    let ui = Ui { phone, app, theme, folder, notify, pending: Vec::new(), goodbye: None };
+    let hits = Hits::default();
+    let ui = Ui { phone, app, theme, hits, folder, notify, pending: Vec::new(), goodbye: None };
     let result = ui.run(&mut terminal, channels, signals, &options).await;
     // The terminal is given back before the error shows.
     drop(terminal);
@@ -131,6 +143,8 @@ struct Ui<'a, P> {
     phone: &'a P,
     app: App,
     theme: Theme,
+    /// What was where in the last frame.
+    hits: Hits,
     /// Where what the person saves is written.
     folder: Option<PathBuf>,
     /// How the person is told of calls.
@@ -161,19 +175,25 @@ impl<'a, P: Phone> Ui<'a, P> {
         let mut keys_are_open = true;
         let mut ticks = ticks();
         let mut was_ticking = false;
+        let mut frames = Frames::default();
         self.start(Command::State);
         self.start(Command::People);
         loop {
-            self.draw(terminal)?;
+            if frames.is_due(Instant::now()) {
+                self.draw(terminal)?;
+                frames.drawn(Instant::now());
+            }
             let is_ticking = self.app.wants_ticks();
             if is_ticking && !was_ticking {
                 ticks.reset();
             }
             was_ticking = is_ticking;
             let goodbye = self.goodbye;
+            let wants_work = self.app.wants_work();
             let msg = tokio::select! {
+                biased;
                 key = keys.next(), if keys_are_open => match key {
-                    Some(Ok(event)) => input::message(event),
+                    Some(Ok(event)) => input::message(event, &self.hits),
                     // The terminal is gone.
                     Some(Err(_)) | None => {
                         keys_are_open = false;
@@ -201,8 +221,11 @@ impl<'a, P: Phone> Ui<'a, P> {
                 }
                 () = terminal::crash() => Some(Msg::Terminate),
                 () = at(goodbye), if goodbye.is_some() => break,
+                () = at(frames.next()), if frames.next().is_some() => None,
+                () = std::future::ready(()), if wants_work => Some(Msg::Idle),
             };
             let Some(msg) = msg else { continue };
+            frames.changed(Instant::now());
             if self.take(msg, terminal)? == Flow::End || self.take_waiting(&mut channels, terminal)? == Flow::End {
                 break;
             }
@@ -238,9 +261,11 @@ impl<'a, P: Phone> Ui<'a, P> {
                 Effect::Notify(text) if self.notify == Notify::Osc => terminal.notify(&text),
                 Effect::Notify(_) => {}
                 Effect::Copy(text) => terminal.copy(&text),
-                Effect::Save(text) => {
+                Effect::Save(format) => {
                     let now = SystemTime::now();
-                    let saved = files::save_trace(self.folder.as_deref(), now, &text);
+                    let (trace, offset) = (&self.app.trace, self.app.settings.utc_offset);
+                    let write = |out: &mut dyn io::Write| trace.write(format, offset, out);
+                    let saved = files::save_trace(self.folder.as_deref(), now, format.extension(), write);
                     self.app.update(now, Msg::Saved(saved.map(|path| path.display().to_string())));
                 }
                 Effect::Suspend => {
@@ -271,8 +296,8 @@ impl<'a, P: Phone> Ui<'a, P> {
 
     /// A terminal that is gone ends the UI, but calls are hung up first.
     fn draw(&mut self, terminal: &mut Terminal) -> anyhow::Result<()> {
-        let (app, theme) = (&self.app, self.theme);
-        if let Err(error) = terminal.draw(&app.title(), |frame| view::draw(frame, app, theme)) {
+        let (app, theme, hits) = (&self.app, self.theme, &mut self.hits);
+        if let Err(error) = terminal.draw(&app.title(), |frame| *hits = view::draw(frame, app, theme)) {
             tracing::warn!("can't draw: {error}");
             self.take(Msg::Terminate, terminal)?;
         }

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste};
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
 use ratatui::Frame;
@@ -19,6 +19,8 @@ use crate::app::text::NAME;
 /// Pushes the title on the terminal's stack, and pops it (xterm control sequences, `CSI 22 ; 0 t`).
 const SAVE_TITLE: &[u8] = b"\x1b[22;0t";
 const RESTORE_TITLE: &[u8] = b"\x1b[23;0t";
+/// Asks for clicks and the wheel, without every movement, in columns and rows of any number (xterm control sequences).
+const TAKE_MOUSE: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 
 /// Whether the UI has the terminal.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -58,15 +60,16 @@ pub fn utc_offset() -> i32 {
 pub struct Terminal {
     inner: ratatui::Terminal<CrosstermBackend<io::Stdout>>,
     title: String,
+    mouse: bool,
 }
 
 impl Terminal {
-    /// Takes it. From now on a panic gives it back before it says what happened.
-    pub fn take() -> io::Result<Terminal> {
+    /// Takes it, with the mouse or without. From now on a panic gives it back before it says what happened.
+    pub fn take(mouse: bool) -> io::Result<Terminal> {
         restore_on_panic();
-        enter()?;
+        enter(mouse)?;
         let inner = ratatui::Terminal::new(CrosstermBackend::new(io::stdout())).inspect_err(|_| leave())?;
-        Ok(Terminal { inner, title: String::new() })
+        Ok(Terminal { inner, title: String::new(), mouse })
     }
 
     /// Columns and rows.
@@ -120,7 +123,7 @@ impl Terminal {
         leave();
         // SAFETY: raises a signal; its default action stops the process until SIGCONT.
         unsafe { libc::raise(libc::SIGTSTP) };
-        enter()?;
+        enter(self.mouse)?;
         self.title.clear();
         self.inner.clear()
     }
@@ -156,13 +159,15 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-fn enter() -> io::Result<()> {
+fn enter(mouse: bool) -> io::Result<()> {
     silence_stderr();
     TAKEN.store(true, Ordering::SeqCst);
     let mut stdout = io::stdout();
     let taken = crossterm::terminal::enable_raw_mode()
         .and_then(|()| stdout.write_all(SAVE_TITLE))
-        .and_then(|()| execute!(stdout, EnterAlternateScreen, EnableBracketedPaste));
+        .and_then(|()| execute!(stdout, EnterAlternateScreen, EnableBracketedPaste))
+        .and_then(|()| stdout.write_all(if mouse { TAKE_MOUSE } else { b"" }))
+        .and_then(|()| stdout.flush());
     taken.inspect_err(|_| leave())
 }
 
@@ -172,7 +177,7 @@ fn leave() {
         return;
     }
     let mut stdout = io::stdout();
-    let _ = execute!(stdout, DisableBracketedPaste, LeaveAlternateScreen, crossterm::cursor::Show);
+    let _ = execute!(stdout, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, crossterm::cursor::Show);
     let _ = stdout.write_all(RESTORE_TITLE).and_then(|()| stdout.flush());
     let _ = crossterm::terminal::disable_raw_mode();
     restore_stderr();

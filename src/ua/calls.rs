@@ -8,8 +8,8 @@ use bytes::Bytes;
 use crate::sip::{HeaderName, Headers};
 use crate::transaction::queue::shrink;
 
-use super::CallNo;
 use super::call::Call;
+use super::{CallNo, UserAgent};
 
 /// A map of calls.
 #[derive(Default)]
@@ -63,10 +63,22 @@ impl Calls {
         call_id.and_then(|call_id| self.by_call_id.get(call_id.as_ref())).cloned().unwrap_or_default()
     }
 
+    /// The number of the call of a Call-ID.
+    pub fn number_of(&self, call_id: &[u8]) -> Option<CallNo> {
+        self.by_call_id.get(call_id)?.first().copied()
+    }
+
     /// The call with a message's Call-ID that `wanted` picks.
     pub fn find_mut(&mut self, headers: &Headers, mut wanted: impl FnMut(&mut Call) -> bool) -> Option<&mut Call> {
         let found =
             self.with_call_id(headers).into_iter().find(|no| self.by_no.get_mut(no).is_some_and(&mut wanted))?;
         self.by_no.get_mut(&found)
+    }
+}
+
+impl UserAgent {
+    /// The number of the call to which messages with this Call-ID belong.
+    pub fn call_of(&self, call_id: &str) -> Option<CallNo> {
+        self.calls.number_of(call_id.as_bytes())
     }
 }

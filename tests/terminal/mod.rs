@@ -115,6 +115,12 @@ fn tmux(folder: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    command.arg("-u").arg("-S").arg(folder.join("socket")).args(["-f", "/dev/null"]).env("HOME", folder);
+    command
+        .arg("-u")
+        .arg("-S")
+        .arg(folder.join("socket"))
+        .args(["-f", "/dev/null"])
+        .env("HOME", folder)
+        .env("LC_ALL", "C.UTF-8");
     command
 }

@@ -51,7 +51,12 @@ pub(super) static SCREEN: &[Binding] = &[
     binding(MAIN, Keys::NumberStart, A::DialDigit, text::DIAL_DIGIT, Help, is_not_active),
     binding(MAIN, Either(Key::Up, Char('k')), A::Previous, text::PREVIOUS, Help, has_calls),
     binding(MAIN, Either(Key::Down, Char('j')), A::Next, text::NEXT, Help, has_calls),
+    binding(MAIN, One(Char('g')), A::Graph, text::GRAPH, Help, has_figures),
+    binding(MAIN, One(Char('w')), A::Panes, text::PANES, Footer, is_wide),
+    binding(MAIN, One(Char('>')), A::Wider, text::WIDER, Help, is_wide),
+    binding(MAIN, One(Char('<')), A::Narrower, text::NARROWER, Help, is_wide),
     binding(MAIN, One(Char('i')), A::Trace, text::TRACE, Footer, always),
+    binding(MAIN, One(Char('I')), A::CallTrace, text::CALL_TRACE, Help, has_call_trace),
     binding(MAIN, One(Char('l')), A::Log, text::LOG, Footer, always),
     binding(MAIN, One(Char(':')), A::CommandLine, text::COMMAND, Footer, always),
 ];

@@ -1,6 +1,6 @@
 //! When a line of the table applies.
 
-use crate::app::{App, Whose, compare};
+use crate::app::{App, Whose, compare, layout};
 use crate::phone::event::CallStage;
 
 pub(super) fn always(_: &App) -> bool {
@@ -119,12 +119,32 @@ pub(super) fn has_messages(app: &App) -> bool {
     app.trace.selected().is_some()
 }
 
+pub(super) fn has_figures(app: &App) -> bool {
+    app.shown_call().is_some_and(|call| call.stats.is_some())
+}
+
+pub(super) fn is_wide(app: &App) -> bool {
+    app.size.0 >= layout::WIDE
+}
+
+pub(super) fn has_rows(app: &App) -> bool {
+    app.trace.visible_len() > 0
+}
+
+pub(super) fn has_call_trace(app: &App) -> bool {
+    app.selected.is_some_and(|call| app.trace.call_id(call).is_some())
+}
+
+pub(super) fn has_past_trace(app: &App) -> bool {
+    app.chosen_past().is_some()
+}
+
 pub(super) fn has_answer(app: &App) -> bool {
     compare::offer_and_answer(&app.trace).is_some()
 }
 
 pub(super) fn can_filter(app: &App) -> bool {
-    has_messages(app) && !is_filtered(app)
+    has_rows(app) && !is_filtered(app)
 }
 
 pub(super) fn is_filtered(app: &App) -> bool {

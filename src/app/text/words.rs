@@ -66,7 +66,14 @@ pub const UNFILTER: Label = ("show all", "one Call-ID, or all");
 pub const FIND: Label = ("search", "search in the messages");
 pub const COMPARE: Label = ("compare", "offer beside answer");
 pub const COPY: Label = ("copy", "to the clipboard");
+pub const GRAPH: Label = ("graph", "graph of another figure");
+pub const PANES: Label = ("panes", "other panes (wide)");
+pub const WIDER: Label = ("wider", "calls wider");
+pub const NARROWER: Label = ("narrower", "calls narrower");
 pub const SAVE: Label = ("save", "what shows to a file");
+pub const SAVE_PACKETS: Label = ("pcapng", "the same for Wireshark");
+pub const CALL_TRACE: Label = ("ladder", "ladder of this call");
+pub const PAST_TRACE: Label = ("ladder", "ladder of this call");
 pub const UP: Label = ("up", "up");
 pub const DOWN: Label = ("down", "down");
 pub const PAGE_UP: Label = ("page up", "a page up");
@@ -136,7 +143,7 @@ pub const ALL_ACCOUNTS: &str = "all accounts";
 pub const OFF: &str = "off";
 pub const ON: &str = "on";
 pub const PROMPT_SEARCH: &str = "Search";
-pub const TRACE_TITLE: &str = "SIP messages";
+pub const TRACE_TITLE: &str = "SIP ladder";
 pub const COPIED: &str = "copied, if the terminal takes it (OSC 52)";
 pub const TRACE_NOT_FOUND: &str = "No message has it.";
 pub const TRACE_EMPTY: &str = "No SIP message yet.";
@@ -177,15 +184,18 @@ pub fn lock(lock: Lock) -> Option<&'static str> {
     }
 }
 
-/// Its mark.
+/// Its mark; a picture of a lock would take two columns here and one there.
 pub fn lock_mark(lock: Lock) -> &'static str {
     match lock {
         Lock::None => "",
-        Lock::Half => "🔓 ",
-        Lock::Whole => "🔒 ",
+        Lock::Half => "◇ ",
+        Lock::Whole => "◆ ",
     }
 }
 
+pub const SRTP: &str = "encrypted";
+pub const SEARCHING: &str = ", searching";
+pub const WITH_SDP: &str = " SDP";
 pub const ASKS_TRANSFER: &str = "asks for a transfer: y or n";
 pub const PHONE_STOPPED: &str = "the phone has stopped";
 pub const CRASHED: &str = "a part of the phone failed: see the message above";

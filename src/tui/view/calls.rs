@@ -6,16 +6,21 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
 use crate::app::calls::{Call, Past};
+use crate::app::mouse::Target;
 use crate::app::{App, text};
 use crate::phone::event::CallStage;
 use crate::phone::security::Lock;
 
 use super::fit::{left, right, width};
+use super::graph;
+use super::hits::Hits;
 use super::theme::Theme;
 
 /// Columns of a state, and of a duration.
 const STATE: usize = 14;
 const DURATION: usize = 7;
+/// Columns of a codec's name.
+const CODEC: usize = 6;
 
 /// Which way a call went.
 pub fn arrow(incoming: bool) -> &'static str {
@@ -42,7 +47,7 @@ pub fn lock_style(lock: Lock, theme: Theme) -> Style {
 }
 
 /// Draws the list.
-pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme, hits: &mut Hits) {
     let columns = usize::from(area.width);
     let has_heading = area.height > 2 || usize::from(area.height) > app.calls.len();
     let rows = usize::from(area.height).saturating_sub(usize::from(has_heading));
@@ -53,6 +58,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
         lines.push(heading(text::CALLS, theme));
     }
     for (place, call) in app.calls.iter().enumerate().skip(first).take(rows) {
+        hits.add(super::row_of(area, lines.len()), Target::Call(call.no));
         lines.push(row(app, call, place == selected, columns, theme));
     }
     frame.render_widget(Text::from(lines), area);
@@ -70,13 +76,16 @@ fn row(app: &App, call: &Call, is_selected: bool, columns: usize, theme: Theme) 
     if app.muted && call.is_active() {
         state = format!("{state}, {}", text::MUTED);
     }
-    let codec = if columns >= 76 { 6 } else { 0 };
+    // Codec and quality need room.
+    let is_roomy = columns >= 76;
+    let codec = if is_roomy { CODEC } else { 0 };
     let lock = call.security.lock();
     let mark = text::lock_mark(lock);
-    let rest = columns.saturating_sub(3 + 4 + 2 + width(mark) + STATE + 1 + DURATION + codec + 1);
+    let after = if is_roomy { 6 } else { 1 };
+    let rest = columns.saturating_sub(3 + 4 + 2 + width(mark) + STATE + 1 + DURATION + codec + after);
     let (name, uri) = names(call, rest);
-    let strong = if is_selected { theme.strong() } else { Style::new() };
-    Line::from(vec![
+    let strong = if is_selected { theme.selected() } else { Style::new() };
+    let mut spans = vec![
         Span::styled(if is_selected { " ▸ " } else { "   " }, theme.accent()),
         Span::styled(no, strong),
         Span::styled(format!("{} ", arrow(call.incoming)), theme.dim()),
@@ -85,8 +94,14 @@ fn row(app: &App, call: &Call, is_selected: bool, columns: usize, theme: Theme) 
         Span::styled(uri, theme.dim()),
         Span::styled(left(&state, STATE), state_style(call, theme)),
         Span::raw(right(&duration, DURATION + 1)),
-        Span::styled(right(call.codec.as_deref().unwrap_or(""), codec), theme.dim()),
-    ])
+    ];
+    if is_roomy {
+        let codec = call.codec.as_deref().unwrap_or("");
+        spans.push(Span::styled(right(codec, CODEC), theme.dim()));
+        spans.push(Span::raw("  "));
+        spans.push(graph::quality(call.stats.as_ref().filter(|_| call.is_active()), theme));
+    }
+    Line::from(spans)
 }
 
 /// Name and URI in `columns`, of which the URI gets the larger part.

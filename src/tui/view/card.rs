@@ -11,6 +11,7 @@ use crate::phone::event::CallStage;
 
 use super::calls::{arrow, lock_style, state_style};
 use super::fit::{block, both_ends, left};
+use super::graph;
 use super::meter::meter;
 use super::theme::Theme;
 
@@ -40,7 +41,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, call: &Call, theme: Theme)
             notes(app, call, columns, theme),
             Line::from(microphone(app, call, columns, theme)),
             Line::from(speaker(app, call, columns, theme)),
-            Line::default(),
+            graph_row(app, call, columns, theme),
             figures(call, columns, theme),
         ]
     } else {
@@ -138,6 +139,14 @@ fn speaker(app: &App, call: &Call, columns: usize, theme: Theme) -> Vec<Span<'st
         return vec![Span::raw(left("", columns))];
     }
     meter(text::SPEAKER, app.levels.output, None, columns, theme)
+}
+
+/// The chosen figure over time, once there are two values.
+fn graph_row(app: &App, call: &Call, columns: usize, theme: Theme) -> Line<'static> {
+    match call.past_stats.len() {
+        0 | 1 => Line::default(),
+        _ => Line::from(graph::graph(call, app.graph, columns, theme)),
+    }
 }
 
 fn figures(call: &Call, columns: usize, theme: Theme) -> Line<'static> {

@@ -17,10 +17,10 @@ use super::trace::short;
 /// Draws them from row `reader.top` on.
 pub fn draw(frame: &mut Frame, area: Rect, app: &App, reader: Reader, theme: Theme) {
     let Some((offer, answer)) = offer_and_answer(&app.trace) else { return };
-    let rows = rows(description(offer).unwrap_or_default(), description(answer).unwrap_or_default());
+    let rows = rows(description(&offer).unwrap_or_default(), description(&answer).unwrap_or_default());
     let page = page_rows(app.size.1);
     let position = text::position(reader.top + 1, (reader.top + page).min(rows.len()), rows.len());
-    let title = text::offer_and_answer(short(&offer.summary), short(&answer.summary));
+    let title = text::offer_and_answer(&short(&offer.summary), &short(&answer.summary));
     let title = fit(&title, usize::from(area.width).saturating_sub(position.len() + 8));
     let block = block(Line::styled(format!(" {title} "), theme.strong()), theme)
         .title(Line::styled(format!(" {position} "), theme.dim()).right_aligned());

@@ -65,7 +65,7 @@ pub fn both_ends(left_text: Span<'_>, right_text: Span<'_>, columns: usize) -> L
 
 /// A frame with round corners.
 pub fn block(title: Line<'static>, theme: Theme) -> Block<'static> {
-    Block::bordered().border_type(BorderType::Rounded).border_style(theme.dim()).title(title)
+    Block::bordered().border_type(BorderType::Rounded).border_style(theme.border()).title(title)
 }
 
 /// Clears a place in the middle of `area` for a pop-up, draws its frame, and gives what is inside.

@@ -4,13 +4,16 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 
+use crate::app::keymap::Key;
+use crate::app::mouse::Target;
 use crate::app::{App, keymap};
 
 use super::fit::fit;
+use super::hits::Hits;
 use super::theme::Theme;
 
 /// Draws as many keys as there is room for; the last one (help, or the way out) always shows.
-pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme, hits: &mut Hits) {
     if app.quitting {
         return;
     }
@@ -25,38 +28,60 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
         return;
     }
     let columns = usize::from(area.width);
-    let keys: Vec<Vec<Span>> = keymap::footer(app)
-        .into_iter()
-        .map(|(key, label)| {
-            vec![Span::styled(format!(" {key}"), theme.accent().patch(theme.strong())), Span::raw(format!(" {label} "))]
-        })
-        .collect();
-    let lines = flow(keys, columns, usize::from(area.height));
-    frame.render_widget(Text::from(lines), area);
+    let keys = keymap::footer_keys(app).into_iter().map(|(name, label, key)| {
+        let name = Span::styled(format!(" {name}"), theme.accent().patch(theme.strong()));
+        Shown { spans: vec![name, Span::raw(format!(" {label} "))], key }
+    });
+    let lines = flow(keys.collect(), columns, usize::from(area.height));
+    let mut texts = Vec::new();
+    for (place, line) in lines.into_iter().enumerate() {
+        let mut x = area.x;
+        let mut spans = Vec::new();
+        for shown in line {
+            let width = u16::try_from(shown.columns()).unwrap_or(u16::MAX);
+            if let Some(key) = shown.key {
+                let at = Rect { x, width, ..super::row_of(area, place) };
+                hits.add(at.intersection(area), Target::Key(key));
+            }
+            x = x.saturating_add(width);
+            spans.extend(shown.spans);
+        }
+        texts.push(Line::from(spans));
+    }
+    frame.render_widget(Text::from(texts), area);
 }
 
-fn columns_of(spans: &[Span]) -> usize {
-    spans.iter().map(Span::width).sum()
+/// A key that shows, and which one is pressed by a click on it.
+#[derive(Clone)]
+struct Shown {
+    spans: Vec<Span<'static>>,
+    key: Option<Key>,
+}
+
+impl Shown {
+    fn columns(&self) -> usize {
+        self.spans.iter().map(Span::width).sum()
+    }
 }
 
 /// Fills rows in order; when the rows are too few, those before the last key are left out.
-fn flow(mut keys: Vec<Vec<Span<'static>>>, columns: usize, rows: usize) -> Vec<Line<'static>> {
+fn flow(mut keys: Vec<Shown>, columns: usize, rows: usize) -> Vec<Vec<Shown>> {
     loop {
         let mut lines = vec![Vec::new()];
         let mut used = 0;
         for key in &keys {
-            let needed = columns_of(key);
+            let needed = key.columns();
             if used + needed > columns && used > 0 {
                 lines.push(Vec::new());
                 used = 0;
             }
             used += needed;
             if let Some(line) = lines.last_mut() {
-                line.extend(key.iter().cloned());
+                line.push(key.clone());
             }
         }
         if lines.len() <= rows.max(1) || keys.len() <= 1 {
-            return lines.into_iter().map(Line::from).collect();
+            return lines;
         }
         keys.remove(keys.len() - 2);
     }
@@ -66,14 +91,16 @@ fn flow(mut keys: Vec<Vec<Span<'static>>>, columns: usize, rows: usize) -> Vec<L
 mod tests {
     use super::*;
 
-    fn keys(names: &[&'static str]) -> Vec<Vec<Span<'static>>> {
-        names.iter().map(|name| vec![Span::raw(*name)]).collect()
+    fn keys(names: &[&'static str]) -> Vec<Shown> {
+        names.iter().map(|name| Shown { spans: vec![Span::raw(*name)], key: None }).collect()
     }
 
     #[test]
     fn the_last_key_always_shows() {
         let rows = |columns, rows| -> Vec<String> {
-            flow(keys(&[" a call ", " b hold ", " ? help "]), columns, rows).iter().map(Line::to_string).collect()
+            let lines = flow(keys(&[" a call ", " b hold ", " ? help "]), columns, rows);
+            let text = |line: Vec<Shown>| line.iter().map(|shown| shown.spans[0].content.as_ref()).collect();
+            lines.into_iter().map(text).collect()
         };
         assert_eq!(rows(24, 1), [" a call  b hold  ? help "]);
         assert_eq!(rows(20, 1), [" a call  ? help "]);

@@ -52,11 +52,11 @@ fn title(app: &App, columns: usize, theme: Theme) -> Line<'static> {
     let listen = fit(&at, columns.saturating_sub(16));
     let rule = columns.saturating_sub(width(text::NAME) + width(&listen) + 8);
     Line::from(vec![
-        Span::styled("── ", theme.dim()),
+        Span::styled("── ", theme.border()),
         Span::styled(text::NAME, theme.accent().patch(theme.strong())),
-        Span::styled(format!(" {} ", "─".repeat(rule)), theme.dim()),
+        Span::styled(format!(" {} ", "─".repeat(rule)), theme.border()),
         Span::styled(listen, theme.dim()),
-        Span::styled(" ──", theme.dim()),
+        Span::styled(" ──", theme.border()),
     ])
 }
 

@@ -2,17 +2,17 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Text};
+use ratatui::text::Line;
 
 use crate::app::calls::Call;
 use crate::app::{App, text};
 
 use super::fit::{fit, pop_up};
 use super::theme::Theme;
-use super::{keys_row, pop_up_columns};
+use super::{Hits, pop_up_columns, with_keys};
 
 /// Draws it. While a line is typed its keys are text, and the pop-up says how to reach it.
-pub fn draw(frame: &mut Frame, area: Rect, app: &App, call: &Call, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, app: &App, call: &Call, theme: Theme, hits: &mut Hits) {
     let columns = pop_up_columns(area);
     let text_columns = usize::from(columns).saturating_sub(4);
     let row = |text: &str, style| Line::styled(format!("  {}", fit(text, text_columns)), style);
@@ -33,11 +33,9 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, call: &Call, theme: Theme)
         lines.push(row(&text::answering_holds(active.no, &app.who(active)), theme.dim()));
     }
     lines.push(Line::default());
-    lines.push(keys_row(app, text::FINISH_LINE_FIRST, theme));
     let more = app.calls.iter().filter(|other| other.rings_here() && !other.later).count().saturating_sub(1);
-    let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let rows = u16::try_from(lines.len() + 1).unwrap_or(u16::MAX);
     let title = text::incoming_title(call.no, more);
     let inner = pop_up(frame, area, (columns, rows), &title, theme.accent().patch(theme.strong()));
-    super::keep_last(&mut lines, inner);
-    frame.render_widget(Text::from(lines), inner);
+    with_keys(frame, inner, app, lines, text::FINISH_LINE_FIRST, theme, hits);
 }

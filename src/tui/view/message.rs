@@ -15,7 +15,8 @@ use super::trace::arrow;
 
 /// Draws it from row `reader.top` on.
 pub fn draw(frame: &mut Frame, area: Rect, app: &App, reader: Reader, theme: Theme) {
-    let Some(entry) = app.trace.selected() else { return };
+    let Some(selected) = app.trace.selected() else { return };
+    let entry = &selected.entry;
     let columns = text_columns(app.size.0);
     let mut rows: Vec<Line> = Vec::new();
     let mut part = Part::First;

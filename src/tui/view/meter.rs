@@ -28,7 +28,7 @@ pub fn meter(name: &str, db: f32, remark: Option<&str>, columns: usize, theme: T
         Span::styled(part(0, loud), theme.good()),
         Span::styled(part(loud, clips), theme.warning()),
         Span::styled(part(clips, bar), theme.bad()),
-        Span::styled("╌".repeat(bar - filled), theme.dim()),
+        Span::styled("╌".repeat(bar - filled), theme.border()),
         Span::styled(format!(" {figures}"), remark_style),
     ]
 }
@@ -61,7 +61,7 @@ mod tests {
     fn it_takes_exactly_its_columns() {
         for columns in 12..100 {
             for db in [-100.0, -33.3, -1.0, 3.0] {
-                let spans = meter("mic", db, None, columns, Theme { colour: true });
+                let spans = meter("mic", db, None, columns, Theme::TERMINAL);
                 assert_eq!(spans.iter().map(Span::width).sum::<usize>(), columns);
             }
         }

@@ -5,13 +5,17 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
+use crate::app::layout::wrap;
+use crate::app::mouse::Target;
 use crate::app::people::{Known, List, Pane, PastCall, is_missed};
 use crate::app::{App, text};
 use crate::services::history::{Direction, Outcome};
 use crate::ua::event::Lamp;
 
+use super::Focus;
 use super::calls::arrow;
 use super::fit::{block, fit, left, right, width};
+use super::hits::Hits;
 use super::theme::Theme;
 
 /// From this many rows on both lists show, one above the other.
@@ -31,37 +35,48 @@ pub fn lamp_style(lamp: Lamp, theme: Theme) -> Style {
 }
 
 /// Draws the list in which the keys move, and the other one where there is room.
-pub fn draw(frame: &mut Frame, area: Rect, app: &App, pane: &Pane, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, app: &App, pane: &Pane, focus: Focus, theme: Theme, hits: &mut Hits) {
+    let mut to = To { frame, hits, focus, theme };
     if area.height < BOTH {
         return match pane.list {
-            List::Contacts => contacts(frame, area, app, pane, theme),
-            List::Calls => calls(frame, area, app, pane, theme),
+            List::Contacts => contacts(&mut to, area, app, pane),
+            List::Calls => calls(&mut to, area, app, pane),
         };
     }
     let [above, below] = Layout::vertical([Constraint::Fill(1), Constraint::Fill(1)]).areas(area);
-    contacts(frame, above, app, pane, theme);
-    calls(frame, below, app, pane, theme);
+    contacts(&mut to, above, app, pane);
+    calls(&mut to, below, app, pane);
 }
 
-fn contacts(frame: &mut Frame, area: Rect, app: &App, pane: &Pane, theme: Theme) {
+/// Where it is drawn to, and how.
+struct To<'a, 'b> {
+    frame: &'a mut Frame<'b>,
+    hits: &'a mut Hits,
+    focus: Focus,
+    theme: Theme,
+}
+
+fn contacts(to: &mut To, area: Rect, app: &App, pane: &Pane) {
+    let theme = to.theme;
     let people = app.book.people(&pane.query);
-    let inner = framed(frame, area, pane, (List::Contacts, text::CONTACTS, people.len()), theme);
+    let inner = framed(to, area, pane, (List::Contacts, text::CONTACTS, people.len()));
     if people.is_empty() {
         let why = if app.book.is_empty() { text::NOBODY } else { text::NOBODY_FOUND };
-        return hint(frame, inner, why, theme);
+        return hint(to.frame, inner, why, theme);
     }
     let columns = usize::from(inner.width);
     let names = people.iter().map(|known| width(&known.name)).max().unwrap_or(0).min(columns * 2 / 5);
-    let window = Window::new(pane, List::Contacts, people.len(), inner);
+    let window = Window::new(pane, to.focus, List::Contacts, people.len(), inner);
     let mut before = window.first.checked_sub(1).and_then(|place| people.get(place)).map(|known| known.person);
     let mut lines = Vec::new();
     for (place, known) in people.iter().enumerate().skip(window.first).take(window.rows) {
         // A further address of the one above needs no name, except where it begins the screen.
         let is_first = before != Some(known.person) || place == window.first;
         before = Some(known.person);
+        to.hits.add(super::row_of(inner, lines.len()), Target::Person(List::Contacts, place));
         lines.push(contact(known, is_first, window.chosen == Some(place), (columns, names), theme));
     }
-    frame.render_widget(Text::from(lines), inner);
+    to.frame.render_widget(Text::from(lines), inner);
 }
 
 fn contact(
@@ -71,7 +86,7 @@ fn contact(
     (columns, names): (usize, usize),
     theme: Theme,
 ) -> Line<'static> {
-    let strong = if is_chosen { theme.strong() } else { Style::new() };
+    let strong = if is_chosen { theme.selected() } else { Style::new() };
     let lamp = known.lamp.map(|lamp| text::lamp(lamp, known.with.as_deref())).unwrap_or_default();
     let sign = known.lamp.map_or(" ", text::lamp_sign);
     let style = known.lamp.map_or(Style::new(), |lamp| lamp_style(lamp, theme));
@@ -88,24 +103,27 @@ fn contact(
     ])
 }
 
-fn calls(frame: &mut Frame, area: Rect, app: &App, pane: &Pane, theme: Theme) {
+fn calls(to: &mut To, area: Rect, app: &App, pane: &Pane) {
+    let theme = to.theme;
     let calls = app.book.calls(&pane.query);
-    let inner = framed(frame, area, pane, (List::Calls, text::PAST_CALLS, calls.len()), theme);
+    let inner = framed(to, area, pane, (List::Calls, text::PAST_CALLS, calls.len()));
     if calls.is_empty() {
         let why = if pane.query.is_empty() { text::NO_PAST_CALLS } else { text::NOBODY_FOUND };
-        return hint(frame, inner, why, theme);
+        return hint(to.frame, inner, why, theme);
     }
     let columns = usize::from(inner.width);
-    let window = Window::new(pane, List::Calls, calls.len(), inner);
-    let shown = calls.iter().enumerate().skip(window.first).take(window.rows);
-    let lines: Vec<Line> =
-        shown.map(|(place, call)| past_call(app, call, window.chosen == Some(place), columns, theme)).collect();
-    frame.render_widget(Text::from(lines), inner);
+    let window = Window::new(pane, to.focus, List::Calls, calls.len(), inner);
+    let mut lines = Vec::new();
+    for (place, call) in calls.iter().enumerate().skip(window.first).take(window.rows) {
+        to.hits.add(super::row_of(inner, lines.len()), Target::Person(List::Calls, place));
+        lines.push(past_call(app, call, window.chosen == Some(place), columns, theme));
+    }
+    to.frame.render_widget(Text::from(lines), inner);
 }
 
 fn past_call(app: &App, call: &PastCall, is_chosen: bool, columns: usize, theme: Theme) -> Line<'static> {
     let entry = &call.entry;
-    let strong = if is_chosen { theme.strong() } else { Style::new() };
+    let strong = if is_chosen { theme.selected() } else { Style::new() };
     let missed = is_missed(entry);
     let time = call.at.map(|at| text::day_and_clock(at, app.now, app.settings.utc_offset)).unwrap_or_default();
     let who = entry.name.clone().unwrap_or_else(|| app.short(&entry.peer));
@@ -142,27 +160,28 @@ struct Window {
 }
 
 impl Window {
-    fn new(pane: &Pane, list: List, all: usize, inner: Rect) -> Window {
+    fn new(pane: &Pane, focus: Focus, list: List, all: usize, inner: Rect) -> Window {
         let rows = usize::from(inner.height).max(1);
         let chosen = pane.chosen(list, all);
         let first = chosen.saturating_sub(rows / 2).min(all.saturating_sub(rows));
-        Window { first, rows, chosen: (pane.list == list).then_some(chosen) }
+        Window { first, rows, chosen: (pane.list == list && focus == Focus::Here).then_some(chosen) }
     }
 }
 
-fn framed(frame: &mut Frame, area: Rect, pane: &Pane, (list, title, count): (List, &str, usize), theme: Theme) -> Rect {
-    let style = if pane.list == list { theme.strong() } else { theme.dim() };
+fn framed(to: &mut To, area: Rect, pane: &Pane, (list, title, count): (List, &str, usize)) -> Rect {
+    let theme = to.theme;
+    let style = if pane.list == list { to.focus.title(theme) } else { theme.dim() };
     let count = fit(&text::found(&pane.query, count), usize::from(area.width) / 2);
     let block = block(Line::styled(format!(" {title} "), style), theme)
         .title(Line::styled(format!(" {count} "), theme.dim()).right_aligned());
     let inner = block.inner(area);
-    frame.render_widget(block, area);
+    to.frame.render_widget(block, area);
+    to.hits.add(area, Target::People(list));
     inner
 }
 
 fn hint(frame: &mut Frame, area: Rect, why: &'static str, theme: Theme) {
-    frame.render_widget(
-        Line::styled(format!(" {}", fit(why, usize::from(area.width).saturating_sub(2))), theme.dim()),
-        area,
-    );
+    let rows = wrap(why, usize::from(area.width).saturating_sub(2));
+    let lines: Vec<Line> = rows.into_iter().map(|row| Line::styled(format!(" {row}"), theme.dim())).collect();
+    frame.render_widget(Text::from(lines), area);
 }

@@ -30,7 +30,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, panel: &Panel, theme: Them
             Span::styled(if is_chosen { " ▸ " } else { "   " }, theme.accent()),
             Span::styled(
                 left(text::service(service), names) + "  ",
-                if is_chosen { theme.strong() } else { Style::new() },
+                if is_chosen { theme.selected() } else { Style::new() },
             ),
             Span::styled(mark, style),
             Span::styled(fit(&state, columns.saturating_sub(names + 8)), style),

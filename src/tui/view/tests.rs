@@ -1,5 +1,7 @@
 //! Whole screens. To look at them: `src/tui/view/snapshots/`.
 
+mod clicks;
+
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -16,14 +18,16 @@ use crate::sdp::crypto::Suite;
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, TransferStage};
 
+const PLAIN: Theme = Theme { depth: Depth::None, ..Theme::TERMINAL };
+
 fn render(app: &App, (columns, rows): (u16, u16), theme: Theme) -> Terminal<TestBackend> {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-    terminal.draw(|frame| draw(frame, app, theme)).unwrap();
+    terminal.draw(|frame| drop(draw(frame, app, theme))).unwrap();
     terminal
 }
 
 fn screen(scene: &Scene) -> String {
-    render(&scene.app, scene.app.size, Theme { colour: true }).backend().to_string()
+    render(&scene.app, scene.app.size, Theme::TERMINAL).backend().to_string()
 }
 
 macro_rules! snapshot {
@@ -325,9 +329,9 @@ fn without_colours_there_are_none() {
         Scene::registered(80, 24),
         people(80, 24),
     ] {
-        let plain = render(&scene.app, (80, 24), Theme { colour: false });
+        let plain = render(&scene.app, (80, 24), PLAIN);
         assert_eq!(colours(plain.backend().buffer()), 0);
-        let coloured = render(&scene.app, (80, 24), Theme { colour: true });
+        let coloured = render(&scene.app, (80, 24), Theme::TERMINAL);
         assert_ne!(colours(coloured.backend().buffer()), 0);
         // The words are the same: no colour is the only signal.
         assert_eq!(plain.backend().to_string(), coloured.backend().to_string());
@@ -363,7 +367,7 @@ fn every_screen_draws_at_every_size() {
     for mut scene in scenes() {
         for (columns, rows) in &sizes {
             scene.send(Msg::Resized(*columns, *rows));
-            render(&scene.app, (*columns, *rows), Theme { colour: true });
+            render(&scene.app, (*columns, *rows), Theme::TERMINAL);
         }
     }
 }
@@ -380,7 +384,7 @@ proptest! {
         }
         for keys in ["", "i", "l", "?", "b", "f", "cd"] {
             scene.keys(keys);
-            render(&scene.app, (columns, rows), Theme { colour: true });
+            render(&scene.app, (columns, rows), Theme::TERMINAL);
             scene.key(Key::Esc);
         }
     }

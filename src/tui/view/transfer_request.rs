@@ -3,17 +3,17 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::{Line, Text};
+use ratatui::text::Line;
 
 use crate::app::requests::{Asks, Request};
 use crate::app::{App, text};
 
 use super::fit::{fit, pop_up};
 use super::theme::Theme;
-use super::{keys_row, pop_up_columns};
+use super::{Hits, pop_up_columns, with_keys};
 
 /// Draws it.
-pub fn draw(frame: &mut Frame, area: Rect, app: &App, request: &Request, theme: Theme) {
+pub fn draw(frame: &mut Frame, area: Rect, app: &App, request: &Request, theme: Theme, hits: &mut Hits) {
     let columns = pop_up_columns(area);
     let text_columns = usize::from(columns).saturating_sub(4);
     let row = |text: &str, style| Line::styled(format!("  {}", fit(text, text_columns)), style);
@@ -26,10 +26,8 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, request: &Request, theme: 
         lines.push(row(&text::on_behalf(who), theme.dim()));
     }
     lines.push(Line::default());
-    lines.push(keys_row(app, text::FINISH_LINE_THEN_DECIDE, theme));
-    let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let rows = u16::try_from(lines.len() + 1).unwrap_or(u16::MAX);
     let style = theme.warning().patch(theme.strong());
     let inner = pop_up(frame, area, (columns, rows), title, style);
-    super::keep_last(&mut lines, inner);
-    frame.render_widget(Text::from(lines), inner);
+    with_keys(frame, inner, app, lines, text::FINISH_LINE_THEN_DECIDE, theme, hits);
 }

@@ -1,0 +1,66 @@
+//! When the screen is drawn: at once after a pause, at most thirty times a second while much happens, never for nothing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Between two frames.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// What is known of the last frame.
+#[derive(Debug, Default)]
+pub struct Frames {
+    last: Option<Instant>,
+    /// When the next one is to be drawn.
+    next: Option<Instant>,
+}
+
+impl Frames {
+    /// Something changed: a frame is due as soon as one may be.
+    pub fn changed(&mut self, now: Instant) {
+        let soonest = self.last.map_or(now, |last| (last + FRAME).max(now));
+        self.next.get_or_insert(soonest);
+    }
+
+    /// Whether it is time for a frame: the first one always is.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.last.is_none() || self.next.is_some_and(|next| next <= now)
+    }
+
+    /// A frame was drawn.
+    pub fn drawn(&mut self, now: Instant) {
+        (self.last, self.next) = (Some(now), None);
+    }
+
+    /// When to wake for a frame; `None`: nothing changed.
+    pub fn next(&self) -> Option<Instant> {
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_after_a_pause_shows_at_once_and_a_hundred_share_frames() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut frames = Frames::default();
+        assert!(frames.is_due(at(0)));
+        frames.drawn(at(0));
+        assert!(!frames.is_due(at(1000)) && frames.next().is_none(), "nothing changed");
+        frames.changed(at(1000));
+        assert!(frames.is_due(at(1000)));
+        frames.drawn(at(1000));
+        let mut drawn = 0;
+        for ms in 1000..2000 {
+            frames.changed(at(ms));
+            if frames.is_due(at(ms)) {
+                frames.drawn(at(ms));
+                drawn += 1;
+            }
+        }
+        assert!((28..=31).contains(&drawn), "{drawn} frames in a second");
+    }
+}
