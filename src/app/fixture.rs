@@ -260,6 +260,74 @@ impl Scene {
         self
     }
 
+    /// A screen as one sees it on a day at work: for the pictures of the README.
+    pub fn of_a_day(columns: u16, rows: u16) -> Scene {
+        let mut scene = Scene::new(columns, rows);
+        let account = AccountState {
+            name: "work".into(),
+            uri: "sip:alice@pbx.example.com".into(),
+            registration: Registration::Registered,
+            reason: None,
+            messages: Some((2, 0)),
+            mailbox: Some("sip:*97@pbx.example.com".into()),
+        };
+        let snapshot = Snapshot { accounts: vec![account], ..Snapshot::default() };
+        scene.send(Msg::Replied(Ok(Reply::State(Box::new(snapshot)))));
+        scene = scene.with_people();
+        scene.calling(1, "sip:bob@example.com");
+        scene.flow(0, true, "INVITE sip:bob@example.com SIP/2.0", "1 INVITE", 1);
+        scene.flow(3, false, "SIP/2.0 407 Proxy Authentication Required", "1 INVITE", 1);
+        scene.flow(1, true, "ACK sip:bob@example.com SIP/2.0", "1 ACK", 1);
+        for wait in [1, 500, 1_000] {
+            scene.flow(wait, true, "INVITE sip:bob@example.com SIP/2.0", "2 INVITE", 1);
+        }
+        scene.flow(12, false, "SIP/2.0 100 Trying", "2 INVITE", 1);
+        scene.flow(183, false, "SIP/2.0 180 Ringing", "2 INVITE", 1);
+        scene.phone(Kind::Ringing { call: bob(), code: 180 });
+        scene.flow(4_312, false, "SIP/2.0 200 OK", "2 INVITE", 1);
+        scene.phone(Kind::PeerChanged {
+            call: bob(),
+            from: "sip:bob@example.com".into(),
+            name: Some("Bob Builder".into()),
+        });
+        scene.phone(Kind::Established {
+            call: bob(),
+            codec: "opus".into(),
+            security: Default::default(),
+            remote_rtp: "198.51.100.4:16384".into(),
+        });
+        scene.flow(1, true, "ACK sip:bob@198.51.100.4:5062 SIP/2.0", "2 ACK", 4);
+        scene.wait(41);
+        for digit in "1234".chars() {
+            scene.phone(Kind::Dtmf { call: bob(), digit, direction: Direction::Sent });
+        }
+        scene.wait(90);
+        scene = scene.with_weather();
+        scene.wait(102);
+        scene.flow(6, true, "INVITE sip:bob@198.51.100.4:5062 SIP/2.0", "3 INVITE", 4);
+        scene.flow(19, false, "SIP/2.0 200 OK", "3 INVITE", 4);
+        scene.flow(1, true, "ACK sip:bob@198.51.100.4:5062 SIP/2.0", "3 ACK", 4);
+        scene.phone(Kind::Held { call: bob() });
+        scene.calling(2, "sip:carol@example.com");
+        scene.answered(2, "sip:carol@example.com", Some("Carol Danvers"));
+        scene.wait(25);
+        scene.phone(Kind::Resumed { call: bob() });
+        scene.phone(Kind::Held { call: reference(2, "sip:carol@example.com") });
+        scene.wait(11);
+        scene.send(Msg::Tick(Levels { input: -18.4, output: -11.0 }));
+        scene
+    }
+
+    /// A message of the call to Bob, so many milliseconds after what was before, from or to 198.51.100.`side`.
+    fn flow(&mut self, ms: u64, sent: bool, summary: &str, cseq: &str, side: u8) {
+        self.now += Duration::from_millis(ms);
+        let entry = entry(self.now, sent, summary, "b2@x", cseq);
+        let has_description = cseq.ends_with("INVITE") && (sent || summary.contains("200"));
+        let text = if has_description { entry.text.clone() + "\r\nv=0\r\ns=-\r\n" } else { entry.text.clone() };
+        let remote = ([198, 51, 100, side], if side == 1 { 5060 } else { 5062 }).into();
+        self.send(Msg::Trace(TraceEntry { remote, text: text.replace("\r\n\r\n\r\n", "\r\n\r\n"), ..entry }));
+    }
+
     /// A registration with its challenge, and the beginning of a call.
     pub fn with_trace(mut self) -> Scene {
         let messages = [

@@ -1,6 +1,9 @@
 //! Whole screens. To look at them: `src/tui/view/snapshots/`.
 
 mod clicks;
+mod screens;
+mod sizes;
+mod svg;
 
 use proptest::prelude::*;
 use ratatui::Terminal;
