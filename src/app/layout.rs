@@ -1,5 +1,8 @@
 //! How texts become rows: what scrolling has to know, and what may stand on a screen at all.
 
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::phone::screen;
 
 use super::keymap::{self, HelpRow};
@@ -29,8 +32,8 @@ pub fn clean_message(text: &str) -> String {
     screen::harmless_lines(text.trim_end())
 }
 
-/// Splits a line into rows of at most `columns`, after a blank where there is one. Every character outside ASCII counts as
-/// two columns: never too few.
+/// Splits a line into rows of at most `columns`, after a blank where there is one, and never within what the person sees
+/// as one character.
 pub fn wrap(line: &str, columns: usize) -> Vec<&str> {
     let columns = columns.max(2);
     let mut rows = Vec::new();
@@ -48,13 +51,14 @@ pub fn wrap(line: &str, columns: usize) -> Vec<&str> {
 fn break_at(text: &str, columns: usize) -> Option<usize> {
     let mut used = 0;
     let mut after_blank = 0;
-    for (at, c) in text.char_indices() {
-        used += if c.is_ascii() { 1 } else { 2 };
+    for (at, grapheme) in text.grapheme_indices(true) {
+        used += grapheme.width();
         if used > columns {
-            // A blank near the row's beginning would leave it all but empty.
-            return Some(if after_blank > columns / 2 { after_blank } else { at });
+            // A blank near the row's beginning would leave it all but empty; a row has something in it.
+            let at = if after_blank > columns / 2 { after_blank } else { at };
+            return Some(if at == 0 { grapheme.len() } else { at }).filter(|at| *at < text.len());
         }
-        if c == ' ' {
+        if grapheme == " " {
             after_blank = at + 1;
         }
     }
@@ -119,6 +123,7 @@ mod tests {
         assert_eq!(wrap("", 4), [""]);
         assert_eq!(wrap("山田山", 4), ["山田", "山"]);
         assert_eq!(wrap("ab", 0), ["ab"]);
+        assert_eq!(wrap("👩‍👩‍👧👩‍👩‍👧e\u{301}e\u{301}", 3), ["👩‍👩‍👧", "👩‍👩‍👧e\u{301}", "e\u{301}"]);
         assert_eq!(wrap("hang up first", 10), ["hang up ", "first"]);
         assert_eq!(wrap("a verylongword", 8), ["a verylo", "ngword"]);
     }

@@ -7,12 +7,11 @@ use crate::app::text;
 use crate::media::session::Stats;
 
 use super::fit::{left, right, width};
+use super::meter::NAME;
 use super::theme::Theme;
 
 /// The signs, from the least to the most.
 const SIGNS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-/// Columns of the figure's name.
-pub const NAME: usize = 4;
 
 /// How good a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,9 +63,9 @@ pub fn style(grade: Grade, theme: Theme) -> ratatui::style::Style {
 pub fn graph(call: &Call, figure: Figure, columns: usize, theme: Theme) -> Vec<Span<'static>> {
     let latest = call.stats.as_ref().map(|stats| text::figure(figure, stats)).unwrap_or_default();
     let latest = right(&latest, 8);
-    let room = columns.saturating_sub(NAME + 1 + width(&latest));
+    let room = columns.saturating_sub(NAME + width(&latest));
     let skipped = call.past_stats.len().saturating_sub(room);
-    let mut spans = vec![Span::styled(left(text::figure_name(figure), NAME) + " ", theme.dim())];
+    let mut spans = vec![Span::styled(left(text::figure_name(figure), NAME), theme.dim())];
     let mut drawn = 0;
     for stats in call.past_stats.iter().skip(skipped) {
         drawn += 1;

@@ -8,6 +8,8 @@ use crate::app::text;
 use super::fit::{left, right};
 use super::theme::Theme;
 
+/// Columns of a meter's name.
+pub const NAME: usize = 5;
 /// The level at which the bar begins, in dBFS.
 const FLOOR: f32 = -60.0;
 /// From here on it is loud.
@@ -18,13 +20,13 @@ const CLIPS: f32 = -3.0;
 /// A meter in exactly `columns`: its name, the bar, the level in figures or a `remark` instead.
 pub fn meter(name: &str, db: f32, remark: Option<&str>, columns: usize, theme: Theme) -> Vec<Span<'static>> {
     let figures = right(&remark.map_or_else(|| text::decibels(db), str::to_owned), 7);
-    let bar = columns.saturating_sub(4 + 1 + 7);
+    let bar = columns.saturating_sub(NAME + 1 + 7);
     let filled = if remark.is_some() { 0 } else { filled(db, bar) };
     let (loud, clips) = (place(LOUD, bar), place(CLIPS, bar));
     let part = |from: usize, to: usize| "━".repeat(filled.min(to).saturating_sub(from));
     let remark_style = if remark.is_some() { theme.warning() } else { Style::new() };
     vec![
-        Span::styled(left(name, 4), theme.dim()),
+        Span::styled(left(name, NAME), theme.dim()),
         Span::styled(part(0, loud), theme.good()),
         Span::styled(part(loud, clips), theme.warning()),
         Span::styled(part(clips, bar), theme.bad()),
@@ -59,7 +61,7 @@ mod tests {
 
     #[test]
     fn it_takes_exactly_its_columns() {
-        for columns in 12..100 {
+        for columns in 13..100 {
             for db in [-100.0, -33.3, -1.0, 3.0] {
                 let spans = meter("mic", db, None, columns, Theme::TERMINAL);
                 assert_eq!(spans.iter().map(Span::width).sum::<usize>(), columns);

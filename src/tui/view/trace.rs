@@ -143,7 +143,7 @@ fn of_message(
     let room = lanes.room(end);
     let mut label = Vec::new();
     let again = text::again(message);
-    let counted = if width(&again) + 12 <= room { again } else { text::times(message.times) };
+    let counted = if width(&again) + 8 <= room { again } else { text::times(message.times) };
     let gap = usize::from(!counted.is_empty());
     let with = if description(entry).is_some() { text::WITH_SDP } else { "" };
     let mut rest = room.saturating_sub(width(&counted) + gap);
