@@ -470,6 +470,7 @@ impl App {
             | Kind::MessageSent { .. }
             | Kind::MessageFailed { .. }
             | Kind::Device { .. }
+            | Kind::AudioWarning { .. }
             | Kind::Ok { .. }
             | Kind::Error { .. } => {}
             Kind::State(snapshot) => self.take_snapshot(*snapshot),

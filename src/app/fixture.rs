@@ -500,6 +500,11 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
             state: DeviceState::Lost,
             detail: Some("unplugged".into()),
         },
+        |_| Kind::AudioWarning {
+            role: DeviceRole::Input,
+            warning: crate::phone::audio_warning::AudioWarning::SilentMicrophone,
+            active: true,
+        },
         |_| Kind::Forwarding {
             account: Some("work".into()),
             when: When::Always,

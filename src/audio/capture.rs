@@ -6,17 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::cards::{self, CardStream, Sink};
 use super::device::{Input, OpenError, Wake};
-use super::name::HostName;
-use super::pace::WindowMin;
+use super::taps::Taps;
 use crate::config::Latency;
-use crate::media::resample::Resampler;
 
 /// Milliseconds of sound that the ring holds.
 const RING_MS: u32 = 200;
 /// A card that has called, and then does not for this long, is lost.
 pub(super) const STALLED: Duration = Duration::from_secs(2);
-/// What stays unread for so long is surplus, and dropped.
-const SURPLUS_SPAN: Duration = Duration::from_secs(1);
 
 /// What a card's callbacks tell, without a lock.
 pub(super) struct Callbacks {
@@ -25,6 +21,7 @@ pub(super) struct Callbacks {
     last: AtomicU64,
     /// Frames that one brings or takes on average, times 256; 0: none yet.
     frames: AtomicU32,
+    dry: AtomicU32,
     wanted: AtomicBool,
     failed: AtomicBool,
     error: std::sync::Mutex<Option<String>>,
@@ -36,6 +33,7 @@ impl Callbacks {
             base: Instant::now(),
             last: AtomicU64::new(0),
             frames: AtomicU32::new(0),
+            dry: AtomicU32::new(0),
             wanted: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             error: std::sync::Mutex::new(None),
@@ -52,6 +50,16 @@ impl Callbacks {
         self.frames.store(average, Ordering::Relaxed);
         let nanos = self.base.elapsed().as_nanos() as u64;
         self.last.store(nanos.max(1), Ordering::Release);
+    }
+
+    /// On the audio thread: sound was wanted, and there was none.
+    pub(super) fn found_none(&self) {
+        self.dry.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it was so.
+    pub(super) fn times_dry(&self) -> u32 {
+        self.dry.load(Ordering::Relaxed)
     }
 
     /// In the error callback.
@@ -84,19 +92,11 @@ impl Callbacks {
     }
 }
 
-/// Sound at one sample rate, made from the ring's.
-struct Tap {
-    resampler: Resampler,
-    samples: Vec<i16>,
-    left_over: WindowMin,
-}
-
 /// A card's input.
 pub struct Card {
     ring: rtrb::Consumer<i16>,
     callbacks: Arc<Callbacks>,
-    device_rate: u32,
-    taps: Vec<Tap>,
+    taps: Taps,
     scratch: Vec<i16>,
     // Dropped last but for the ring: the callback lives on until then.
     _stream: CardStream,
@@ -104,7 +104,7 @@ pub struct Card {
 
 impl Card {
     /// Opens it; blocks.
-    pub fn open(host: Option<HostName>, name: &str, latency: Latency, wake: Wake) -> Result<Card, OpenError> {
+    pub fn open(name: &str, latency: Latency, wake: Wake) -> Result<Card, OpenError> {
         let period_us = match latency {
             Latency::Low => 10_000,
             Latency::Safe => 20_000,
@@ -120,7 +120,8 @@ impl Card {
                 let _ = producer.push_partial_slice(samples);
                 callbacks.came(samples.len());
                 if callbacks.wanted.swap(false, Ordering::AcqRel) {
-                    wake();
+                    // An eventfd is written to: it never waits.
+                    let _ = wake.notify();
                 }
             })
         };
@@ -128,26 +129,9 @@ impl Card {
             let callbacks = Arc::clone(&callbacks);
             move |why| callbacks.lost(why)
         };
-        let opened = cards::open_input(host, name, period_us, make_sink, on_error)?;
+        let opened = cards::open_input(name, period_us, make_sink, on_error)?;
         let ring = ring.ok_or(OpenError::NoDevice("input"))?;
-        Ok(Card {
-            ring,
-            callbacks,
-            device_rate: opened.rate,
-            taps: Vec::new(),
-            scratch: Vec::new(),
-            _stream: opened.stream,
-        })
-    }
-
-    fn tap(&mut self, rate: u32) -> Option<&mut Tap> {
-        if let Some(at) = self.taps.iter().position(|tap| tap.resampler.to_rate() == rate) {
-            return self.taps.get_mut(at);
-        }
-        let resampler = Resampler::new(self.device_rate, rate)?;
-        let left_over = WindowMin::new(Instant::now(), SURPLUS_SPAN);
-        self.taps.push(Tap { resampler, samples: Vec::new(), left_over });
-        self.taps.last_mut()
+        Ok(Card { ring, callbacks, taps: Taps::new(opened.rate), scratch: Vec::new(), _stream: opened.stream })
     }
 }
 
@@ -158,42 +142,20 @@ impl Input for Card {
         if self.ring.pop_entire_slice(&mut self.scratch).is_err() {
             return;
         }
-        for tap in &mut self.taps {
-            tap.resampler.process(&self.scratch, &mut tap.samples);
-            // A rate that nobody reads any more.
-            let most = tap.resampler.to_rate() as usize * RING_MS as usize / 1000;
-            if tap.samples.len() > most {
-                let surplus = tap.samples.len() - most;
-                tap.samples.drain(..surplus);
-            }
-        }
+        self.taps.push(&self.scratch);
     }
 
     fn available(&mut self, rate: u32) -> usize {
-        self.tap(rate).map_or(usize::MAX, |tap| tap.samples.len())
+        self.taps.available(rate)
     }
 
     fn read(&mut self, rate: u32, out: &mut [i16]) {
-        out.fill(0);
-        let Some(tap) = self.tap(rate) else { return };
-        let count = tap.samples.len().min(out.len());
-        out[..count].copy_from_slice(&tap.samples[..count]);
-        tap.samples.drain(..count);
-        // What was left over after every read for a second is nothing but delay.
-        let now = Instant::now();
-        if let Some(surplus) = tap.left_over.push(now, tap.samples.len() as i64)
-            && surplus > i64::from(rate / 500)
-        {
-            tap.samples.drain(..(surplus as usize).min(tap.samples.len()));
-            tap.left_over.lowered(surplus);
-        }
+        self.taps.read(rate, out);
     }
 
     fn discard(&mut self) {
         self.collect();
-        for tap in &mut self.taps {
-            tap.samples.clear();
-        }
+        self.taps.discard();
     }
 
     fn newest(&self) -> Option<Instant> {

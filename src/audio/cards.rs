@@ -1,11 +1,9 @@
-//! Sound cards through cpal: the list, the search by name, and streams that carry mono 16-bit samples whatever the device's
-//! format is.
+//! The list of sound cards and the search by name; and, for machines without a sound server, ALSA's through cpal: streams
+//! that carry mono 16-bit samples whatever the device's format is.
 //!
 //! What cpal and the libraries under it do, as seen by running them: the default device exists without any hardware, and
-//! fails when opened; a stream of a frozen Pulse server hangs when it is dropped; a host whose server was killed stays dead
-//! and must be fetched again; callbacks bring any number of frames, whatever was asked for.
+//! fails when opened; a stream can hang when it is dropped; callbacks bring any number of frames, whatever was asked for.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
@@ -13,6 +11,7 @@ use cpal::{Data, FromSample, SampleFormat, SizedSample, SupportedBufferSize, Sup
 
 use super::device::OpenError;
 use super::name::{HostName, best_match};
+use super::pulse;
 use super::stderr::Quiet;
 
 /// How long a device may take to make a stream.
@@ -61,17 +60,10 @@ pub enum Direction {
 }
 
 impl Direction {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Direction::Input => "input",
             Direction::Output => "output",
-        }
-    }
-
-    fn fits(self, device: &cpal::Device) -> bool {
-        match self {
-            Direction::Input => device.supports_input(),
-            Direction::Output => device.supports_output(),
         }
     }
 
@@ -88,8 +80,12 @@ pub fn list() -> Vec<DeviceInfo> {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for host in HostName::ALL {
+            let devices = match host {
+                HostName::PulseAudio => pulse::list(),
+                HostName::Alsa => list_alsa(),
+            };
             // Nobody may wait for it any more.
-            let _ = sender.send(list_host(host));
+            let _ = sender.send(devices);
         }
     });
     let deadline = std::time::Instant::now() + LIST_TIMEOUT;
@@ -100,96 +96,47 @@ pub fn list() -> Vec<DeviceInfo> {
     devices
 }
 
-fn list_host(name: HostName) -> Vec<DeviceInfo> {
-    let _quiet = quiet(name);
-    let Ok(host) = host(name) else { return Vec::new() };
+fn list_alsa() -> Vec<DeviceInfo> {
+    let _quiet = Quiet::new();
+    let Ok(host) = cpal::host_from_id(cpal::HostId::Alsa) else { return Vec::new() };
+    describe_all(&host).map(|all| all.into_iter().map(|(_, info)| info).collect()).unwrap_or_default()
+}
+
+/// The devices of ALSA, and what is to be said of each.
+fn describe_all(host: &cpal::Host) -> Result<Vec<(cpal::Device, DeviceInfo)>, cpal::Error> {
     let id = |device: &cpal::Device| device.id().ok().map(|id| id.id().to_owned());
     let default_input = host.default_input_device().as_ref().and_then(id);
     let default_output = host.default_output_device().as_ref().and_then(id);
-    let Ok(devices) = host.devices() else { return Vec::new() };
-    devices
-        .filter_map(|device| {
-            let id = id(&device)?;
-            let (input, output) = (device.supports_input(), device.supports_output());
-            Some(DeviceInfo {
-                host: name,
-                name: id.clone(),
-                description: description(&device),
-                input,
-                output,
-                default: input && default_input.as_ref() == Some(&id) || output && default_output.as_ref() == Some(&id),
-                monitor: is_monitor(&id),
-                id,
-            })
-        })
-        .collect()
+    let describe = |device: cpal::Device| {
+        let id = id(&device)?;
+        let (input, output) = (device.supports_input(), device.supports_output());
+        let info = DeviceInfo {
+            host: HostName::Alsa,
+            name: id.clone(),
+            description: device.description().map(|text| text.name().to_owned()).unwrap_or_default(),
+            input,
+            output,
+            default: input && default_input.as_ref() == Some(&id) || output && default_output.as_ref() == Some(&id),
+            monitor: false,
+            id,
+        };
+        Some((device, info))
+    };
+    Ok(host.devices()?.filter_map(describe).collect())
 }
 
-fn description(device: &cpal::Device) -> String {
-    device.description().map(|description| description.name().to_owned()).unwrap_or_default()
-}
-
-/// Pulse lists what each sink plays as a source of this name.
-fn is_monitor(id: &str) -> bool {
-    id.ends_with(".monitor")
-}
-
-/// Only libasound and what it loads write to standard error.
-fn quiet(host: HostName) -> Option<Quiet> {
-    match host {
-        HostName::PulseAudio => None,
-        HostName::Alsa => Some(Quiet::new()),
+/// Finds the ALSA device that `name` means, `default` included.
+fn find(name: &str, direction: Direction) -> Result<cpal::Device, OpenError> {
+    let missing = || OpenError::NotFound { direction: direction.as_str(), name: name.to_owned() };
+    let host = cpal::host_from_id(cpal::HostId::Alsa).map_err(|source| refused(name, direction, source))?;
+    if name.eq_ignore_ascii_case("default") {
+        return direction.default(&host).ok_or(OpenError::NoDevice(direction.as_str()));
     }
-}
-
-/// The connection to the Pulse server for lists and inputs, kept: one that never had a stream leaves a thread behind.
-static PULSE: Mutex<Option<Arc<cpal::Host>>> = Mutex::new(None);
-
-fn host(name: HostName) -> Result<Arc<cpal::Host>, cpal::Error> {
-    match name {
-        HostName::Alsa => cpal::host_from_id(cpal::HostId::Alsa).map(Arc::new),
-        HostName::PulseAudio => {
-            let kept = PULSE.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            // Asked without the lock: a frozen server does not answer.
-            if let Some(host) = kept.as_ref().filter(|host| host.default_output_device().is_some()) {
-                return Ok(Arc::clone(host));
-            }
-            let mut slot = PULSE.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_news = |host: &&Arc<cpal::Host>| !kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, host));
-            if let Some(host) = slot.as_ref().filter(is_news) {
-                // Another thread was faster.
-                return Ok(Arc::clone(host));
-            }
-            let fresh = cpal::host_from_id(cpal::HostId::PulseAudio).map(Arc::new);
-            *slot = fresh.as_ref().ok().cloned();
-            fresh
-        }
-    }
-}
-
-/// The host at which a stream is to be opened. On one Pulse connection all outputs form a group that must play on one
-/// device, in step (cpal leaves the group's number at 0): each gets a connection of its own, which ends with it.
-fn host_for(name: HostName, direction: Direction) -> Result<Arc<cpal::Host>, cpal::Error> {
-    match (name, direction) {
-        (HostName::PulseAudio, Direction::Output) => cpal::host_from_id(cpal::HostId::PulseAudio).map(Arc::new),
-        (HostName::PulseAudio, Direction::Input) | (HostName::Alsa, Direction::Input | Direction::Output) => host(name),
-    }
-}
-
-/// Finds the device that `name` means, `default` included.
-fn find(only: Option<HostName>, name: &str, direction: Direction) -> Result<(HostName, cpal::Device), OpenError> {
-    let is_default = name.eq_ignore_ascii_case("default");
-    for host_name in HostName::ALL.into_iter().filter(|host| only.is_none_or(|only| only == *host)) {
-        let Ok(host) = host_for(host_name, direction) else { continue };
-        let found = if is_default { direction.default(&host) } else { search(&host, name, direction) };
-        if let Some(device) = found {
-            return Ok((host_name, device));
-        }
-    }
-    Err(match is_default {
-        true => OpenError::NoDevice(direction.as_str()),
-        false => OpenError::NotFound { direction: direction.as_str(), name: name.to_owned() },
-    })
+    let (mut devices, infos): (Vec<_>, Vec<_>) =
+        describe_all(&host).map_err(|source| refused(name, direction, source))?.into_iter().unzip();
+    let id = search(&infos, name, direction).ok_or_else(missing)?;
+    let at = infos.iter().position(|info| info.id == id).ok_or_else(missing)?;
+    Ok(devices.swap_remove(at))
 }
 
 /// Why a device does not open. Where there is no sound hardware at all, cpal still names a default device.
@@ -201,15 +148,21 @@ fn refused(name: &str, direction: Direction, source: cpal::Error) -> OpenError {
     }
 }
 
-fn search(host: &cpal::Host, name: &str, direction: Direction) -> Option<cpal::Device> {
-    let devices: Vec<cpal::Device> = host.devices().ok()?.filter(|device| direction.fits(device)).collect();
-    let names =
-        |device: &cpal::Device| (device.id().map(|id| id.id().to_owned()).unwrap_or_default(), description(device));
-    let all: Vec<(String, String)> = devices.iter().map(names).collect();
+/// The id of the device that a person means by `name`.
+pub(super) fn search(devices: &[DeviceInfo], name: &str, direction: Direction) -> Option<String> {
+    let fits = |device: &&DeviceInfo| match direction {
+        Direction::Input => device.input,
+        Direction::Output => device.output,
+    };
+    let fitting: Vec<&DeviceInfo> = devices.iter().filter(fits).collect();
     // A monitor is taken only when its id is asked for: its description holds that of its sink.
-    let real = |(id, text): &(String, String)| (id.clone(), if is_monitor(id) { String::new() } else { text.clone() });
-    let found = best_match(name, &all.iter().map(real).collect::<Vec<_>>()).or_else(|| best_match(name, &all))?;
-    devices.into_iter().nth(found)
+    let real = |device: &&DeviceInfo| {
+        (device.id.clone(), if device.monitor { String::new() } else { device.description.clone() })
+    };
+    let all = |device: &&DeviceInfo| (device.id.clone(), device.description.clone());
+    let found = best_match(name, &fitting.iter().map(real).collect::<Vec<_>>())
+        .or_else(|| best_match(name, &fitting.iter().map(all).collect::<Vec<_>>()))?;
+    fitting.get(found).map(|device| device.id.clone())
 }
 
 /// A stream that runs until it is dropped; the drop itself happens on a thread that may hang.
@@ -267,14 +220,13 @@ pub struct Opened {
 
 /// Opens an input. `sink` gets mono samples, on the audio thread; `on_error` is called once when the stream is lost.
 pub fn open_input(
-    host: Option<HostName>,
     name: &str,
     period_us: u32,
     make_sink: impl FnOnce(u32) -> Sink,
     on_error: impl FnMut(String) + Send + 'static,
 ) -> Result<Opened, OpenError> {
-    let (host, device) = with_quiet(host, || find(host, name, Direction::Input))?;
-    let _quiet = quiet(host);
+    let _quiet = Quiet::new();
+    let device = find(name, Direction::Input)?;
     let card_error = |source| refused(name, Direction::Input, source);
     let format = choose(device.supported_input_configs().map_err(card_error)?, period_us)
         .ok_or_else(|| OpenError::NoFormat(name.to_owned()))?;
@@ -300,14 +252,13 @@ pub fn open_input(
 
 /// Opens an output. `source` fills mono samples, on the audio thread; `on_error` is called once when the stream is lost.
 pub fn open_output(
-    host: Option<HostName>,
     name: &str,
     period_us: u32,
     make_source: impl FnOnce(u32) -> Source,
     on_error: impl FnMut(String) + Send + 'static,
 ) -> Result<Opened, OpenError> {
-    let (host, device) = with_quiet(host, || find(host, name, Direction::Output))?;
-    let _quiet = quiet(host);
+    let _quiet = Quiet::new();
+    let device = find(name, Direction::Output)?;
     let card_error = |source| refused(name, Direction::Output, source);
     let format = choose(device.supported_output_configs().map_err(card_error)?, period_us)
         .ok_or_else(|| OpenError::NoFormat(name.to_owned()))?;
@@ -333,15 +284,6 @@ pub fn open_output(
 
 fn start(stream: &CardStream) -> Result<(), cpal::Error> {
     stream.0.as_ref().map_or(Ok(()), StreamTrait::play)
-}
-
-/// Searching ALSA needs silence; a search of Pulse alone does not.
-fn with_quiet<T>(only: Option<HostName>, search: impl FnOnce() -> T) -> T {
-    let _quiet = match only {
-        Some(host) => quiet(host),
-        None => Some(Quiet::new()),
-    };
-    search()
 }
 
 /// Passes on the errors that end a stream.

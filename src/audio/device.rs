@@ -4,12 +4,25 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::name::NameError;
-use super::{Selector, capture, playback, simple, wav};
+use polling::Poller;
+
+use super::name::{HostName, NameError};
+use super::{Selector, capture, playback, pulse, simple, wav};
 use crate::config::Latency;
 
-/// Wakes the thread that reads a device; called from audio callbacks, so it never waits.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
+/// What wakes the thread that reads and writes a device: callbacks notify it, which never waits; a socket is watched by it
+/// under a key of [`key`].
+pub type Wake = Arc<Poller>;
+
+/// Keys of devices' sockets at the poller; no call has them.
+pub mod key {
+    /// The microphone's: [`super::Input::woken`].
+    pub const INPUT: usize = usize::MAX - 1;
+    /// The speaker's: [`super::Output::woken`].
+    pub const OUTPUT: usize = usize::MAX - 2;
+    /// The ring device's: [`crate::audio::ringer::Ringer::woken`].
+    pub const RING: usize = usize::MAX - 3;
+}
 
 /// Where samples come from.
 pub trait Input: Send {
@@ -27,6 +40,12 @@ pub trait Input: Send {
     fn is_clocked(&self) -> bool;
     /// Asks to be woken by the next samples.
     fn wake_by_next(&self);
+    /// Its socket woke the thread.
+    fn woken(&mut self, _now: Instant) {}
+    /// The device that the sound server moved it to, once for each move.
+    fn take_move(&mut self) -> Option<String> {
+        None
+    }
     /// Why no more sound will come.
     fn failure(&self) -> Option<String>;
 }
@@ -56,6 +75,16 @@ pub trait Output: Send {
     fn correction(&self) -> f64;
     /// Whether anything hears it: a null device does not.
     fn is_heard(&self) -> bool;
+    /// How often it wanted sound and found none, since it was opened.
+    fn ran_dry(&self) -> u64 {
+        0
+    }
+    /// Its socket woke the thread.
+    fn woken(&mut self, _now: Instant) {}
+    /// The device that the sound server moved it to, once for each move.
+    fn take_move(&mut self) -> Option<String> {
+        None
+    }
     /// Why no more sound will be played.
     fn failure(&self) -> Option<String>;
 }
@@ -85,6 +114,14 @@ pub enum OpenError {
         /// Why.
         source: cpal::Error,
     },
+    /// The sound server does not give it.
+    #[error("can't open {name}: {source}")]
+    Pulse {
+        /// As it was asked for, or its id.
+        name: String,
+        /// Why.
+        source: pulse::PulseError,
+    },
     /// It speaks no format that we know.
     #[error("can't open {0}: it has no sample format that this program knows")]
     NoFormat(String),
@@ -101,24 +138,61 @@ pub enum OpenError {
     },
 }
 
-/// Opens an input by its name. `wake` is called as [`Input::wake_by_next`] asks.
+/// Opens an input by its name. It wakes `wake` as [`Input::wake_by_next`] asks, and now and then by itself.
 pub fn open_input(name: &str, latency: Latency, wake: Wake) -> Result<Box<dyn Input>, OpenError> {
+    let card = |host, name: Option<&str>| {
+        open_card::<Box<dyn Input>>(
+            host,
+            name,
+            |name| Ok(Box::new(pulse::microphone::Microphone::open(name, latency, Arc::clone(&wake))?)),
+            |name| Ok(Box::new(capture::Card::open(name, latency, Arc::clone(&wake))?)),
+        )
+    };
     Ok(match Selector::parse(name)? {
-        Selector::Default => Box::new(capture::Card::open(None, "default", latency, wake)?),
-        Selector::Card { host, name } => Box::new(capture::Card::open(host, &name, latency, wake)?),
+        Selector::Default => card(None, None)?,
+        Selector::Card { host, name } => card(host, Some(&name))?,
         Selector::Null => Box::new(simple::NullInput),
         Selector::Tone(hertz) => Box::new(simple::ToneInput::new(hertz)),
         Selector::Wav(path) => Box::new(simple::WavInput::new(wav::load(&path)?)),
     })
 }
 
-/// Opens an output by its name.
-pub fn open_output(name: &str, latency: Latency) -> Result<Box<dyn Output>, OpenError> {
+/// Opens an output by its name. It wakes `wake` now and then.
+pub fn open_output(name: &str, latency: Latency, wake: Wake) -> Result<Box<dyn Output>, OpenError> {
+    let card = |host, name: Option<&str>| {
+        open_card::<Box<dyn Output>>(
+            host,
+            name,
+            |name| Ok(Box::new(pulse::speaker::Speaker::open(name, latency, Arc::clone(&wake))?)),
+            |name| Ok(Box::new(playback::Card::open(name, latency)?)),
+        )
+    };
     Ok(match Selector::parse(name)? {
-        Selector::Default => Box::new(playback::Card::open(None, "default", latency)?),
-        Selector::Card { host, name } => Box::new(playback::Card::open(host, &name, latency)?),
+        Selector::Default => card(None, None)?,
+        Selector::Card { host, name } => card(host, Some(&name))?,
         Selector::Null => Box::new(simple::NullOutput),
         Selector::Tone(_) => return Err(OpenError::Unfit { name: name.to_owned(), purpose: "as an output" }),
         Selector::Wav(path) => Box::new(simple::WavOutput::create(path)),
     })
+}
+
+/// Opens a sound card at the host that is named, else at the sound server, else by ALSA.
+pub(super) fn open_card<D>(
+    host: Option<HostName>,
+    name: Option<&str>,
+    at_server: impl Fn(Option<&str>) -> Result<D, OpenError>,
+    by_alsa: impl Fn(&str) -> Result<D, OpenError>,
+) -> Result<D, OpenError> {
+    let alsa_name = name.unwrap_or("default");
+    match host {
+        Some(HostName::PulseAudio) => at_server(name),
+        Some(HostName::Alsa) => by_alsa(alsa_name),
+        None if !pulse::is_there() => by_alsa(alsa_name),
+        None => match at_server(name) {
+            Ok(device) => Ok(device),
+            // What ALSA says of a name that the server does not know is of more use; what the server says of its own is.
+            Err(OpenError::NotFound { .. }) => by_alsa(alsa_name),
+            Err(at_server) => by_alsa(alsa_name).map_err(|_| at_server),
+        },
+    }
 }

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`name`] | what a device's name means: `default`, `pulseaudio:NAME`, `null`, `tone:440`, `speech.wav` |
 //! | [`device`] | the traits [`Input`] and [`Output`], and opening one by its name |
-//! | [`cards`] | sound cards through cpal: the list, the search, the streams |
-//! | [`capture`], [`playback`] | a card's input and output, seen from the media thread: ring, slack, drift |
+//! | [`pulse`] | sound cards of a PulseAudio or PipeWire server, without a thread of their own |
+//! | [`cards`] | the list, the search; ALSA's cards through cpal |
+//! | [`capture`], [`playback`] | an ALSA card's input and output, seen from the media thread: rings |
+//! | `taps`, `slack` | what both have: one microphone at several rates; delay that is trimmed |
 //! | [`ringer`] | the ring tone, which needs no media thread |
 //! | [`simple`] | devices without a clock of their own: null, tone, WAV file |
 //! | [`wav`] | WAV files: loading and, on a thread of their own, writing |
@@ -20,11 +22,14 @@ pub mod device;
 pub mod name;
 pub mod pace;
 pub mod playback;
+pub mod pulse;
 pub mod ringer;
 pub mod simple;
 pub mod wav;
 
+mod slack;
 mod stderr;
+mod taps;
 
 pub use cards::{DeviceInfo, list};
 pub use device::{Input, OpenError, Output, Wake, Why};

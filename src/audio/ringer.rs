@@ -1,11 +1,15 @@
-//! The ring tone on the ring device: two soft chimes and a pause, made once and played by the audio callback alone.
+//! The ring tone on the ring device: two soft chimes and a pause, made once.
 
 use std::f32::consts::TAU;
+use std::sync::Arc;
 
 use super::capture::Callbacks;
-use super::cards::{self, CardStream, Source};
-use super::device::OpenError;
+use super::cards::{self, CardStream, Direction, Source};
+use super::device::{OpenError, Wake, key, open_card};
 use super::name::Selector;
+use super::pulse;
+use super::pulse::connection::Connection;
+use super::pulse::link::{Heard, Link};
 
 /// A period: two phrases, then silence, in seconds.
 const PERIOD_S: f32 = 3.0;
@@ -17,27 +21,80 @@ const PARTIALS: [(f32, f32, f32); 3] = [(1.0, 1.0, 0.35), (2.76, 0.35, 0.12), (5
 const PEAK: f32 = 0.35;
 /// The device's period: nobody waits for a ring.
 const PERIOD_US: u32 = 20_000;
+/// The same for a sound server, which asks four periods ahead.
+const SERVER_PERIOD_US: u32 = 250_000;
 
-/// It rings while it lives. A null device rings in silence.
-pub struct Ringer {
-    card: Option<(std::sync::Arc<Callbacks>, CardStream)>,
+/// It rings while it lives.
+pub struct Ringer(Bell);
+
+/// What rings.
+enum Bell {
+    /// Nothing: a null device rings in silence.
+    Silent,
+    /// The sound server, which is given sound for a second at a time.
+    Server { link: Link, sound: Vec<i16>, at: usize, piece: Vec<i16> },
+    /// A card of ALSA's, by its callback.
+    Card { callbacks: Arc<Callbacks>, _stream: CardStream },
 }
 
 impl Ringer {
-    /// Opens the device and rings; blocks while it opens.
-    pub fn open(name: &str) -> Result<Ringer, OpenError> {
+    /// Opens the device and rings; blocks while it opens. It wakes `wake` when the server wants more.
+    pub fn open(name: &str, wake: Wake) -> Result<Ringer, OpenError> {
         let (host, device) = match Selector::parse(name)? {
-            Selector::Null => return Ok(Ringer { card: None }),
-            Selector::Default => (None, "default".to_owned()),
-            Selector::Card { host, name } => (host, name),
+            Selector::Null => return Ok(Ringer(Bell::Silent)),
+            Selector::Default => (None, None),
+            Selector::Card { host, name } => (host, Some(name)),
             Selector::Tone(_) | Selector::Wav(_) => {
                 return Err(OpenError::Unfit { name: name.to_owned(), purpose: "to ring" });
             }
         };
+        let at_server = |name: Option<&str>| Bell::at_server(name, Arc::clone(&wake));
+        open_card(host, device.as_deref(), at_server, Bell::by_alsa).map(Ringer)
+    }
+
+    /// Its socket woke the thread.
+    pub fn woken(&mut self) {
+        match &mut self.0 {
+            Bell::Server { link, sound, at, piece } => {
+                let mut wanted = 0;
+                link.read(|heard| match heard {
+                    Heard::Wanted(bytes) => wanted += bytes as usize,
+                    Heard::Sound(_) | Heard::Dry | Heard::Moved(_) => (),
+                });
+                give(link, sound, at, piece, wanted);
+                link.watch();
+            }
+            Bell::Silent | Bell::Card { .. } => (),
+        }
+    }
+
+    /// Why it does not ring any more.
+    pub fn failure(&self) -> Option<String> {
+        match &self.0 {
+            Bell::Silent => None,
+            Bell::Server { link, .. } => link.failure().map(str::to_owned),
+            Bell::Card { callbacks, .. } => callbacks.failure(),
+        }
+    }
+}
+
+impl Bell {
+    fn at_server(name: Option<&str>, wake: Wake) -> Result<Bell, OpenError> {
+        let open = |connection: &mut Connection, device: Option<&str>| connection.play(device, SERVER_PERIOD_US);
+        let (connection, made) = pulse::find(Direction::Output, name, open)?;
+        let refused = |source| OpenError::Pulse { name: made.device.clone(), source };
+        let mut link = Link::new(connection, &made, wake, key::RING).map_err(refused)?;
+        let (sound, mut at, mut piece) = (ring_tone(pulse::RATE), 0, Vec::new());
+        give(&mut link, &sound, &mut at, &mut piece, made.wanted as usize);
+        link.watch();
+        Ok(Bell::Server { link, sound, at, piece })
+    }
+
+    fn by_alsa(device: &str) -> Result<Bell, OpenError> {
         let callbacks = Callbacks::new();
         let make_source = |rate: u32| -> Source {
             let sound = ring_tone(rate);
-            let callbacks = std::sync::Arc::clone(&callbacks);
+            let callbacks = Arc::clone(&callbacks);
             let mut at = 0;
             Box::new(move |samples| {
                 for sample in samples.iter_mut() {
@@ -48,17 +105,20 @@ impl Ringer {
             })
         };
         let on_error = {
-            let callbacks = std::sync::Arc::clone(&callbacks);
+            let callbacks = Arc::clone(&callbacks);
             move |why| callbacks.lost(why)
         };
-        let opened = cards::open_output(host, &device, PERIOD_US, make_source, on_error)?;
-        Ok(Ringer { card: Some((callbacks, opened.stream)) })
+        let opened = cards::open_output(device, PERIOD_US, make_source, on_error)?;
+        Ok(Bell::Card { callbacks, _stream: opened.stream })
     }
+}
 
-    /// Why it does not ring any more.
-    pub fn failure(&self) -> Option<String> {
-        self.card.as_ref().and_then(|(callbacks, _)| callbacks.failure())
-    }
+/// Gives the server the next `bytes` of the sound, which begins anew when it is over.
+fn give(link: &mut Link, sound: &[i16], at: &mut usize, piece: &mut Vec<i16>, bytes: usize) {
+    piece.clear();
+    piece.extend(sound.iter().cycle().skip(*at).take(bytes / 2));
+    *at = (*at + piece.len()) % sound.len().max(1);
+    link.write(piece);
 }
 
 /// One period of the ring tone; at least one sample.
@@ -104,8 +164,9 @@ mod tests {
 
     #[test]
     fn only_devices_ring() {
-        assert!(Ringer::open("null").is_ok());
-        assert!(Ringer::open("tone:440").is_err());
-        assert!(Ringer::open("a.wav").is_err());
+        let wake = || Arc::new(polling::Poller::new().unwrap());
+        assert!(Ringer::open("null", wake()).is_ok());
+        assert!(Ringer::open("tone:440", wake()).is_err());
+        assert!(Ringer::open("a.wav", wake()).is_err());
     }
 }

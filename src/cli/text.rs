@@ -151,6 +151,9 @@ pub fn line(kind: &Kind) -> String {
             let detail = detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
             format!("{} {name} {state}{detail}", role_name(*role))
         }
+        Kind::AudioWarning { role, warning, active } => {
+            format!("{}: {}", role_name(*role), if *active { warning.text() } else { warning.over() })
+        }
         Kind::Ok { command } => format!("ok: {command}"),
         Kind::Error { command: Some(command), message } => format!("error: {command}: {message}"),
         Kind::Error { command: None, message } => format!("error: {message}"),

@@ -48,6 +48,8 @@ const DEFAULT_SAMPLE_RATE: u32 = 8000;
 /// What waits to be polled is bounded: a caller that does not poll loses the oldest.
 const MAX_TRANSMITS: usize = 1024;
 const MAX_EVENTS: usize = 256;
+/// Buffers that wait for another packet.
+const SPARE: usize = 4;
 
 /// A packet to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +82,16 @@ pub enum Event {
 struct Outbox {
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
+    /// Buffers of packets that were sent.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Outbox {
+    /// A buffer for a packet: one that has served before, if there is.
+    fn buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
     fn transmit(&mut self, transmit: Transmit) {
         if self.transmits.len() == MAX_TRANSMITS {
             self.transmits.pop_front();
@@ -387,6 +396,13 @@ impl Session {
             if self.guard.protect(bytes) {
                 return Some(transmit);
             }
+        }
+    }
+
+    /// Takes back the buffer of a packet that was sent, for another one.
+    pub fn recycle(&mut self, bytes: Vec<u8>) {
+        if self.out.spare.len() < SPARE {
+            self.out.spare.push(bytes);
         }
     }
 

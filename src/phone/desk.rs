@@ -476,6 +476,10 @@ impl Desk {
                 let detail = detail.map(|detail| harmless(&detail).into_owned());
                 self.tell(Kind::Device { role, name: harmless(&name).into_owned(), state, detail });
             }
+            Report::AudioWarning { role, warning, active } => {
+                tracing::info!(?role, ?warning, active, "sound");
+                self.tell(Kind::AudioWarning { role, warning, active });
+            }
             Report::Closed { call, stats } => self.finish(call, Some(stats)),
         }
     }

@@ -11,6 +11,7 @@ use crate::services::history::Entry;
 use crate::ua::CallNo;
 use crate::ua::event::{Binding, EndedBy, Lamp, TransferStage};
 
+use super::audio_warning::AudioWarning;
 use super::command::DeviceRole;
 use super::security::Security;
 
@@ -333,6 +334,12 @@ pub enum Kind {
         name: String,
         state: DeviceState,
         detail: Option<String>,
+    },
+    /// Something is wrong with the sound of a device that works, or (`active` false) is well again.
+    AudioWarning {
+        role: DeviceRole,
+        warning: AudioWarning,
+        active: bool,
     },
     Ok {
         command: String,

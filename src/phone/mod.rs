@@ -12,6 +12,7 @@
 mod actor;
 pub mod advice;
 mod arriving;
+pub mod audio_warning;
 pub mod command;
 mod conference;
 mod desk;

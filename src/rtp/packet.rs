@@ -40,8 +40,16 @@ impl<'a> Packet<'a> {
 
     /// The datagram to send; `spare` bytes may be appended to it without another allocation.
     pub fn write(&self, spare: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write_into(spare, &mut bytes);
+        bytes
+    }
+
+    /// As [`Packet::write`], into a buffer that has served before; what is in it is forgotten.
+    pub fn write_into(&self, spare: usize, bytes: &mut Vec<u8>) {
         let length = HEADER_LEN + self.payload.len();
-        let mut bytes = Vec::with_capacity(length + spare);
+        bytes.clear();
+        bytes.reserve(length + spare);
         bytes.resize(length, 0);
         RtpPacketBuilder::new()
             // The highest bit would be the marker.
@@ -51,8 +59,7 @@ impl<'a> Packet<'a> {
             .timestamp(self.timestamp.0)
             .ssrc(self.ssrc.0)
             .payload(self.payload)
-            .build_into_unchecked(&mut bytes);
-        bytes
+            .build_into_unchecked(bytes);
     }
 }
 

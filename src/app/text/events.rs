@@ -156,6 +156,8 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         }
         Kind::Redial { to, seconds: None, .. } => (Level::Info, format!("{} is not called again", app.short(to))),
         Kind::Device { role, name, state, detail } => return device(*role, name, *state, detail.as_deref()),
+        Kind::AudioWarning { warning, active: true, .. } => (Level::Warning, warning.text().into()),
+        Kind::AudioWarning { warning, active: false, .. } => (Level::Info, warning.over().into()),
         Kind::Error { message, .. } => (Level::Error, message.clone()),
     })
 }

@@ -195,14 +195,16 @@ impl Sender {
 
     /// Sends the first samples that wait, or what is sent in their place.
     fn packet(&mut self, samples: usize, media: &Negotiated, to: SocketAddr, out: &mut Outbox) {
-        if let Some(bytes) = self.next_digit_packet(samples, media, out).or_else(|| self.sound_packet(samples, media)) {
+        if let Some(bytes) =
+            self.next_digit_packet(samples, media, out).or_else(|| self.sound_packet(samples, media, out))
+        {
             out.transmit(Transmit::Rtp { to, bytes });
         }
         self.timestamp = self.timestamp.plus(self.clock_units(samples));
         self.pending.drain(..samples);
     }
 
-    fn sound_packet(&mut self, samples: usize, media: &Negotiated) -> Option<Vec<u8>> {
+    fn sound_packet(&mut self, samples: usize, media: &Negotiated, out: &mut Outbox) -> Option<Vec<u8>> {
         let encoder = self.encoder.as_mut()?;
         let header = Packet {
             payload_type: PayloadType(media.send_payload_type),
@@ -212,7 +214,8 @@ impl Sender {
             ssrc: self.ssrc,
             payload: &[],
         };
-        let mut bytes = header.write(samples + srtp::MAX_GROWTH);
+        let mut bytes = out.buffer();
+        header.write_into(samples + srtp::MAX_GROWTH, &mut bytes);
         let without_payload = bytes.len();
         if encoder.encode(self.pending.get(..samples)?, &mut bytes) == Encoded::Silence {
             // RFC 7587 section 4.2: the timestamp goes on, the sequence number does not; what comes next begins a talkspurt.

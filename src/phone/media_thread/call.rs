@@ -73,6 +73,12 @@ impl Call {
         self.media.as_ref().is_some_and(|media| media.receive_audio)
     }
 
+    /// Whether the microphone is heard at the other side.
+    pub fn uses_microphone(&self, now: Instant) -> bool {
+        let open = self.open_at.is_some_and(|at| at <= now);
+        open && self.session.sends() && self.held.is_none() && self.playing.is_none()
+    }
+
     /// Plays a sound in place of the microphone, from the answer on.
     pub fn play(&mut self, player: Player) {
         self.playing = Some(player);
@@ -161,10 +167,17 @@ impl Call {
     /// Sends what the session has to send.
     pub fn flush(&mut self) {
         while let Some(transmit) = self.session.poll_transmit() {
-            match transmit {
-                Transmit::Rtp { to, bytes } => self.sockets.rtp.send(to, &bytes),
-                Transmit::Rtcp { to, bytes } => self.sockets.rtcp.send(to, &bytes),
-            }
+            let bytes = match transmit {
+                Transmit::Rtp { to, bytes } => {
+                    self.sockets.rtp.send(to, &bytes);
+                    bytes
+                }
+                Transmit::Rtcp { to, bytes } => {
+                    self.sockets.rtcp.send(to, &bytes);
+                    bytes
+                }
+            };
+            self.session.recycle(bytes);
         }
     }
 }

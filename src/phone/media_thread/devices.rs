@@ -14,8 +14,10 @@ use crate::phone::event::DeviceState;
 
 use super::{Message, Report};
 
-/// After which a lost device is tried again.
-const RETRY: Duration = Duration::from_secs(2);
+/// After which a device that can't be opened is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// The same when it was lost: a restarted server or another default device is there at once.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// An opening that takes longer is told as a loss; it may still succeed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -37,11 +39,29 @@ pub struct Slot<D> {
     told: DeviceState,
 }
 
+/// Where another device is wanted, the one before (`old`) stays in use until that is open: no sound is missed.
 enum State<D> {
     Closed,
-    Opening { since: Instant },
+    Opening {
+        since: Instant,
+        old: Option<D>,
+    },
     Open(D),
-    Lost { retry_at: Instant },
+    /// Open, and another is wanted.
+    Outdated(D),
+    Lost {
+        retry_at: Instant,
+        old: Option<D>,
+    },
+}
+
+/// What becomes of a device when another is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parting {
+    /// It stays in use until the other is open.
+    Late,
+    /// It is closed at once: a file is finished before another is begun.
+    AtOnce,
 }
 
 impl<D: Send + 'static> Slot<D> {
@@ -49,28 +69,40 @@ impl<D: Send + 'static> Slot<D> {
         Slot { role, name, state: State::Closed, generation: 0, told: DeviceState::Closed }
     }
 
+    /// What is in use.
     pub fn get(&self) -> Option<&D> {
         match &self.state {
-            State::Open(device) => Some(device),
-            State::Closed | State::Opening { .. } | State::Lost { .. } => None,
+            State::Open(device) | State::Outdated(device) => Some(device),
+            State::Opening { old, .. } | State::Lost { old, .. } => old.as_ref(),
+            State::Closed => None,
         }
     }
 
     pub fn get_mut(&mut self) -> Option<&mut D> {
         match &mut self.state {
-            State::Open(device) => Some(device),
-            State::Closed | State::Opening { .. } | State::Lost { .. } => None,
+            State::Open(device) | State::Outdated(device) => Some(device),
+            State::Opening { old, .. } | State::Lost { old, .. } => old.as_mut(),
+            State::Closed => None,
+        }
+    }
+
+    fn take(&mut self) -> Option<D> {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Open(device) | State::Outdated(device) => Some(device),
+            State::Opening { old, .. } | State::Lost { old, .. } => old,
+            State::Closed => None,
         }
     }
 
     /// Another device from now on; to be opened by the next [`Slot::keep_open`].
-    pub fn rename(&mut self, name: String) {
+    pub fn rename(&mut self, name: String, parting: Parting) {
         self.name = name;
         self.generation += 1;
         self.told = DeviceState::Closed;
-        if let State::Open(device) = std::mem::replace(&mut self.state, State::Closed) {
-            // A file is finished first, which takes as long as its disk.
-            std::thread::spawn(move || drop(device));
+        match (self.take(), parting) {
+            (Some(device), Parting::Late) => self.state = State::Outdated(device),
+            (Some(device), Parting::AtOnce) => part(device),
+            (None, Parting::Late | Parting::AtOnce) => (),
         }
     }
 
@@ -78,17 +110,17 @@ impl<D: Send + 'static> Slot<D> {
     pub fn keep_open(&mut self, now: Instant, opener: &Opener, open: impl FnOnce(&str) -> OpenResult + Send + 'static) {
         match &self.state {
             State::Open(_) => return,
-            State::Opening { since } => {
+            State::Opening { since, .. } => {
                 if now.saturating_duration_since(*since) > PATIENCE {
                     self.report(opener, DeviceState::Lost, Some("it does not answer".into()));
                 }
                 return;
             }
-            State::Lost { retry_at } if now < *retry_at => return,
-            State::Closed | State::Lost { .. } => (),
+            State::Lost { retry_at, .. } if now < *retry_at => return,
+            State::Closed | State::Outdated(_) | State::Lost { .. } => (),
         }
         self.generation += 1;
-        self.state = State::Opening { since: now };
+        self.state = State::Opening { since: now, old: self.take() };
         opener.start(self.role, self.generation, self.name.clone(), open);
     }
 
@@ -99,17 +131,40 @@ impl<D: Send + 'static> Slot<D> {
         }
         match result {
             Ok(device) => {
+                if let Some(old) = self.take() {
+                    part(old);
+                }
                 self.state = State::Open(device);
                 self.report(opener, DeviceState::Open, None);
             }
-            Err(why) => self.lost(now, opener, why),
+            Err(why) => self.missing(now, opener, why),
         }
     }
 
-    /// It failed.
-    pub fn lost(&mut self, now: Instant, opener: &Opener, why: String) {
-        self.state = State::Lost { retry_at: now + RETRY };
+    /// It can't be opened; the one before stays in use.
+    fn missing(&mut self, now: Instant, opener: &Opener, why: String) {
+        let old = self.take();
+        let why = if old.is_some() { format!("{why}; the one before stays in use") } else { why };
+        self.state = State::Lost { retry_at: now + RETRY, old };
         self.report(opener, DeviceState::Lost, Some(why));
+    }
+
+    /// What is in use failed.
+    pub fn lost(&mut self, now: Instant, opener: &Opener, why: String) {
+        let state = match std::mem::replace(&mut self.state, State::Closed) {
+            // Another is being opened already.
+            State::Opening { since, .. } => State::Opening { since, old: None },
+            State::Lost { retry_at, .. } => State::Lost { retry_at, old: None },
+            State::Closed | State::Outdated(_) => State::Closed,
+            State::Open(_) => State::Lost { retry_at: now + FIRST_RETRY, old: None },
+        };
+        self.state = state;
+        self.report(opener, DeviceState::Lost, Some(why));
+    }
+
+    /// The sound server moved it to another device.
+    pub fn moved(&mut self, opener: &Opener, device: &str) {
+        self.tell(opener, DeviceState::Open, Some(format!("moved to {device}")));
     }
 
     pub fn close(&mut self, opener: &Opener) {
@@ -123,20 +178,29 @@ impl<D: Send + 'static> Slot<D> {
     /// When it wants attention, while it is needed.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Lost { retry_at } => Some(*retry_at),
-            State::Opening { since } if self.told != DeviceState::Lost => Some(*since + PATIENCE),
-            State::Closed | State::Opening { .. } | State::Open(_) => None,
+            State::Lost { retry_at, .. } => Some(*retry_at),
+            State::Opening { since, .. } if self.told != DeviceState::Lost => Some(*since + PATIENCE),
+            State::Closed | State::Opening { .. } | State::Open(_) | State::Outdated(_) => None,
         }
     }
 
+    /// Tells it, unless that was told last.
     fn report(&mut self, opener: &Opener, state: DeviceState, detail: Option<String>) {
-        if self.told == state {
-            return;
+        if self.told != state {
+            self.tell(opener, state, detail);
         }
+    }
+
+    fn tell(&mut self, opener: &Opener, state: DeviceState, detail: Option<String>) {
         self.told = state;
         tracing::debug!(role = ?self.role, name = %self.name, ?state, detail = detail.as_deref().unwrap_or(""), "device");
         (opener.reports)(Report::Device { role: self.role, name: self.name.clone(), state, detail });
     }
+}
+
+/// Drops a device where it may wait: a file is finished first, which takes as long as its disk.
+fn part(device: impl Send + 'static) {
+    std::thread::spawn(move || drop(device));
 }
 
 /// What opening a device gives.
@@ -202,7 +266,7 @@ mod tests {
     }
 
     fn works(_: &str) -> OpenResult {
-        Ok(Opened::Ring(Ringer::open("null").unwrap()))
+        Ok(Opened::Ring(Ringer::open("null", Arc::new(Poller::new().unwrap())).unwrap()))
     }
 
     fn fails(_: &str) -> OpenResult {
@@ -235,7 +299,7 @@ mod tests {
         let start = Instant::now();
         let mut slot = Slot::new(DeviceRole::Output, "old".into());
         slot.keep_open(start, &opener, works);
-        slot.rename("new".into());
+        slot.rename("new".into(), Parting::AtOnce);
         slot.keep_open(start, &opener, works);
         for device in [1, 2] {
             come(&mut slot, start, &opener, &receiver, device);
@@ -243,6 +307,42 @@ mod tests {
         assert!(slot.get().is_some());
         slot.close(&opener);
         assert_eq!(*told.lock().unwrap(), [DeviceState::Open, DeviceState::Closed]);
+    }
+
+    #[test]
+    fn the_one_before_stays_in_use_until_the_other_is_open() {
+        let (opener, receiver, told) = opener();
+        let start = Instant::now();
+        let mut slot = Slot::new(DeviceRole::Output, "old".into());
+        slot.keep_open(start, &opener, works);
+        come(&mut slot, start, &opener, &receiver, 1);
+        slot.rename("absent".into(), Parting::Late);
+        assert_eq!(slot.get(), Some(&1));
+        slot.keep_open(start, &opener, fails);
+        assert_eq!(slot.get(), Some(&1));
+        come(&mut slot, start, &opener, &receiver, 2);
+        assert_eq!(slot.get(), Some(&1), "the other can't be opened");
+        slot.rename("new".into(), Parting::Late);
+        slot.keep_open(start, &opener, works);
+        come(&mut slot, start, &opener, &receiver, 3);
+        assert_eq!(slot.get(), Some(&3));
+        use DeviceState::{Lost, Open};
+        assert_eq!(*told.lock().unwrap(), [Open, Lost, Open]);
+    }
+
+    #[test]
+    fn one_that_fails_while_another_is_opened_is_not_missed() {
+        let (opener, receiver, _) = opener();
+        let start = Instant::now();
+        let mut slot = Slot::new(DeviceRole::Input, "old".into());
+        slot.keep_open(start, &opener, works);
+        come(&mut slot, start, &opener, &receiver, 1);
+        slot.rename("new".into(), Parting::Late);
+        slot.keep_open(start, &opener, works);
+        slot.lost(start, &opener, "unplugged".into());
+        assert_eq!(slot.get(), None);
+        come(&mut slot, start, &opener, &receiver, 2);
+        assert_eq!(slot.get(), Some(&2));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use polling::{Event, Events, PollMode};
 
-use crate::audio::device;
 use crate::audio::pace::Pacer;
 use crate::audio::ringer::Ringer;
 use crate::audio::simple::Player;
@@ -21,17 +20,19 @@ use crate::phone::command::{DeviceRole, Side};
 use crate::ua::CallNo;
 
 use super::call::{Call, Recording};
+use super::care::DEVICES;
 use super::conference::Member;
-use super::devices::{Opened, Opener, Slot};
+use super::devices::{Opener, Slot};
 use super::processing::Treatment;
 use super::sockets::Sockets;
 use super::speaker::Speaker;
+use super::watch::{MicrophoneWatch, SpeakerWatch};
 use super::{DigitsBy, Load, Message, Order, Report, SharedLevels};
 
 /// How long devices stay open for a call that is coming.
 const PREPARED: Duration = Duration::from_secs(15);
 /// How long they stay open after the last call.
-const LINGER: Duration = Duration::from_secs(3);
+pub(super) const LINGER: Duration = Duration::from_secs(3);
 /// How long the files may take to be finished when the thread ends.
 const FINISH: Duration = Duration::from_secs(1);
 /// The beep before an auto-answered call's microphone opens, and a moment.
@@ -44,13 +45,13 @@ pub struct Engine {
     messages: Receiver<Message>,
     pub(super) opener: Opener,
     pub(super) levels: Arc<SharedLevels>,
-    latency: Latency,
+    pub(super) latency: Latency,
     dtx: Dtx,
     pub(super) calls: BTreeMap<CallNo, Call>,
     pub(super) input: Slot<Box<dyn Input>>,
     pub(super) output: Slot<Box<dyn Output>>,
-    ring: Slot<Ringer>,
-    ringing: bool,
+    pub(super) ring: Slot<Ringer>,
+    pub(super) ringing: bool,
     pub(super) speaker: Speaker,
     /// The call whose packets set the pace of a speaker with a clock.
     pub(super) leader: Option<CallNo>,
@@ -58,7 +59,7 @@ pub struct Engine {
     pub(super) feed_not_before: Instant,
     pub(super) pacer: Pacer,
     /// The thread sends and listens: there are calls, or a tone sounds.
-    ticking: bool,
+    pub(super) ticking: bool,
     /// Since when the microphone's samples are missing for the packet that is due.
     pub(super) short_since: Option<Instant>,
     /// The microphone has stopped: silence is sent at the same pace.
@@ -68,13 +69,19 @@ pub struct Engine {
     pub(super) treatment: Treatment,
     /// No session wants attention before then.
     pub(super) next_timeout: Option<Instant>,
-    needed_until: Instant,
+    pub(super) needed_until: Instant,
     beep_until: Instant,
     finishing: Vec<Writer>,
     datagram: Vec<u8>,
     pub(super) scratch: Vec<i16>,
+    /// The sample rates in use, at a tick.
+    pub(super) rates: Vec<u32>,
     /// What the microphone gave at this tick, at each sample rate in use.
     pub(super) said: Vec<(u32, Vec<i16>)>,
+    /// Of it what came at the first rate, before gain and mute.
+    pub(super) raw: Vec<i16>,
+    pub(super) microphone_watch: MicrophoneWatch,
+    pub(super) speaker_watch: SpeakerWatch,
     /// The sample rates of the conference's members.
     pub(super) conference_rates: Vec<u32>,
     /// What a member of the conference hears in this tick: before clipping, and after.
@@ -140,6 +147,10 @@ impl Engine {
             datagram: vec![0; MAX_DATAGRAM],
             scratch: Vec::new(),
             said: Vec::new(),
+            rates: Vec::new(),
+            raw: Vec::new(),
+            microphone_watch: MicrophoneWatch::new(now),
+            speaker_watch: SpeakerWatch::new(now),
             conference_rates: Vec::new(),
             sum: Vec::new(),
             mixed: Vec::new(),
@@ -161,10 +172,14 @@ impl Engine {
                 tracing::error!(%error, "the media thread can't wait for its sockets");
                 return self.quit();
             }
-            // Sending first: what leaves late is heard, what is read late is not.
-            self.tick_if_due(Instant::now());
             let now = Instant::now();
-            for event in events.iter() {
+            for event in events.iter().filter(|event| DEVICES.contains(&event.key)) {
+                self.device_woke(now, event.key);
+            }
+            // Sending first: what leaves late is heard, what is read late is not.
+            self.tick_if_due(now);
+            let now = Instant::now();
+            for event in events.iter().filter(|event| !DEVICES.contains(&event.key)) {
                 self.receive(now, event.key);
             }
             while let Ok(message) = self.messages.try_recv() {
@@ -260,11 +275,7 @@ impl Engine {
             Order::Processing(settings) => self.treatment.set(settings),
             Order::Volume { side: Side::Input, db } => self.input_gain = levels::factor(db),
             Order::Volume { side: Side::Output, db } => self.speaker.set_gain(db),
-            Order::Device { role, name } => match role {
-                DeviceRole::Input => self.input.rename(name),
-                DeviceRole::Output => self.output.rename(name),
-                DeviceRole::Ring => self.ring.rename(name),
-            },
+            Order::Device { role, name } => self.change_device(role, name),
             Order::Play { call, path } => self.load(call, Load::Play, path),
             Order::Held { call, music } => {
                 let Some(open) = self.calls.get_mut(&call) else { return };
@@ -421,8 +432,9 @@ impl Engine {
             return;
         }
         self.next_timeout = None;
-        let numbers: Vec<CallNo> = self.calls.keys().copied().collect();
-        for number in numbers {
+        let mut next = self.calls.keys().next().copied();
+        while let Some(number) = next {
+            next = self.call_after(number);
             let Some(call) = self.calls.get_mut(&number) else { continue };
             if call.session.poll_timeout().is_some_and(|at| at <= now) {
                 call.session.handle_timeout(now);
@@ -480,77 +492,7 @@ impl Engine {
         self.calls.is_empty() && !self.speaker.is_busy() && !self.ringing
     }
 
-    fn is_needed(&self, now: Instant) -> bool {
+    pub(super) fn is_needed(&self, now: Instant) -> bool {
         !self.is_idle() || now < self.needed_until
-    }
-
-    fn care_for_devices(&mut self, now: Instant) {
-        if self.ticking && self.calls.is_empty() && !self.speaker.is_busy() {
-            self.ticking = false;
-            self.needed_until = self.needed_until.max(now + LINGER);
-            self.levels.set(Side::Input, levels::SILENCE_DBFS);
-            self.levels.set(Side::Output, levels::SILENCE_DBFS);
-        }
-        if let Some(why) = self.input.get().and_then(|input| input.failure()) {
-            self.input.lost(now, &self.opener, why);
-        }
-        if let Some(why) = self.output.get().and_then(|output| output.failure()) {
-            self.output.lost(now, &self.opener, why);
-        }
-        if let Some(why) = self.ring.get().and_then(Ringer::failure) {
-            self.ring.lost(now, &self.opener, why);
-        }
-        let latency = self.latency;
-        if self.is_needed(now) {
-            let poller = Arc::clone(&self.opener.poller);
-            self.input.keep_open(now, &self.opener, move |name| {
-                // An eventfd is written to: the audio callback never waits for it.
-                let wake = Arc::new(move || drop(poller.notify()));
-                device::open_input(name, latency, wake).map(Opened::Input).map_err(|error| error.to_string())
-            });
-            self.output.keep_open(now, &self.opener, move |name| {
-                device::open_output(name, latency).map(Opened::Output).map_err(|error| error.to_string())
-            });
-        } else {
-            // What has no clock costs nothing, and a file would begin anew.
-            if self.input.get().is_none_or(|input| input.is_clocked()) {
-                self.input.close(&self.opener);
-            }
-            if self.output.get().is_none_or(|output| output.is_clocked()) {
-                self.output.close(&self.opener);
-            }
-        }
-        if self.ringing {
-            self.ring.keep_open(now, &self.opener, |name| {
-                Ringer::open(name).map(Opened::Ring).map_err(|error| error.to_string())
-            });
-        } else {
-            self.ring.close(&self.opener);
-        }
-    }
-
-    fn opened(&mut self, now: Instant, role: DeviceRole, generation: u64, result: Result<Opened, String>) {
-        match (role, result) {
-            (DeviceRole::Input, Ok(Opened::Input(input))) => {
-                self.input.opened(now, &self.opener, generation, Ok(input));
-                self.treatment.devices_changed();
-                self.short_since = None;
-                self.stalled = false;
-            }
-            (DeviceRole::Output, Ok(Opened::Output(output))) => {
-                self.output.opened(now, &self.opener, generation, Ok(output));
-                self.treatment.devices_changed();
-                if let Some(output) = self.output.get() {
-                    self.speaker.set_rate(output.rate());
-                }
-            }
-            (DeviceRole::Ring, Ok(Opened::Ring(ringer))) => self.ring.opened(now, &self.opener, generation, Ok(ringer)),
-            (DeviceRole::Input, Err(why)) => self.input.opened(now, &self.opener, generation, Err(why)),
-            (DeviceRole::Output, Err(why)) => self.output.opened(now, &self.opener, generation, Err(why)),
-            (DeviceRole::Ring, Err(why)) => self.ring.opened(now, &self.opener, generation, Err(why)),
-            (DeviceRole::Input | DeviceRole::Output | DeviceRole::Ring, Ok(_)) => {
-                tracing::error!(?role, "a device was opened for another role");
-            }
-        }
     }
 }

@@ -9,13 +9,16 @@
 //! | `conference` | members who hear each other |
 //! | `call` | one call: session, sockets, what is played into it and recorded of it |
 //! | `devices` | opening, losing and retaking a device |
+//! | `care` | the devices in use: needed or not, woken, replaced |
 //! | `speaker` | tones, beeps and the mixer |
+//! | `watch` | warnings: a silent microphone, clipping, a speaker that runs dry |
 //! | `sockets` | RTP and RTCP ports |
 //!
 //! Nothing here waits but for the next deadline: devices are opened and dropped, files are read and written by threads of
 //! their own.
 
 mod call;
+mod care;
 mod conference;
 mod devices;
 mod engine;
@@ -24,6 +27,7 @@ mod processing;
 mod sending;
 mod sockets;
 mod speaker;
+mod watch;
 
 use std::io;
 use std::net::IpAddr;
@@ -44,6 +48,7 @@ use crate::sdp::Negotiated;
 use crate::ua::CallNo;
 use crate::ua::command::MediaPorts;
 
+use super::audio_warning::AudioWarning;
 use super::command::{DeviceRole, Side};
 use super::event::DeviceState;
 
@@ -130,6 +135,8 @@ pub enum Report {
     PlayEnded { call: CallNo },
     /// A device opened, vanished, came back.
     Device { role: DeviceRole, name: String, state: DeviceState, detail: Option<String> },
+    /// Something is wrong with a device's sound, or is well again.
+    AudioWarning { role: DeviceRole, warning: AudioWarning, active: bool },
     /// A call's sound has ended, with its figures.
     Closed { call: CallNo, stats: session::Stats },
 }

@@ -111,8 +111,8 @@ impl Treatment {
         self.spent += thread_time().saturating_sub(before);
     }
 
-    /// Reads the microphone for this tick and improves it, if that is to be done: false, if not.
-    fn read(&mut self, input: Option<&mut Box<dyn Input>>, tick: Duration) -> bool {
+    /// Reads the microphone for this tick and improves it, if that is to be done: false, if not. `raw` gets what was read.
+    fn read(&mut self, input: Option<&mut Box<dyn Input>>, tick: Duration, raw: &mut Vec<i16>) -> bool {
         let mut input = input;
         if let (Some(coming), Some(input)) = (&self.coming, &mut input) {
             // From now on it collects at this rate too.
@@ -124,6 +124,8 @@ impl Treatment {
             Some(input) => input.read(one.rate(), &mut self.frame),
             None => self.frame.fill(0),
         }
+        raw.clear();
+        raw.extend_from_slice(&self.frame);
         let before = thread_time();
         one.near(&mut self.frame);
         let spent = std::mem::take(&mut self.spent) + thread_time().saturating_sub(before);
@@ -188,7 +190,7 @@ impl Engine {
 
     /// What the microphone gives for this tick, at each of `rates`.
     pub(super) fn listen_to_microphone(&mut self, rates: &[u32], tick: Duration) {
-        let treated = self.treatment.read(self.input.get_mut(), tick);
+        let treated = self.treatment.read(self.input.get_mut(), tick, &mut self.raw);
         self.said.retain(|(rate, _)| rates.contains(rate));
         for (place, &rate) in rates.iter().enumerate() {
             if !self.said.iter().any(|(known, _)| *known == rate) {
@@ -200,6 +202,10 @@ impl Engine {
                 _ if treated => self.treatment.give(rate, said),
                 Some(input) => input.read(rate, said),
                 None => said.fill(0),
+            }
+            if place == 0 && !treated {
+                self.raw.clear();
+                self.raw.extend_from_slice(said);
             }
             self.treatment.ramp(rate, said);
             if self.muted {

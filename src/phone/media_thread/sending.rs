@@ -1,13 +1,16 @@
 //! Microphone to sessions, one tick for all calls. With a card the ticks follow its callbacks; without, or when it has
 //! stopped, they follow the system's clock.
 
+use std::ops::Bound;
 use std::time::{Duration, Instant};
 
 use crate::media::mixing;
+use crate::phone::command::DeviceRole;
 use crate::ua::CallNo;
 
 use super::Report;
 use super::engine::Engine;
+use super::watch::Change;
 
 /// How long a tick waits for a card that is late.
 const LATE: Duration = Duration::from_millis(40);
@@ -39,7 +42,13 @@ impl Engine {
         }
         let tick = self.tick_length();
         self.pacer.set_period(tick);
-        let mut rates: Vec<u32> = Vec::new();
+        let mut rates = std::mem::take(&mut self.rates);
+        self.tick(now, tick, &mut rates);
+        self.rates = rates;
+    }
+
+    fn tick(&mut self, now: Instant, tick: Duration, rates: &mut Vec<u32>) {
+        rates.clear();
         for call in self.calls.values().filter(|call| call.session.sends()) {
             let rate = call.session.sample_rate();
             if !rates.contains(&rate) {
@@ -49,7 +58,7 @@ impl Engine {
         if rates.is_empty() {
             rates.push(IDLE_RATE);
         }
-        let read = self.treatment.begin_tick(&rates, self.cards());
+        let read = self.treatment.begin_tick(rates, self.cards());
         match self.supply(now, read.as_ref().map_or(rates.as_slice(), std::slice::from_ref), tick) {
             Supply::Short => return,
             Supply::Ready(_) if self.short_since.take().is_some() => self.pacer.sent_late(now),
@@ -59,9 +68,11 @@ impl Engine {
                 self.pacer.sent(now);
             }
         }
-        self.listen_to_microphone(&rates, tick);
+        self.listen_to_microphone(rates, tick);
+        self.watch_microphone(now);
         self.send(now, tick);
         self.hear_by_tick(now, tick);
+        self.watch_speaker(now);
     }
 
     /// 20 ms, or 10 when a call's packets are no multiple of that.
@@ -106,10 +117,43 @@ impl Engine {
         Supply::Short
     }
 
+    /// Warns of a microphone from which nothing is heard, or too much.
+    fn watch_microphone(&mut self, now: Instant) {
+        let is_card = self.input.get().is_some_and(|input| input.is_clocked());
+        let is_used = self.calls.values().any(|call| call.uses_microphone(now));
+        if !is_card || !is_used || self.muted {
+            return self.microphone_watch.rest(now);
+        }
+        if let Some(change) = self.microphone_watch.heard(now, &self.raw) {
+            self.warn(DeviceRole::Input, change);
+        }
+    }
+
+    /// Warns of a speaker that is not given enough.
+    fn watch_speaker(&mut self, now: Instant) {
+        let Some(output) = self.output.get().filter(|output| output.is_clocked()) else { return };
+        let times = output.ran_dry();
+        let plays = self.calls.values().any(|call| {
+            call.is_heard() && call.session.last_received().is_some_and(|last| now < last + 2 * Engine::TICK)
+        });
+        if !plays {
+            return self.speaker_watch.rest(now, times);
+        }
+        if let Some(change) = self.speaker_watch.plays(now, times) {
+            self.warn(DeviceRole::Output, change);
+        }
+    }
+
+    fn warn(&self, role: DeviceRole, change: Change) {
+        let Change { warning, active } = change;
+        (self.opener.reports)(Report::AudioWarning { role, warning, active });
+    }
+
     fn send(&mut self, now: Instant, tick: Duration) {
-        let numbers: Vec<CallNo> = self.calls.keys().copied().collect();
         self.note_conference_rates();
-        for number in numbers {
+        let mut next = self.calls.keys().next().copied();
+        while let Some(number) = next {
+            next = self.call_after(number);
             let mixed = self.mix_for(number);
             let Some(call) = self.calls.get_mut(&number) else { continue };
             if !call.session.sends() {
@@ -134,6 +178,11 @@ impl Engine {
         for member in self.calls.values_mut().filter_map(|call| call.member.as_mut()) {
             member.end_tick(tick.as_millis() as u32);
         }
+    }
+
+    /// The call of the next higher number.
+    pub(super) fn call_after(&self, number: CallNo) -> Option<CallNo> {
+        self.calls.range((Bound::Excluded(number), Bound::Unbounded)).next().map(|(number, _)| *number)
     }
 
     /// The sample rates at which members of the conference are spoken to.
