@@ -17,7 +17,7 @@ fn ours(rig: &Rig, name: &'static str, calls: &'static str) -> Phone {
         "bob" => "bobpw",
         _ => "carolpw",
     };
-    rig.registered(&Setup { name, password, card: None, calls, account: "" })
+    rig.registered(&Setup { name, password, card: None, calls, ..Setup::default() })
 }
 
 /// alice calls bob, asks carol, joins the two and leaves.

@@ -65,7 +65,7 @@ fn section_2_5_our_302_leads_the_caller_to_a_third_party() {
     let mut carol = rig.baresip("carol", None, Answers::Itself);
     let mut alice = rig.alice();
     let calls = "redirects = \"follow\"";
-    let mut bob = rig.registered(&Setup { name: "bob", password: "bobpw", card: None, calls, account: "" });
+    let mut bob = rig.registered(&Setup { name: "bob", password: "bobpw", card: None, calls, ..Setup::default() });
     alice.tell("forward always carol");
     alice.expect_with("forwarding", |event| event["to"].as_str().is_some_and(|to| to.contains("carol")));
 
@@ -122,7 +122,7 @@ fn section_2_6_we_see_for_whom_a_call_was() {
     let Some(rig) = rig::take() else { return };
     let mut bob = rig.baresip("bob", None, Answers::WhenTold);
     let mut alice = rig.registered(&Setup { calls: "max_calls = 1", ..Setup::default() });
-    let mut carol = rig.registered(&Setup { name: "carol", password: "carolpw", card: None, calls: "", account: "" });
+    let mut carol = rig.registered(&Setup { name: "carol", password: "carolpw", card: None, ..Setup::default() });
     alice.tell("call sip:carol@127.0.0.1");
     carol.expect("incoming");
     carol.tell("answer");

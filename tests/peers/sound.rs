@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::rig::baresip::{Answers, Baresip};
-use crate::rig::phone::Phone;
+use crate::rig::phone::{Phone, Setup};
+use crate::rig::process::Process;
 use crate::rig::sound::Card;
 use crate::rig::wire::Packet;
 use crate::rig::{self, DEADLINE, Rig};
@@ -108,4 +109,123 @@ fn digits_arrive_both_ways() {
         bob.tell("sndcode", digit);
         alice.expect_with("dtmf", |event| event["direction"] == "received" && event["digit"] == digit);
     }
+}
+
+/// alice has these devices; bob, on card B, speaks 1000 Hz.
+fn talking_on(rig: &Rig, devices: (&'static str, &'static str)) -> (Phone, Baresip, Process) {
+    let mut bob = rig.baresip("bob", Some(Card::B), Answers::Itself);
+    let mut alice = rig.registered(&Setup { devices: Some(devices), ..Setup::default() });
+    let bob_speaks = rig.speak(Card::B, 1000.0);
+    alice.tell("call bob");
+    alice.expect("established");
+    bob.expect("CALL_ESTABLISHED");
+    (alice, bob, bob_speaks)
+}
+
+fn device_is(phone: &mut Phone, role: &str, state: &str) {
+    phone.expect_with("device", |event| event["role"] == role && event["state"] == state);
+}
+
+/// The microphone and the speaker, in whatever order they are told.
+fn both_are(phone: &mut Phone, state: &str) {
+    let first = phone.expect_with("device", |event| event["state"] == state);
+    phone.expect_with("device", |event| event["state"] == state && event["role"] != first["role"]);
+}
+
+#[test]
+fn another_speaker_and_another_microphone_leave_no_gap() {
+    let Some(rig) = rig::take() else { return };
+    let _first = rig.plug(&["module-remap-sink", "sink_name=first", "master=A_spk"]);
+    let _second = rig.plug(&["module-remap-sink", "sink_name=second", "master=A_spk"]);
+    let _other = rig.plug(&["module-remap-source", "source_name=other_mic", "master=A_micin.monitor"]);
+    let (mut alice, _bob, _bob_speaks) = talking_on(&rig, ("A_mic", "first"));
+    let _alice_speaks = rig.speak(Card::A, 440.0);
+    rig.assert_hears(Card::A, 1000.0);
+    rig.assert_hears(Card::B, 440.0);
+    let (mut ear, mut far) = (rig.record("A_spk"), rig.record("B_spk"));
+    ear.wait_for_sound(500);
+    far.wait_for_sound(500);
+    ear.forget();
+    far.forget();
+    for (speaker, microphone) in [("second", "other_mic"), ("first", "A_mic"), ("second", "other_mic")] {
+        ear.wait_for_sound(300);
+        alice.tell(&format!("device output {speaker}"));
+        device_is(&mut alice, "output", "open");
+        ear.wait_for_sound(300);
+        far.wait_for_sound(300);
+        alice.tell(&format!("device input {microphone}"));
+        device_is(&mut alice, "input", "open");
+        far.wait_for_sound(600);
+    }
+    assert!(ear.longest_gap() < 100, "alice hears nothing for {} ms", ear.longest_gap());
+    assert!(far.longest_gap() < 100, "bob hears nothing for {} ms", far.longest_gap());
+}
+
+#[test]
+fn a_card_that_is_unplugged_three_times_comes_back() {
+    let Some(rig) = rig::take() else { return };
+    let speaker = || rig.plug(&["module-remap-sink", "sink_name=plug_spk", "master=A_spk"]);
+    let microphone = || rig.plug(&["module-remap-source", "source_name=plug_mic", "master=A_micin.monitor"]);
+    let mut plugged = (speaker(), microphone());
+    let (mut alice, _bob, _bob_speaks) = talking_on(&rig, ("plug_mic", "plug_spk"));
+    let _alice_speaks = rig.speak(Card::A, 440.0);
+    rig.assert_hears(Card::A, 1000.0);
+    for _ in 0..3 {
+        drop(plugged);
+        both_are(&mut alice, "lost");
+        plugged = (speaker(), microphone());
+        both_are(&mut alice, "open");
+        rig.assert_hears(Card::A, 1000.0);
+        rig.assert_hears(Card::B, 440.0);
+    }
+}
+
+#[test]
+fn the_system_s_default_device_is_followed_in_a_call() {
+    let Some(rig) = rig::take() else { return };
+    let _other = rig.plug(&["module-null-sink", "sink_name=C_spk", "rate=48000", "channels=2"]);
+    rig.pactl(&["set-default-sink", "A_spk"]);
+    rig.pactl(&["set-default-source", "A_mic"]);
+    let (mut alice, _bob, _bob_speaks) = talking_on(&rig, ("default", "default"));
+    rig.assert_hears(Card::A, 1000.0);
+
+    let hurried = rig.record("C_spk");
+    rig.pactl(&["set-default-sink", "C_spk"]);
+    let moved = |event: &serde_json::Value| event["role"] == "output" && event["detail"] == "moved to C_spk";
+    alice.expect_with("device", moved);
+    rig.assert_sink_plays("C_spk", 1000.0);
+    drop(hurried);
+
+    rig.pactl(&["set-default-sink", "A_spk"]);
+    let moved = |event: &serde_json::Value| event["role"] == "output" && event["detail"] == "moved to A_spk";
+    alice.expect_with("device", moved);
+    rig.assert_hears(Card::A, 1000.0);
+}
+
+#[test]
+fn a_sound_server_that_is_killed_and_started_again_is_found() {
+    let Some(rig) = rig::take() else { return };
+    let server = rig.other_server();
+    let folder = server.folder().to_owned();
+    let _bob = rig.baresip("bob", Some(Card::B), Answers::Itself);
+    let mut alice = rig.registered(&Setup { server: Some(folder), ..Setup::default() });
+    alice.tell("call bob");
+    alice.expect("established");
+    drop(server);
+    both_are(&mut alice, "lost");
+    let _server = rig.other_server();
+    both_are(&mut alice, "open");
+    assert_eq!(alice.state()["calls"].as_array().map(Vec::len), Some(1), "the call goes on");
+}
+
+#[test]
+fn a_silent_microphone_is_told_in_a_call() {
+    let Some(rig) = rig::take() else { return };
+    let (mut alice, _bob, _) = talking(&rig);
+    let warning = |active: bool| {
+        move |event: &serde_json::Value| event["warning"] == "silent_microphone" && event["active"] == active
+    };
+    alice.expect_with("audio_warning", warning(true));
+    let _alice_speaks = rig.speak(Card::A, 440.0);
+    alice.expect_with("audio_warning", warning(false));
 }

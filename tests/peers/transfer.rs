@@ -96,7 +96,7 @@ fn a_target_without_replaces_is_called_and_our_call_ends() {
     let Some(rig) = rig::take() else { return };
     let mut carol = rig.baresip("carol", None, Answers::Itself);
     let calls = "auto_answer = true\ntransfers = \"follow\"";
-    let mut bob = rig.registered(&Setup { name: "bob", password: "bobpw", card: None, calls, account: "" });
+    let mut bob = rig.registered(&Setup { name: "bob", password: "bobpw", card: None, calls, ..Setup::default() });
     let mut alice = rig.alice();
     alice.tell("call bob");
     alice.expect("established");

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::events::Events;
 use super::kamailio::AUTHORITY;
 use super::process::Process;
-use super::sound::Card;
+use super::sound::{self, Card};
 use super::{DEADLINE, Rig};
 
 /// How a phone is set up. The defaults: alice on card A, registered at Kamailio, answering when told.
@@ -22,6 +22,10 @@ pub struct Setup {
     pub name: &'static str,
     pub password: &'static str,
     pub card: Option<Card>,
+    /// The microphone and the speaker, in place of the card's.
+    pub devices: Option<(&'static str, &'static str)>,
+    /// The folder of another sound server.
+    pub server: Option<PathBuf>,
     pub calls: &'static str,
     /// Further lines of the account.
     pub account: &'static str,
@@ -29,7 +33,15 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Setup {
-        Setup { name: "alice", password: "alicepw", card: Some(Card::A), calls: "", account: "" }
+        Setup {
+            name: "alice",
+            password: "alicepw",
+            card: Some(Card::A),
+            devices: None,
+            server: None,
+            calls: "",
+            account: "",
+        }
     }
 }
 
@@ -63,13 +75,14 @@ impl Rig {
 
     /// Starts a phone with these lines of `[audio]`, which name its codecs.
     pub fn phone_with(&self, setup: &Setup, audio: &str) -> Phone {
-        let Setup { name, password, card, calls, account } = setup;
+        let Setup { name, password, card, devices, server, calls, account } = setup;
         let authority = self.folder.join(AUTHORITY);
         let authority =
             if authority.exists() { format!("ca_file = \"{}\"\n", authority.display()) } else { String::new() };
-        let (input, output) = match card {
-            Some(card) => (format!("{card:?}_mic"), format!("{card:?}_spk")),
-            None => ("tone:1000".to_owned(), "null".to_owned()),
+        let (input, output) = match (devices, card) {
+            (Some((input, output)), _) => ((*input).to_owned(), (*output).to_owned()),
+            (None, Some(card)) => (format!("{card:?}_mic"), format!("{card:?}_spk")),
+            (None, None) => ("tone:1000".to_owned(), "null".to_owned()),
         };
         // A busy machine runs no thread on the millisecond: latency "low" would be heard as gaps there.
         let text = format!(
@@ -86,7 +99,10 @@ impl Rig {
         let log = self.folder.join(format!("{name}.log"));
         let _ = fs::remove_file(&log);
         command.arg("--config").arg(&config).arg("--log").arg(&log).args(["--log-level", "debug", "run", "--json"]);
-        self.cards.environment(&mut command);
+        match server {
+            Some(folder) => sound::environment(&mut command, folder),
+            None => self.cards.environment(&mut command),
+        }
         // What a phone before it forwarded is not this one's concern.
         let state = self.folder.join(format!("state-{name}"));
         let _ = fs::remove_dir_all(&state);

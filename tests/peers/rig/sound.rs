@@ -64,6 +64,11 @@ impl Cards {
         Cards { _server: server, _keepers: keepers.into(), folder: folder.to_owned() }
     }
 
+    /// Where the server's socket is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What a program needs to find the cards, and nothing of the person's own.
     pub fn environment(&self, command: &mut Command) {
         environment(command, &self.folder);
@@ -85,19 +90,46 @@ impl Rig {
         Process::start(&self.namespace, command, &self.folder.join(format!("speak-{card:?}.log")))
     }
 
+    /// Asks the sound server something, or tells it.
+    pub fn pactl(&self, arguments: &[&str]) -> String {
+        pactl(&self.namespace, &self.folder, arguments)
+    }
+
+    /// A device more, until dropped: a module of the sound server, with its arguments.
+    pub fn plug(&self, module: &[&str]) -> Plugged<'_> {
+        let number = self.pactl(&[&["load-module"], module].concat());
+        Plugged { rig: self, number: number.trim().to_owned() }
+    }
+
+    /// A sound server of its own, which can be killed.
+    pub fn other_server(&self) -> Cards {
+        let folder = self.folder.join("other");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).expect("a folder");
+        Cards::start(&self.namespace, &folder)
+    }
+
+    /// Starts to record what a sink plays.
+    pub fn record(&self, sink: &str) -> Recording {
+        Recording { heard: self.listen(sink), samples: Vec::new() }
+    }
+
     /// Waits until a card's speaker plays this tone and nothing else for half a second; panics when it doesn't.
     pub fn assert_hears(&self, card: Card, frequency: f64) {
+        self.assert_sink_plays(&format!("{card:?}_spk"), frequency);
+    }
+
+    /// The same of any sink.
+    pub fn assert_sink_plays(&self, sink: &str, frequency: f64) {
         const WINDOW: usize = RATE / 10;
         const IN_A_ROW: usize = 5;
-        let heard = self.listen(card);
+        let heard = self.listen(sink);
         let end = Instant::now() + DEADLINE;
         let (mut samples, mut row, mut seen) = (Vec::new(), 0, Vec::new());
         while row < IN_A_ROW {
             let left = end.saturating_duration_since(Instant::now());
             let Ok(more) = heard.recv_timeout(left) else {
-                panic!(
-                    "{card:?}'s speaker does not play {frequency} Hz; loudness and purity of what it plays: {seen:?}"
-                );
+                panic!("{sink} does not play {frequency} Hz; loudness and purity of what it plays: {seen:?}");
             };
             samples.extend(more);
             while samples.len() >= WINDOW {
@@ -109,11 +141,11 @@ impl Rig {
         }
     }
 
-    /// What a card's speaker plays from now on.
-    fn listen(&self, card: Card) -> mpsc::Receiver<Vec<f64>> {
+    /// What a sink plays from now on.
+    fn listen(&self, sink: &str) -> mpsc::Receiver<Vec<f64>> {
         let (send, heard) = mpsc::channel();
-        let command = recording(&self.folder, &format!("{card:?}_spk"));
-        let log = self.folder.join(format!("listen-{card:?}.log"));
+        let command = recording(&self.folder, sink);
+        let log = self.folder.join(format!("listen-{sink}.log"));
         let (process, _, mut stdout) = Process::piped(&self.namespace, command, &log);
         thread::spawn(move || {
             let _process = process;
@@ -128,6 +160,58 @@ impl Rig {
         heard
     }
 }
+
+/// A device that was plugged in.
+pub struct Plugged<'a> {
+    rig: &'a Rig,
+    number: String,
+}
+
+impl Drop for Plugged<'_> {
+    fn drop(&mut self) {
+        self.rig.pactl(&["unload-module", &self.number]);
+    }
+}
+
+/// What a sink plays, in its own time.
+pub struct Recording {
+    heard: mpsc::Receiver<Vec<f64>>,
+    samples: Vec<f64>,
+}
+
+impl Recording {
+    /// Waits until so many more milliseconds were heard that are as loud as a tone.
+    pub fn wait_for_sound(&mut self, milliseconds: usize) {
+        let end = Instant::now() + DEADLINE;
+        let mut missing = milliseconds / WINDOW_MS;
+        while missing > 0 {
+            let left = end.saturating_duration_since(Instant::now());
+            let more = self.heard.recv_timeout(left).expect("sound is heard in time");
+            let from = self.samples.len() / WINDOW_SAMPLES;
+            self.samples.extend(more);
+            let loud = self.windows().skip(from).filter(|loud| *loud).count();
+            missing = missing.saturating_sub(loud);
+        }
+    }
+
+    /// Forgets what came until now.
+    pub fn forget(&mut self) {
+        self.samples.clear();
+    }
+
+    fn windows(&self) -> impl Iterator<Item = bool> + '_ {
+        self.samples.chunks_exact(WINDOW_SAMPLES).map(|window| rms(window) > 500.0)
+    }
+
+    /// Milliseconds of the longest silence between two sounds.
+    pub fn longest_gap(&self) -> usize {
+        let loud: Vec<usize> = self.windows().enumerate().filter_map(|(at, loud)| loud.then_some(at)).collect();
+        loud.windows(2).map(|pair| (pair[1] - pair[0] - 1) * WINDOW_MS).max().expect("sound was heard")
+    }
+}
+
+const WINDOW_MS: usize = 5;
+const WINDOW_SAMPLES: usize = RATE * WINDOW_MS / 1000;
 
 /// Root mean square.
 fn rms(samples: &[f64]) -> f64 {
@@ -145,12 +229,17 @@ fn purity(samples: &[f64], frequency: f64) -> f64 {
 }
 
 fn ready(namespace: &Namespace, folder: &Path) -> bool {
+    pactl(namespace, folder, &["list", "short", "sources"]).contains("B_mic\t")
+}
+
+/// What pactl prints; nothing while there is no server.
+fn pactl(namespace: &Namespace, folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("pactl");
-    command.args(["list", "short", "sources"]).stderr(Stdio::null());
+    command.args(arguments).stderr(Stdio::null());
     environment(&mut command, folder);
     let output = namespace.inside(move || command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn());
     let output = output.and_then(std::process::Child::wait_with_output).expect("pactl runs");
-    String::from_utf8_lossy(&output.stdout).contains("B_mic\t")
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn recording(folder: &Path, sink: &str) -> Command {
@@ -162,7 +251,7 @@ fn recording(folder: &Path, sink: &str) -> Command {
 }
 
 /// The person's own settings reach no program of the rig.
-fn environment(command: &mut Command, folder: &Path) {
+pub fn environment(command: &mut Command, folder: &Path) {
     let own = |name: &str| name.starts_with("XDG_") || name.starts_with("PULSE_") || name.starts_with("OFFHOOK_");
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(own) {
