@@ -185,6 +185,8 @@ class Offhook:
 
     name = "offhook"
     binary = ROOT / "target/release/offhook"
+    codec = "PCMU"
+    processing = False  # of the microphone: echo, noise
 
     def __init__(self, lab, user, port, *, card=None, auto_answer=False, calls=8):
         self.port = port
@@ -193,7 +195,8 @@ class Offhook:
         config.write_text(
             f'[[account]]\nuri = "sip:{user}@127.0.0.1"\npassword = "{user}pw"\n'
             f'[sip]\nlisten = "127.0.0.1:{port}"\n'
-            f'[audio]\ninput = "{mouth}"\noutput = "{ear}"\nring = "{ear}"\ncodecs = ["PCMU"]\n'
+            f'[audio]\ninput = "{mouth}"\noutput = "{ear}"\nring = "{ear}"\ncodecs = ["{self.codec}"]\n'
+            f"echo_cancellation = {str(self.processing).lower()}\nnoise_suppression = {str(self.processing).lower()}\n"
             "echo_cancellation = false\nnoise_suppression = false\n"
             f"[calls]\nauto_answer = {str(auto_answer).lower()}\nmax_calls = {calls}\n"
         )
@@ -220,6 +223,7 @@ class Baresip:
     """baresip, driven by its control port."""
 
     name = "baresip"
+    codec = "pcmu"
 
     def __init__(self, lab, user, port, *, card=None, auto_answer=False, calls=8):
         self.port, self.control = port, port + 1000
@@ -240,11 +244,12 @@ class Baresip:
         }
         text = (CONFIGS / "baresip.conf").read_text()
         text = re.sub(r"\{([A-Z_]+)\}", lambda found: str(values.get(found[1], found[0])), text)
+        text += "module\t\t\topus.so\n" if self.codec.startswith("opus") else ""
         (folder / "config").write_text(f"{text}call_max_calls\t\t{calls}\n")
         mode = "auto" if auto_answer else "manual"
         (folder / "accounts").write_text(
             f'<sip:{user}@127.0.0.1>;auth_user={user};auth_pass={user}pw;outbound="sip:127.0.0.1:5060";'
-            f"answermode={mode};audio_codecs=pcmu;regint=3600;ptime=20\n"
+            f"answermode={mode};audio_codecs={self.codec};regint=3600;ptime=20\n"
         )
         (folder / "contacts").write_text("")
         command = ["baresip", "-f", folder]
