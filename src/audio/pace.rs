@@ -160,6 +160,41 @@ mod tests {
         assert!((phase(1900) - 0.0007).abs() < 0.0005, "{}", phase(1900));
     }
 
+    /// Two hours with a microphone whose clock is off: how many packets had to wait for their samples after the first second,
+    /// and how long a packet's last samples waited for it at most. Only every 16th packet's fragment is timed.
+    fn drifts(ppm: f64) -> (u32, Duration) {
+        let start = Instant::now();
+        let complete = |fragment: u32| start + Duration::from_secs_f64(f64::from(fragment) * 0.010 * (1.0 + ppm / 1e6));
+        let (mut pacer, mut late, mut longest, mut timed) = (Pacer::new(start, PERIOD), 0, Duration::ZERO, 1);
+        for packet in 1..=360_000u32 {
+            let (last, deadline) = (2 * packet, pacer.deadline());
+            if packet % 16 == 1 {
+                timed = last;
+            }
+            if complete(last) > deadline {
+                late += u32::from(packet > 50);
+                pacer.sent_late(complete(last));
+                continue;
+            }
+            let newest = if complete(last + 1) <= deadline { last + 1 } else { last };
+            let extrapolated = complete(timed) + Duration::from_millis(10) * (newest - timed);
+            pacer.sent_with(deadline, deadline.saturating_duration_since(extrapolated));
+            if packet > 500 {
+                longest = longest.max(deadline - complete(last));
+            }
+        }
+        (late, longest)
+    }
+
+    #[test]
+    fn a_microphone_whose_clock_drifts_is_followed_without_a_sample_lost() {
+        for ppm in [-200.0, -20.0, 20.0, 200.0] {
+            let (late, longest) = drifts(ppm);
+            assert_eq!(late, 0, "{ppm} ppm: every packet is complete when it is due");
+            assert!(longest < Duration::from_millis(2), "{ppm} ppm: the last samples wait {longest:?}");
+        }
+    }
+
     #[test]
     fn without_a_device_the_period_is_exact_and_a_pause_makes_no_burst() {
         let start = Instant::now();

@@ -235,10 +235,15 @@ impl Engine {
         match order {
             Order::Prepare => self.needed_until = self.needed_until.max(now + PREPARED),
             Order::Configure { call, media } => {
+                let sent = self.calls.values().any(|call| call.session.sends());
                 let Some(open) = self.calls.get_mut(&call) else { return };
                 open.session.configure(now, &media);
                 open.media = Some(media);
+                let sends = open.session.sends();
                 self.settle(call);
+                if sends && !sent {
+                    self.send_first(now);
+                }
             }
             Order::OpenMicrophone { call } => {
                 let at = now.max(self.beep_until);

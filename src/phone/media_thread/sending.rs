@@ -48,16 +48,7 @@ impl Engine {
     }
 
     fn tick(&mut self, now: Instant, tick: Duration, rates: &mut Vec<u32>) {
-        rates.clear();
-        for call in self.calls.values().filter(|call| call.session.sends()) {
-            let rate = call.session.sample_rate();
-            if !rates.contains(&rate) {
-                rates.push(rate);
-            }
-        }
-        if rates.is_empty() {
-            rates.push(IDLE_RATE);
-        }
+        self.note_rates(rates);
         let read = self.treatment.begin_tick(rates, self.cards());
         match self.supply(now, read.as_ref().map_or(rates.as_slice(), std::slice::from_ref), tick) {
             Supply::Short => return,
@@ -73,6 +64,41 @@ impl Engine {
         self.send(now, tick);
         self.hear_by_tick(now, tick);
         self.watch_speaker(now);
+    }
+
+    /// A call begins to send while none else does: its first packet leaves now, with what the microphone has, and the ticks
+    /// begin anew from here. Else the other side would hear of us up to a tick later.
+    pub(super) fn send_first(&mut self, now: Instant) {
+        if !self.is_ticking() {
+            return;
+        }
+        if let Some(input) = self.input.get_mut() {
+            input.collect();
+        }
+        let tick = self.tick_length();
+        self.pacer.set_period(tick);
+        self.short_since = None;
+        let mut rates = std::mem::take(&mut self.rates);
+        self.note_rates(&mut rates);
+        self.treatment.begin_tick(&rates, self.cards());
+        self.pacer.sent_late(now);
+        self.listen_to_microphone(&rates, tick);
+        self.send(now, tick);
+        self.rates = rates;
+    }
+
+    /// The sample rates at which the microphone is wanted.
+    fn note_rates(&self, rates: &mut Vec<u32>) {
+        rates.clear();
+        for call in self.calls.values().filter(|call| call.session.sends()) {
+            let rate = call.session.sample_rate();
+            if !rates.contains(&rate) {
+                rates.push(rate);
+            }
+        }
+        if rates.is_empty() {
+            rates.push(IDLE_RATE);
+        }
     }
 
     /// 20 ms, or 10 when a call's packets are no multiple of that.
