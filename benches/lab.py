@@ -197,7 +197,6 @@ class Offhook:
             f'[sip]\nlisten = "127.0.0.1:{port}"\n'
             f'[audio]\ninput = "{mouth}"\noutput = "{ear}"\nring = "{ear}"\ncodecs = ["{self.codec}"]\n'
             f"echo_cancellation = {str(self.processing).lower()}\nnoise_suppression = {str(self.processing).lower()}\n"
-            "echo_cancellation = false\nnoise_suppression = false\n"
             f"[calls]\nauto_answer = {str(auto_answer).lower()}\nmax_calls = {calls}\n"
         )
         config.chmod(0o600)
