@@ -478,12 +478,13 @@ impl JitterBuffer {
 
     /// How the sound that [`JitterBuffer::pull`] gave last is to be played, that the delay may become what is wanted.
     pub fn pace(&self) -> Pace {
-        let error = self.tolerance - self.wanted();
-        // A part of a block may wait to be played before it: that moves the tolerance, not the delay.
-        if self.waits() && error < -self.in_samples(MARGIN_MS).max(self.block as i64 / 4) {
-            Pace::Longer(-error as usize)
-        } else if error > self.block as i64 + self.in_samples(ENOUGH_MS) {
-            Pace::Shorter(error as usize)
+        let wanted = self.wanted();
+        // A part of a block may wait to be played before it: that takes from the tolerance, not from the delay.
+        let (least, most) = (self.delay - wanted, self.tolerance - wanted);
+        if self.waits() && least < -self.in_samples(MARGIN_MS) {
+            Pace::Longer(-least as usize)
+        } else if most > self.block as i64 + self.in_samples(ENOUGH_MS) {
+            Pace::Shorter(most as usize)
         } else {
             Pace::Right
         }
