@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Speech over a bad network, from one phone to another of its kind: offhook and baresip in turn, with the same pattern.
 
-    benches/quality.py [--runs N] [--offhook PATH] [--only offhook|baresip] [--part loss|jitter] [--python PATH]
+    benches/quality.py [--runs N] [--offhook PATH] [--only offhook|baresip] [--part loss|jitter] [--codec PCMU|Opus]
 
 What the phones say of each other passes a relay, which loses and delays the packets that go one way by a seeded pattern. Quality
 is PESQ (ITU-T P.862, P.862.2 for Opus) of what the speaker played against the speech; delay is that of chirps.
