@@ -176,3 +176,27 @@ fn a_served_phone_takes_commands_from_scripts() {
     assert_eq!(phone.wait().unwrap().code(), Some(0));
     assert!(!socket.exists());
 }
+
+#[test]
+fn forwarding_and_do_not_disturb_are_switched_without_the_phone_and_remembered() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("c.toml");
+    std::fs::write(&path, "[[account]]\nuri = \"sip:alice@pbx.example.com\"\n").unwrap();
+    let does = |arguments: &[&str]| {
+        let file = ["--config", path.to_str().unwrap()];
+        let output = offhook(home.path(), &[&file[..], arguments].concat());
+        (output.status.code(), stdout(&output) + &stderr(&output))
+    };
+    assert_eq!(
+        does(&["forward", "no-answer", "bob", "15"]).1,
+        "alice: forwarding after 15 s: sip:bob@pbx.example.com\n"
+    );
+    assert_eq!(does(&["dnd", "on"]), (Some(0), "alice: do not disturb on\n".into()));
+    let shown = does(&["forward"]).1;
+    assert!(shown.contains("after 15 s: sip:bob@pbx.example.com") && shown.contains("always: off"), "{shown}");
+    assert_eq!(does(&["dnd"]).1, "alice: do not disturb on\n");
+    let (code, why) = does(&["forward", "always", "sip:alice@pbx.example.com"]);
+    assert!(code == Some(2) && why.contains("the call would come back"), "{why}");
+    assert_eq!(does(&["forward", "off"]).0, Some(0));
+    assert!(!does(&["forward"]).1.contains("bob"));
+}

@@ -147,7 +147,7 @@ fn linphone(home: &Path, name: &str, port: u16, rtp: u16, card: Card, codec: Cod
         "[sip]\nsip_port={port}\nsip_tcp_port=0\nsip_tls_port=0\ndefault_proxy=0\nping_with_options=0\n\
          media_encryption=none\ninc_timeout=60\nkeepalive_period=0\n[net]\nfirewall_policy=0\nmtu=0\n\
          [rtp]\naudio_rtp_port={rtp}\naudio_jitt_comp=60\n\
-         [sound]\nplayback_dev_id=ALSA: card{card:?}\ncapture_dev_id=ALSA: card{card:?}\nringer_dev_id=ALSA: card{card:?}\n\
+         [sound]\nplayback_dev_id=PulseAudio: {card:?}_speaker\ncapture_dev_id=PulseAudio: {card:?}_mic\nringer_dev_id=PulseAudio: {card:?}_speaker\n\
          echocancellation=0\nlocal_ring=\nremote_ring=\n[video]\ndisplay=0\ncapture=0\nenabled=0\n\
          [misc]\nuuid=\nstore_friends=0\n\
          [auth_info_0]\nusername={name}\nuserid={name}\npasswd={name}pw\nrealm=127.0.0.1\ndomain=127.0.0.1\n\

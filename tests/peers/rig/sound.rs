@@ -46,10 +46,15 @@ impl Cards {
             &format!("module-native-protocol-unix socket={}/pulse.socket auth-anonymous=1", folder.display()),
         ]);
         for card in ["A", "B"] {
-            for sink in ["spk", "micin"] {
-                command.args(["-L", &format!("module-null-sink sink_name={card}_{sink} rate=48000 channels=2")]);
+            // linphone knows them by their descriptions.
+            for (sink, description) in [("spk", "speaker"), ("micin", "micin")] {
+                let sink = format!("module-null-sink sink_name={card}_{sink} rate=48000 channels=2");
+                command.args(["-L", &format!("{sink} sink_properties=device.description={card}_{description}")]);
             }
-            let source = format!("module-remap-source source_name={card}_mic master={card}_micin.monitor");
+            let source = format!(
+                "module-remap-source source_name={card}_mic master={card}_micin.monitor \
+                 source_properties=device.description={card}_mic"
+            );
             command.args(["-L", &source]);
         }
         environment(&mut command, folder);
