@@ -64,8 +64,9 @@ fn optional_both_ways_by_tls_is_srtp() {
     alice.expect("held");
     alice.tell("resume");
     alice.expect("resumed");
-    let _bob_speaks = rig.speak(Card::B, 600.0);
+    let bob_speaks = rig.speak(Card::B, 600.0);
     rig.assert_hears(Card::A, 600.0);
+    drop(bob_speaks);
     alice.tell("hangup");
     bob.expect("CALL_CLOSED");
 
