@@ -84,7 +84,8 @@ impl Pcapng {
 /// The message as it stood on the wire, but for what is masked: its length is that of the body as it is here.
 fn wire(text: &str) -> Vec<u8> {
     let (head, body) = text.split_once("\n\n").unwrap_or((text.trim_end(), ""));
-    let mut body = body.replace('\n', "\r\n");
+    // A masked key is none that could be read: under its own name it would spoil the whole description.
+    let mut body = body.replace("a=crypto:", "a=masked-crypto:").replace('\n', "\r\n");
     if !body.is_empty() && !body.ends_with("\r\n") {
         body.push_str("\r\n");
     }
