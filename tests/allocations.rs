@@ -1,0 +1,226 @@
+//! The media thread allocates and frees nothing for a packet, nor does the sound server's back end, which runs on it: counted
+//! by an allocator that counts for each thread. Once in 5 s RTCP and the figures may.
+
+#![allow(clippy::disallowed_methods)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use offhook::config;
+use offhook::media::processing::{Settings, Switch};
+use offhook::media::session;
+use offhook::phone::media_thread::{MediaThread, Order, Report};
+use offhook::sdp::{Codec, Negotiated};
+use offhook::ua::CallNo;
+use offhook::ua::command::MediaPorts;
+
+/// Threads that are told apart.
+const THREADS: usize = 512;
+static COUNTS: [AtomicU64; THREADS] = [const { AtomicU64::new(0) }; THREADS];
+static NAMES: [AtomicI32; THREADS] = [const { AtomicI32::new(0) }; THREADS];
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static PLACE: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+struct Counting;
+
+fn count() {
+    // A thread that ends has no place any more.
+    let _ = PLACE.try_with(|place| {
+        if place.get() == usize::MAX {
+            place.set(NEXT.fetch_add(1, Relaxed) % THREADS);
+            // SAFETY: a system call without arguments.
+            NAMES[place.get()].store(unsafe { libc::gettid() }, Relaxed);
+        }
+        COUNTS[place.get()].fetch_add(1, Relaxed);
+    });
+}
+
+// SAFETY: all is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count();
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const CALL: CallNo = CallNo(1);
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// In which is counted, and how many of these.
+const WINDOW: Duration = Duration::from_millis(200);
+const WINDOWS: usize = 30;
+
+struct Phone {
+    thread: MediaThread,
+    reports: Receiver<Report>,
+    ports: MediaPorts,
+}
+
+impl Phone {
+    fn new(input: &str, output: &str) -> Phone {
+        let processing = Settings { echo: Switch::Off, noise: Switch::Off, gain: Switch::Off };
+        let (input, output, ring) = (input.to_owned(), output.to_owned(), "null".to_owned());
+        let audio = config::Audio { input, output, ring, processing, ..config::Audio::default() };
+        let (sender, reports) = channel();
+        let report = move |report| drop(sender.send(report));
+        let thread = MediaThread::spawn(&audio, &config::Network::default(), report).expect("a thread");
+        let ports = thread.open(CALL, LOOPBACK).expect("ports");
+        thread.order(Order::Prepare);
+        Phone { thread, reports, ports }
+    }
+
+    fn talk_to(&self, other: &Phone, codec: Codec, payload_type: u8) {
+        let media = Negotiated {
+            remote_rtp: SocketAddr::new(LOOPBACK, other.ports.rtp),
+            remote_rtcp: Some(SocketAddr::new(LOOPBACK, other.ports.rtcp)),
+            rtcp_mux: false,
+            codec,
+            send_payload_type: payload_type,
+            receive: vec![(payload_type, codec)],
+            send_telephone_event: None,
+            receive_telephone_events: Vec::new(),
+            opus: Default::default(),
+            ptime_ms: 20,
+            send: true,
+            receive_audio: true,
+            held_by_peer: false,
+            protection: Default::default(),
+        };
+        self.thread.order(Order::Configure { call: CALL, media });
+        self.thread.order(Order::OpenMicrophone { call: CALL });
+    }
+
+    fn expect(&self, what: &str, wanted: impl Fn(&Report) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Ok(report) = self.reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if wanted(&report) {
+                return;
+            }
+        }
+        panic!("no {what}");
+    }
+
+    /// Lets a time pass, in which what is reported is thrown away.
+    fn pass(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while self.reports.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok() {}
+    }
+}
+
+/// How often the media threads have allocated or freed.
+fn counts() -> Vec<u64> {
+    let threads = fs::read_dir("/proc/self/task").expect("threads").flatten();
+    let media = threads
+        .filter(|thread| fs::read_to_string(thread.path().join("comm")).is_ok_and(|name| name.trim() == "media"));
+    let mut numbers: Vec<i32> = media.filter_map(|thread| thread.file_name().to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    let place = |number: &i32| NAMES.iter().position(|name| name.load(Relaxed) == *number);
+    numbers.iter().filter_map(place).map(|place| COUNTS[place].load(Relaxed)).collect()
+}
+
+/// How often each of two phones that talk allocates or frees, in each window.
+fn talk(input: &str, output: &str, codec: Codec, payload_type: u8) -> Vec<Vec<u64>> {
+    let alice = Phone::new(input, output);
+    let bob = Phone::new("tone:440", "null");
+    alice.talk_to(&bob, codec, payload_type);
+    bob.talk_to(&alice, codec, payload_type);
+    let is_flowing = |report: &Report| matches!(report, Report::Session { event: session::Event::Flowing { .. }, .. });
+    alice.expect("RTP", is_flowing);
+    bob.expect("RTP", is_flowing);
+    // Whatever grows has grown by then.
+    let is_figures = |report: &Report| matches!(report, Report::Session { event: session::Event::Stats(_), .. });
+    alice.expect("figures", is_figures);
+    let mut windows = Vec::new();
+    let mut before = counts();
+    assert!(before.len() == 2 && before.iter().all(|count| *count > 0), "two media threads that began: {before:?}");
+    for _ in 0..WINDOWS {
+        alice.pass(WINDOW);
+        let now = counts();
+        windows.push(now.iter().zip(&before).map(|(now, before)| now - before).collect());
+        before = now;
+    }
+    assert!(alice.thread.finish(PATIENCE) && bob.thread.finish(PATIENCE), "the threads end");
+    windows
+}
+
+/// In which windows nothing may be allocated: all but those with RTCP, figures, or a machine that stood still.
+fn assert_none(what: &str, windows: &[Vec<u64>]) {
+    for phone in 0..2 {
+        let quiet = windows.iter().filter(|window| window[phone] == 0).count();
+        assert!(
+            quiet * 10 >= windows.len() * 7,
+            "{what}, phone {phone}: {quiet} of {} quiet: {windows:?}",
+            windows.len()
+        );
+    }
+}
+
+/// A sound server with one card, ended with the test.
+struct Server(Child);
+
+impl Server {
+    fn start(folder: &Path) -> Option<Server> {
+        let mut command = Command::new("pulseaudio");
+        command.args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--realtime=no"]);
+        command.args(["--high-priority=no", "--disallow-exit", "--log-level=error"]);
+        let socket = folder.join("pulse.socket");
+        command.args(["-L", &format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display())]);
+        command.args(["-L", "module-null-sink sink_name=spk rate=48000 channels=2"]);
+        command.env("HOME", folder).env("PULSE_RUNTIME_PATH", folder).stdin(Stdio::null()).stderr(Stdio::null());
+        let server = Server(command.spawn().ok()?);
+        // SAFETY: no other thread of this program runs yet that reads the environment.
+        unsafe {
+            std::env::set_var("PULSE_SERVER", format!("unix:{}", socket.display()));
+            std::env::set_var("HOME", folder);
+        }
+        let (_keep, clock) = channel::<()>();
+        let deadline = Instant::now() + PATIENCE;
+        while !offhook::audio::list().iter().any(|device| device.id == "spk.monitor") {
+            assert!(Instant::now() < deadline, "the sound server answers");
+            let _ = clock.recv_timeout(Duration::from_millis(20));
+        }
+        Some(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_packet_allocates_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path());
+    assert_none("PCMU, no card", &talk("tone:300", "null", Codec::Pcmu, 0));
+    if server.is_some() {
+        assert_none("PCMU, cards", &talk("spk.monitor", "spk", Codec::Pcmu, 0));
+        assert_none("Opus, cards", &talk("spk.monitor", "spk", Codec::Opus, 96));
+    }
+}
