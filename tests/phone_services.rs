@@ -34,6 +34,7 @@ fn config(calls: Calls) -> Config {
 
 fn kept_in(folder: &Path, config: Config) -> Config {
     let files = Files {
+        recordings: None,
         history: Some(folder.join("history.jsonl")),
         switches: Some(folder.join("switches.json")),
         contacts: Some(folder.join("contacts.toml")),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use offhook::config::{Audio, Calls, Config, Dtmf, Sip};
-use offhook::phone::command::Command;
+use offhook::media::processing::{Step, Switch};
+use offhook::phone::command::{Command, PlayAs};
 use offhook::phone::event::{CallStage, Direction, Event, Kind};
 use offhook::phone::{PhoneHandle, Reply, TraceEntry};
 use offhook::ua::CallNo;
@@ -385,6 +386,50 @@ fn digits_arrive_by_telephone_event_and_by_info() {
                 assert_eq!(bob.sees("a digit received", digit(Direction::Received)).await, wanted);
             }
         }
+    });
+}
+
+#[test]
+fn a_call_is_recorded_and_played_into_and_the_voice_is_switched() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut alice, mut bob) = (Phone::start(Calls::default()), Phone::start(answering()));
+        let call = alice.calls(&bob).await;
+        alice.sees_event("established").await;
+        bob.sees_event("established").await;
+
+        let none = Command::StopRecording { call: None };
+        assert_eq!(alice.is_refused(none.clone()).await, format!("call {call} is not being recorded"));
+        assert_eq!(alice.is_refused(Command::StopPlaying { call: None }).await, "nothing is being played");
+        assert!(alice.is_refused(Command::Record { call: None, path: None }).await.contains("into which file"));
+
+        let path = folder.path().join("talk.ogg");
+        alice.does(Command::Record { call: None, path: Some(path.clone()) }).await;
+        assert_eq!(alice.sees_event("recording").await["file"], path.display().to_string());
+        match alice.does(Command::State).await {
+            Reply::State(state) => {
+                assert_eq!(state.calls[0].recording, Some(path.display().to_string()));
+                assert_eq!(state.calls[0].playing, None);
+            }
+            other => panic!("{other:?}"),
+        }
+        // A file that is not there: told, and the call goes on.
+        let missing = folder.path().join("none.wav");
+        alice.does(Command::Play { call: None, path: missing.clone(), how: PlayAs::Mixed }).await;
+        assert_eq!(alice.sees_event("playing").await["file"], missing.display().to_string());
+        assert!(alice.sees_event("error").await["message"].as_str().unwrap().contains("none.wav"));
+        assert_eq!(alice.sees_event("playing").await["file"], serde_json::Value::Null);
+
+        alice.does(Command::Audio { step: Step::Echo, switch: Switch::Off }).await;
+        assert_eq!(alice.sees_event("audio").await["echo"], "off");
+        // Again: nothing changes, nothing is told.
+        alice.does(Command::Audio { step: Step::Echo, switch: Switch::Off }).await;
+        alice.does(none).await;
+        assert_eq!(alice.sees_event("recording").await["file"], serde_json::Value::Null);
+        alice.does(Command::Hangup { call: None }).await;
+        alice.quits().await;
+        bob.quits().await;
+        assert!(std::fs::read(&path).unwrap().starts_with(b"OggS"));
     });
 }
 

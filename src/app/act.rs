@@ -74,6 +74,8 @@ impl App {
             Action::Narrower => self.resize(-RESIZE),
             Action::Mute => vec![Effect::Command(Command::Mute { call: None })],
             Action::Unmute => vec![Effect::Command(Command::Unmute { call: None })],
+            Action::Record => vec![Effect::Command(Command::Record { call: selected, path: None })],
+            Action::StopRecording => vec![Effect::Command(Command::StopRecording { call: self.recorded() })],
             Action::Louder => self.volume(VOLUME_STEP),
             Action::Softer => self.volume(-VOLUME_STEP),
             Action::Previous => self.previous(),

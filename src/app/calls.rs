@@ -104,6 +104,8 @@ pub struct Call {
     pub conference: bool,
     /// Nobody in the conference hears them.
     pub muted: bool,
+    /// The call, or its conference, is recorded.
+    pub recording: bool,
     /// The codec's name.
     pub codec: Option<String>,
     /// What of it is protected.
@@ -168,6 +170,7 @@ impl Call {
             remote_held: false,
             conference: false,
             muted: false,
+            recording: false,
             codec: None,
             security: Security::default(),
             began: time,
@@ -297,6 +300,13 @@ impl App {
         self.reselect();
     }
 
+    /// The call that the selected one is recorded by: itself, or one of the conference that it is in.
+    pub fn recorded(&self) -> Option<CallNo> {
+        let shown = self.shown_call()?;
+        let is_with = |call: &&Call| call.no == shown.no || shown.conference && call.conference;
+        self.calls.iter().filter(is_with).find(|call| call.recording).map(|call| call.no)
+    }
+
     /// Moves the selection to a call that exists: the active one first.
     fn reselect(&mut self) {
         if self.shown_call().is_some() {
@@ -384,6 +394,7 @@ impl App {
                 call.muted &= call.conference;
             }),
             Kind::MemberMuted { call, muted } => self.change(&call, |call| call.muted = muted),
+            Kind::Recording { call, file } => self.change(&call, |call| call.recording = file.is_some()),
             Kind::Muted => self.muted = true,
             Kind::Unmuted => self.muted = false,
             Kind::Transfer { call, stage, code } => self.change(&call, |call| call.transfer = Some((stage, code))),
@@ -465,6 +476,7 @@ impl App {
             | Kind::Moved { .. }
             | Kind::Echo { .. }
             | Kind::Audio(_)
+            | Kind::Playing { .. }
             | Kind::SubscriptionFailed { .. }
             | Kind::Message { .. }
             | Kind::MessageSent { .. }

@@ -420,7 +420,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 45] = [
+    let kinds: [fn(CallRef) -> Kind; 46] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -431,6 +431,7 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
         |call| Kind::RemoteResumed { call },
         |call| Kind::Conference { call, calls: vec![CallNo(1), CallNo(2)] },
         |call| Kind::MemberMuted { call, muted: true },
+        |call| Kind::Recording { call, file: Some("talk.wav".into()) },
         |_| Kind::Muted,
         |_| Kind::Unmuted,
         |call| Kind::Transfer { call, stage: TransferStage::Ringing, code: Some(180) },

@@ -148,6 +148,8 @@ pub enum Action {
     Narrower,
     Mute,
     Unmute,
+    Record,
+    StopRecording,
     Louder,
     Softer,
     Previous,

@@ -460,6 +460,9 @@ fn scenes() -> Vec<Scene> {
             scene.key(Key::Up);
         });
     }
+    on(Scene::established(80, 24), &|scene| {
+        scene.phone(Kind::Recording { call: bob(), file: Some("talk.wav".into()) });
+    });
     for keys in ["i/", "ik/", "i/b", "id", "igj"] {
         on(Scene::established(60, 15).with_answer(), &|scene| {
             scene.keys(keys);

@@ -10,6 +10,7 @@
 //! | `taps`, `slack` | what both have: one microphone at several rates; delay that is trimmed |
 //! | [`ringer`] | the ring tone, which needs no media thread |
 //! | [`simple`] | devices without a clock of their own: null, tone, WAV file |
+//! | [`ogg`] | Opus in Ogg, for recordings |
 //! | [`wav`] | WAV files: loading and, on a thread of their own, writing |
 //! | [`pace`] | when to send: absolute deadlines whose phase follows the capture callback |
 //!
@@ -20,6 +21,7 @@ pub mod capture;
 pub mod cards;
 pub mod device;
 pub mod name;
+pub mod ogg;
 pub mod pace;
 pub mod playback;
 pub mod pulse;

@@ -1,6 +1,7 @@
-//! The ring tone on the ring device: two soft chimes and a pause, made once.
+//! The ring tone on the ring device: two soft chimes and a pause, or a file; made ready once.
 
 use std::f32::consts::TAU;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::capture::Callbacks;
@@ -10,6 +11,8 @@ use super::name::Selector;
 use super::pulse;
 use super::pulse::connection::Connection;
 use super::pulse::link::{Heard, Link};
+use super::wav::{self, Clip};
+use crate::media::resample::Resampler;
 
 /// A period: two phrases, then silence, in seconds.
 const PERIOD_S: f32 = 3.0;
@@ -38,8 +41,9 @@ enum Bell {
 }
 
 impl Ringer {
-    /// Opens the device and rings; blocks while it opens. It wakes `wake` when the server wants more.
-    pub fn open(name: &str, wake: Wake) -> Result<Ringer, OpenError> {
+    /// Opens the device and rings, with a WAV file if one is given and can be read; blocks meanwhile. It wakes `wake` when the
+    /// server wants more.
+    pub fn open(name: &str, file: Option<&Path>, wake: Wake) -> Result<Ringer, OpenError> {
         let (host, device) = match Selector::parse(name)? {
             Selector::Null => return Ok(Ringer(Bell::Silent)),
             Selector::Default => (None, None),
@@ -48,8 +52,13 @@ impl Ringer {
                 return Err(OpenError::Unfit { name: name.to_owned(), purpose: "to ring" });
             }
         };
-        let at_server = |name: Option<&str>| Bell::at_server(name, Arc::clone(&wake));
-        open_card(host, device.as_deref(), at_server, Bell::by_alsa).map(Ringer)
+        let clip = file.and_then(|path| {
+            // A phone that can't be heard would be worse than one that sounds otherwise.
+            wav::load(path).inspect_err(|error| tracing::warn!(%error, "the ring tone is the built-in one")).ok()
+        });
+        let sound = |rate: u32| clip.as_ref().and_then(|clip| at_rate(clip, rate)).unwrap_or_else(|| ring_tone(rate));
+        let at_server = |name: Option<&str>| Bell::at_server(name, sound(pulse::RATE), Arc::clone(&wake));
+        open_card(host, device.as_deref(), at_server, |device| Bell::by_alsa(device, sound)).map(Ringer)
     }
 
     /// Its socket woke the thread.
@@ -79,21 +88,21 @@ impl Ringer {
 }
 
 impl Bell {
-    fn at_server(name: Option<&str>, wake: Wake) -> Result<Bell, OpenError> {
+    fn at_server(name: Option<&str>, sound: Vec<i16>, wake: Wake) -> Result<Bell, OpenError> {
         let open = |connection: &mut Connection, device: Option<&str>| connection.play(device, SERVER_PERIOD_US);
         let (connection, made) = pulse::find(Direction::Output, name, open)?;
         let refused = |source| OpenError::Pulse { name: made.device.clone(), source };
         let mut link = Link::new(connection, &made, wake, key::RING).map_err(refused)?;
-        let (sound, mut at, mut piece) = (ring_tone(pulse::RATE), 0, Vec::new());
+        let (mut at, mut piece) = (0, Vec::new());
         give(&mut link, &sound, &mut at, &mut piece, made.wanted as usize);
         link.watch();
         Ok(Bell::Server { link, sound, at, piece })
     }
 
-    fn by_alsa(device: &str) -> Result<Bell, OpenError> {
+    fn by_alsa(device: &str, sound: impl Fn(u32) -> Vec<i16>) -> Result<Bell, OpenError> {
         let callbacks = Callbacks::new();
         let make_source = |rate: u32| -> Source {
-            let sound = ring_tone(rate);
+            let sound = sound(rate);
             let callbacks = Arc::clone(&callbacks);
             let mut at = 0;
             Box::new(move |samples| {
@@ -119,6 +128,13 @@ fn give(link: &mut Link, sound: &[i16], at: &mut usize, piece: &mut Vec<i16>, by
     piece.extend(sound.iter().cycle().skip(*at).take(bytes / 2));
     *at = (*at + piece.len()) % sound.len().max(1);
     link.write(piece);
+}
+
+/// A file's sound at the device's rate; `None` when there is nothing in it.
+fn at_rate(clip: &Clip, rate: u32) -> Option<Vec<i16>> {
+    let mut sound = Vec::new();
+    Resampler::new(clip.rate, rate)?.process(&clip.samples, &mut sound);
+    (!sound.is_empty()).then_some(sound)
 }
 
 /// One period of the ring tone; at least one sample.
@@ -165,8 +181,16 @@ mod tests {
     #[test]
     fn only_devices_ring() {
         let wake = || Arc::new(polling::Poller::new().unwrap());
-        assert!(Ringer::open("null", wake()).is_ok());
-        assert!(Ringer::open("tone:440", wake()).is_err());
-        assert!(Ringer::open("a.wav", wake()).is_err());
+        assert!(Ringer::open("null", None, wake()).is_ok());
+        assert!(Ringer::open("tone:440", None, wake()).is_err());
+        assert!(Ringer::open("a.wav", None, wake()).is_err());
+    }
+
+    #[test]
+    fn a_file_rings_at_the_rate_of_the_device() {
+        let clip = Clip { rate: 8000, samples: vec![1000; 8000].into() };
+        let sound = at_rate(&clip, 48_000).unwrap();
+        assert!(sound.len().abs_diff(48_000) < 200, "{}", sound.len());
+        assert!(at_rate(&Clip { rate: 8000, samples: Vec::new().into() }, 48_000).is_none());
     }
 }

@@ -1,10 +1,12 @@
-//! WAV files: loaded whole, written by a thread of their own so that a slow disk delays no packet.
+//! Sound files: WAV loaded whole; WAV, or Opus in Ogg ([`super::ogg`]), written by a thread of their own so that a slow disk delays no packet.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use super::ogg;
 
 /// The longest sound that is loaded: 46 minutes at 24 kHz, 128 MB.
 const MAX_SAMPLES: usize = 64 << 20;
@@ -13,7 +15,7 @@ const MAX_WAITING: usize = 1000;
 /// WAV counts bytes with 32 bits.
 const MAX_BYTES: u64 = 4_000_000_000;
 /// How often the header is brought up to date.
-const FLUSH: Duration = Duration::from_secs(1);
+pub(super) const FLUSH: Duration = Duration::from_secs(1);
 /// How long a writer that is dropped waits for its disk.
 const DROP_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -92,7 +94,7 @@ impl Mixer {
     }
 }
 
-/// Writes a 16-bit WAV file. The header is brought up to date every second: after a crash all but the last second is
+/// Writes a 16-bit WAV file, or Opus in Ogg where the file's name ends so. The header is brought up to date every second: after a crash all but the last second is
 /// there.
 pub struct Writer {
     blocks: Option<SyncSender<Vec<i16>>>,
@@ -107,7 +109,11 @@ impl Writer {
         let failure = Arc::new(Mutex::new(None));
         let told = Arc::clone(&failure);
         let run = move || {
-            if let Err(error) = write_all(&path, channels, rate, &receiver) {
+            let written = match ogg::is_meant(&path) {
+                true => ogg::write_all(&path, channels, rate, &receiver).map_err(|error| error.to_string()),
+                false => write_all(&path, channels, rate, &receiver).map_err(|error| error.to_string()),
+            };
+            if let Err(error) = written {
                 let message = format!("can't write {}: {error}", path.display());
                 told.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
             }

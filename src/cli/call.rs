@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::{Config, Events};
+use crate::phone::command::PlayAs;
 use crate::phone::event::Kind;
 use crate::phone::{Command, Reply};
 use crate::ua::CallNo;
@@ -151,7 +152,7 @@ async fn reject(session: &mut Session, call: CallNo, code: u16) -> Result<(), Fa
 
 async fn record(session: &mut Session, call: CallNo, path: Option<&Path>) {
     if let Some(path) = path {
-        tell(session, Command::Record { call, path: path.into() }).await;
+        tell(session, Command::Record { call: Some(call), path: Some(path.into()) }).await;
     }
 }
 
@@ -198,7 +199,7 @@ async fn see_through(session: &mut Session, call: CallNo, plan: &Plan<'_>) -> Re
                     limit = plan.duration.map(|duration| (Instant::now() + duration, Stop::Planned));
                 }
                 if let Some(path) = plan.play {
-                    tell(session, Command::Play { call, path: path.into() }).await;
+                    tell(session, Command::Play { call: Some(call), path: path.into(), how: PlayAs::Instead }).await;
                 }
                 if let Some(digits) = plan.digits {
                     tell(session, Command::Dtmf { call: Some(call), digits: digits.into() }).await;

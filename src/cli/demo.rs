@@ -132,7 +132,11 @@ async fn dial(session: &Session, path: &Path) -> Result<CallNo, Failure> {
     let Reply::Call(call) = session.phone.command(dial).await.map_err(refused)? else {
         return Err(Failure::new(Exit::Internal, "the phone gave no call"));
     };
-    session.phone.command(Command::Record { call, path: PathBuf::from(path) }).await.map_err(refused)?;
+    session
+        .phone
+        .command(Command::Record { call: Some(call), path: Some(PathBuf::from(path)) })
+        .await
+        .map_err(refused)?;
     Ok(call)
 }
 

@@ -110,6 +110,7 @@ mod tests {
             contacts: Some(folder.join("contacts.toml")),
             history: Some(folder.join("history.jsonl")),
             switches: None,
+            recordings: None,
         }
     }
 

@@ -63,6 +63,10 @@ pub fn line(kind: &Kind) -> String {
         Kind::Conference { call, calls } => about(call, &format!("in conference: {}", members(calls))),
         Kind::MemberMuted { call, muted: true } => about(call, "muted in the conference"),
         Kind::MemberMuted { call, muted: false } => about(call, "heard again in the conference"),
+        Kind::Recording { call, file: Some(file) } => about(call, &format!("recorded into {file}")),
+        Kind::Recording { call, file: None } => about(call, "recorded no more"),
+        Kind::Playing { call, file: Some(file) } => about(call, &format!("{file} is played")),
+        Kind::Playing { call, file: None } => about(call, "what was played has ended"),
         Kind::Muted => "microphone closed".into(),
         Kind::Unmuted => "microphone open".into(),
         Kind::Transfer { call, stage, code } => about(call, &transfer(*stage, *code)),
@@ -393,7 +397,11 @@ fn call_state(call: &CallState) -> String {
     if let Some(seconds) = call.duration_s {
         text.push_str(&format!(" for {seconds:.0} s"));
     }
-    for (on, what) in [(call.held, ", held"), (call.remote_held, ", held by the other side")] {
+    for (on, what) in [
+        (call.held, ", held"),
+        (call.remote_held, ", held by the other side"),
+        (call.recording.is_some(), ", recorded"),
+    ] {
         if on {
             text.push_str(what);
         }

@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::{Account, Audio, Calls, Dtmf, HoldMusic, Hooks, Latency, RealmCredentials, Secret, Sip, address};
 use crate::media::codec::Dtx;
 use crate::media::processing::Switch;
+use crate::media::tones::countries;
 use crate::sdp::{Codec, HoldStyle};
 use crate::ua::config::{AutoAnswer, MessageWaiting, SrtpPolicy, TransferPolicy};
 
@@ -207,6 +208,11 @@ pub const AUDIO: &[Key<Audio>] = &[
             words: &["low", "safe"],
             set: |audio, i| audio.latency = [Latency::Low, Latency::Safe][i],
         },
+    },
+    Key { name: "tones", kind: Kind::Text { expected: "a country such as \"de\", \"uk\" or \"us\"", set: set_tones } },
+    Key {
+        name: "ring_tone",
+        kind: Kind::Text { expected: "the path of a .wav file", set: |audio, text| file(&mut audio.ring_tone, text) },
     },
     Key {
         name: "echo_cancellation",
@@ -575,6 +581,12 @@ fn file(slot: &mut Option<std::path::PathBuf>, text: &str) -> Result<(), String>
 fn device(slot: &mut String, text: &str) -> Result<(), String> {
     not_empty(text)?;
     *slot = text.into();
+    Ok(())
+}
+
+fn set_tones(audio: &mut Audio, code: &str) -> Result<(), String> {
+    let known = || countries::COUNTRIES.iter().map(|country| country.code).collect::<Vec<_>>().join(", ");
+    audio.tones = countries::of(code).ok_or_else(|| format!("there are {}", known()))?;
     Ok(())
 }
 

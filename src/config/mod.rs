@@ -19,6 +19,7 @@ pub mod services;
 pub mod ui;
 
 use crate::media::processing::Settings;
+use crate::media::tones::countries::{self, Country};
 
 pub use error::{ConfigError, Place};
 pub use load::{Environment, Loaded, Notice, Overrides, default_path, load};
@@ -80,6 +81,8 @@ pub struct Files {
     pub switches: Option<std::path::PathBuf>,
     /// The contacts.
     pub contacts: Option<std::path::PathBuf>,
+    /// A folder for recordings that the person gives no name.
+    pub recordings: Option<std::path::PathBuf>,
 }
 
 impl Files {
@@ -92,6 +95,7 @@ impl Files {
         Files {
             history: Some(state.join("history.jsonl")),
             switches: Some(state.join("switches.json")),
+            recordings: Some(strategy.data_dir().join("offhook").join("recordings")),
             contacts: Some(strategy.config_dir().join("offhook").join("contacts.toml")),
         }
     }
@@ -215,6 +219,10 @@ pub struct Audio {
     pub dtx: crate::media::codec::Dtx,
     /// Device periods.
     pub latency: Latency,
+    /// Whose tones of ringing, busy and congestion are heard.
+    pub tones: &'static Country,
+    /// A WAV file to ring with, in place of the built-in tone.
+    pub ring_tone: Option<std::path::PathBuf>,
     /// `echo_cancellation`, `noise_suppression`, `auto_gain`.
     pub processing: Settings,
 }
@@ -310,6 +318,8 @@ impl Default for Audio {
             ptime: 20,
             dtx: crate::media::codec::Dtx::WhenAsked,
             latency: Latency::Low,
+            tones: countries::EUROPE,
+            ring_tone: None,
             processing: Settings::default(),
         }
     }

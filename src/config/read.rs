@@ -351,6 +351,8 @@ codecs = ["PCMA", "opus"]
 ptime = 30
 dtx = true
 latency = "safe"
+tones = "US"
+ring_tone = "/a/ring.wav"
 echo_cancellation = false
 noise_suppression = "always"
 auto_gain = true
@@ -453,6 +455,8 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             ptime: 30,
             dtx: crate::media::codec::Dtx::Always,
             latency: Latency::Safe,
+            tones: crate::media::tones::countries::of("us").unwrap(),
+            ring_tone: Some("/a/ring.wav".into()),
             processing: Settings { echo: Switch::Off, noise: Switch::Always, gain: Switch::On },
         };
         let calls = Calls {
@@ -568,7 +572,10 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
         // What the comments call defaults are the defaults.
         assert_eq!(
             (config.audio, config.calls),
-            (Audio::default(), Calls { direct_calls: Some(false), park: Some("*68".into()), ..Calls::default() })
+            (
+                Audio { ring_tone: Some("/usr/share/sounds/ring.wav".into()), ..Audio::default() },
+                Calls { direct_calls: Some(false), park: Some("*68".into()), ..Calls::default() }
+            )
         );
     }
 

@@ -1,4 +1,6 @@
-//! The tones of telephony (ITU-T E.180 as used in Europe, Q.23 for digits), made at any sample rate and ramped: no clicks.
+//! The tones of telephony ([`countries`]: ITU-T E.180; Q.23 for digits), made at any sample rate and ramped: no clicks.
+
+pub mod countries;
 
 use std::f32::consts::TAU;
 
@@ -15,28 +17,12 @@ pub struct Pattern {
     pub repeats: bool,
 }
 
-/// It rings at the other side.
-pub const RINGBACK: Pattern =
-    Pattern { frequencies: [425.0, 0.0], level_dbfs: -16.0, cadence: &[(1000, 4000)], repeats: true };
-/// The other side is busy.
-pub const BUSY: Pattern =
-    Pattern { frequencies: [425.0, 0.0], level_dbfs: -16.0, cadence: &[(480, 480)], repeats: true };
-/// The call can't be made.
-pub const CONGESTION: Pattern =
-    Pattern { frequencies: [425.0, 0.0], level_dbfs: -16.0, cadence: &[(240, 240)], repeats: true };
-/// A second call waits: two short beeps.
-pub const CALL_WAITING: Pattern =
-    Pattern { frequencies: [425.0, 0.0], level_dbfs: -20.0, cadence: &[(200, 200), (200, 0)], repeats: false };
 /// The microphone is about to open by itself: one short beep.
 pub const AUTO_ANSWER: Pattern =
     Pattern { frequencies: [1000.0, 0.0], level_dbfs: -18.0, cadence: &[(200, 0)], repeats: false };
 /// You are on hold: a short quiet beep now and then.
 pub const HOLD: Pattern =
     Pattern { frequencies: [425.0, 0.0], level_dbfs: -24.0, cadence: &[(250, 4750)], repeats: true };
-/// A phone rings: two frequencies that beat, for the ring device when there is no sound file.
-pub const RING: Pattern =
-    Pattern { frequencies: [440.0, 480.0], level_dbfs: -12.0, cadence: &[(1000, 4000)], repeats: true };
-
 /// ITU-T Q.23: the digits, and the low and high frequency of each.
 const DIGITS: [(char, [f32; 2]); 16] = [
     ('1', [697.0, 1209.0]),
@@ -243,6 +229,7 @@ impl Digits {
 
 #[cfg(test)]
 mod tests {
+    use super::countries::EUROPE;
     use super::*;
     use crate::media::goertzel::level as goertzel;
     use crate::media::levels::rms_dbfs;
@@ -256,7 +243,7 @@ mod tests {
     #[test]
     fn ringback_is_425_hz_one_second_in_five() {
         for rate in [8000, 44_100, 48_000] {
-            let mut generator = Generator::new(RINGBACK, rate);
+            let mut generator = Generator::new(EUROPE.ringback, rate);
             let sound = samples(&mut generator, 10 * rate as usize);
             let second = rate as usize;
             let on = rms_dbfs(&sound[..second]);
@@ -270,7 +257,9 @@ mod tests {
 
     #[test]
     fn no_tone_clicks() {
-        for pattern in [RINGBACK, BUSY, CONGESTION, CALL_WAITING, AUTO_ANSWER, RING, digit('5').unwrap()] {
+        for pattern in
+            [EUROPE.ringback, EUROPE.busy, EUROPE.congestion, EUROPE.call_waiting, AUTO_ANSWER, digit('5').unwrap()]
+        {
             let mut generator = Generator::new(pattern, 48_000);
             let mut sound = samples(&mut generator, 20_000);
             generator.stop();
@@ -289,7 +278,7 @@ mod tests {
 
     #[test]
     fn call_waiting_ends_by_itself() {
-        let mut generator = Generator::new(CALL_WAITING, 8000);
+        let mut generator = Generator::new(EUROPE.call_waiting, 8000);
         samples(&mut generator, 8 * 599);
         assert!(!generator.is_finished());
         samples(&mut generator, 8);

@@ -72,10 +72,15 @@ pub enum Command {
     AddContact { account: Option<String>, contact: String },
     /// Removes every binding (`register --clear`).
     ClearContacts { account: Option<String> },
-    /// Plays a WAV file into a call, in place of the microphone; ends by itself.
-    Play { call: CallNo, path: std::path::PathBuf },
-    /// Records a call to a WAV file: stereo, us left, them right.
-    Record { call: CallNo, path: std::path::PathBuf },
+    /// Plays a WAV file into a call (the active one, else the only one) or its conference; ends by itself.
+    Play { call: Option<CallNo>, path: std::path::PathBuf, how: PlayAs },
+    /// Plays no more.
+    StopPlaying { call: Option<CallNo> },
+    /// Records a call, or its conference: stereo, us left, them right. Opus in Ogg where the name ends in .opus or .ogg, else
+    /// WAV; `None`: a name is made of the time and the other side's.
+    Record { call: Option<CallNo>, path: Option<std::path::PathBuf> },
+    /// Finishes the recording.
+    StopRecording { call: Option<CallNo> },
     /// Switches forwarding, for one account or for all; what stands is told by events.
     Forward { account: Option<String>, change: ForwardChange },
     /// Switches do not disturb, for one account or for all; `None` asks how it stands.
@@ -127,6 +132,16 @@ pub enum Side {
     Input,
     /// The speaker.
     Output,
+}
+
+/// What becomes of the microphone while a file is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlayAs {
+    /// Both are heard.
+    Mixed,
+    /// The file alone is heard.
+    Instead,
 }
 
 /// What a device is used for.
@@ -227,6 +242,8 @@ const WORDS: &[Word] = &[
     Word { word: "unmute", usage: "unmute [#ID]", parse: |rest| Ok(Command::Unmute { call: rest.call() }) },
     Word { word: "audio", usage: "audio echo|noise|gain on|off|always", parse: audio },
     Word { word: "volume", usage: "volume input|output DB, DB from -60 to 20", parse: volume },
+    Word { word: "record", usage: "record [#ID] [FILE] or record [#ID] stop", parse: record },
+    Word { word: "play", usage: "play [#ID] FILE or play [#ID] stop", parse: play },
     Word { word: "device", usage: "device input|output|ring NAME", parse: device },
     Word {
         word: "register",
@@ -482,6 +499,24 @@ fn volume(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     Ok(Command::Volume { side, db })
 }
 
+/// A file's name may hold spaces: it is the rest of the line.
+fn record(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let call = rest.call();
+    Ok(match rest.remainder() {
+        Err(Mismatch::Usage) => Command::Record { call, path: None },
+        Ok("stop") => Command::StopRecording { call },
+        Ok(path) => Command::Record { call, path: Some(path.into()) },
+    })
+}
+
+fn play(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    let call = rest.call();
+    Ok(match rest.remainder()? {
+        "stop" => Command::StopPlaying { call },
+        path => Command::Play { call, path: path.into(), how: PlayAs::Mixed },
+    })
+}
+
 /// A device's name may hold spaces: it is the rest of the line.
 fn device(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     let role = match rest.word()? {
@@ -544,6 +579,12 @@ mod tests {
             ("audio gain always", Command::Audio { step: Step::Gain, switch: Switch::Always }),
             ("volume input -3", Command::Volume { side: Side::Input, db: -3.0 }),
             ("volume output +2.5", Command::Volume { side: Side::Output, db: 2.5 }),
+            ("record", Command::Record { call: None, path: None }),
+            ("record #1", Command::Record { call: one, path: None }),
+            ("record a talk.opus", Command::Record { call: None, path: Some("a talk.opus".into()) }),
+            ("record #1 stop", Command::StopRecording { call: one }),
+            ("play  hello there.wav", Command::Play { call: None, path: "hello there.wav".into(), how: PlayAs::Mixed }),
+            ("play stop", Command::StopPlaying { call: None }),
             ("device input null", Command::Device { role: DeviceRole::Input, name: text("null") }),
             ("device output  USB Audio #2 ", Command::Device { role: DeviceRole::Output, name: text("USB Audio #2") }),
             ("device ring default", Command::Device { role: DeviceRole::Ring, name: text("default") }),
@@ -636,6 +677,7 @@ mod tests {
             ("volume input loud", "usage: volume input|output DB, DB from -60 to 20"),
             ("volume input NaN", "usage: volume input|output DB, DB from -60 to 20"),
             ("volume ring 1", "usage: volume input|output DB, DB from -60 to 20"),
+            ("play #1", "usage: play [#ID] FILE or play [#ID] stop"),
             ("device input", "usage: device input|output|ring NAME"),
             ("device speaker x", "usage: device input|output|ring NAME"),
             (

@@ -119,7 +119,7 @@ impl Desk {
             devices: Devices { input: audio.input.clone(), output: audio.output.clone(), ring: audio.ring.clone() },
             hold_music: config.calls.hold_music.clone(),
             muted: false,
-            voice: Voice { settings: audio.processing, figures: None },
+            voice: Voice { settings: audio.processing, figures: None, folder: config.files.recordings.clone() },
             quiet: false,
             settled_in: !config.accounts.iter().any(|account| account.register),
             closing: BTreeMap::new(),
@@ -193,7 +193,6 @@ impl Desk {
         let other_is_active = self.lines.active().is_some();
         let Some(line) = self.lines.get_mut(call) else { return };
         line.answering = true;
-        line.sound_open = true;
         line.auto = by_itself;
         let replaces = line.takes_place_of;
         if by_itself && replaces.is_none() {
@@ -204,15 +203,16 @@ impl Desk {
         if in_ear || !(by_itself && other_is_active) {
             self.lines.bring_to_front(call);
         }
+        self.sound_opened(call);
         self.prepare_due = true;
     }
 
     /// A call that rings has had our offer.
     pub(super) fn offered(&mut self, call: CallNo, ports: MediaPorts) {
         if let Some(line) = self.lines.get_mut(call) {
-            line.sound_open = true;
             line.offered = Some(ports);
         }
+        self.sound_opened(call);
     }
 
     /// A call is being hung up.
@@ -471,7 +471,8 @@ impl Desk {
             Report::Processing(figures) => self.voice.figures = figures,
             Report::DigitSent { call, digit } => self.digit_sent(call, digit),
             Report::FileFailed { call, message } => self.tell_error(call, &message),
-            Report::PlayEnded { call } => tracing::debug!(%call, "the file was played to its end"),
+            Report::PlayEnded { call } => self.playing(call, None),
+            Report::Recording { call, path } => self.recorded(call, path),
             Report::Device { role, name, state, detail } => {
                 let detail = detail.map(|detail| harmless(&detail).into_owned());
                 self.tell(Kind::Device { role, name: harmless(&name).into_owned(), state, detail });

@@ -163,6 +163,18 @@ pub enum Kind {
         call: CallRef,
         muted: bool,
     },
+    /// The call, or its conference, is recorded into this file from now on; null: no more.
+    Recording {
+        #[serde(flatten)]
+        call: CallRef,
+        file: Option<String>,
+    },
+    /// This file is played into the call; null: no more.
+    Playing {
+        #[serde(flatten)]
+        call: CallRef,
+        file: Option<String>,
+    },
     Transfer {
         #[serde(flatten)]
         call: CallRef,
@@ -474,6 +486,12 @@ pub struct CallState {
     pub transfer_request: Option<String>,
     /// Where the called side sends us.
     pub redirect_request: Option<String>,
+    /// The file that it, or its conference, is recorded into.
+    #[serde(default)]
+    pub recording: Option<String>,
+    /// The file that is played into it.
+    #[serde(default)]
+    pub playing: Option<String>,
     pub stats: Option<Stats>,
 }
 
@@ -694,6 +712,11 @@ mod tests {
                 json!({"event": "conference", "calls": [1, 2]}),
             ),
             (Kind::MemberMuted { call: call(), muted: true }, json!({"event": "member_muted", "muted": true})),
+            (
+                Kind::Recording { call: call(), file: Some("a.wav".into()) },
+                json!({"event": "recording", "file": "a.wav"}),
+            ),
+            (Kind::Playing { call: call(), file: None }, json!({"event": "playing", "file": null})),
             (
                 Kind::Transfer { call: call(), stage: TransferStage::Accepted, code: Some(200) },
                 json!({"event": "transfer", "stage": "accepted", "code": 200}),

@@ -82,6 +82,10 @@ pub(super) struct Line {
     pub(super) conference: bool,
     /// Nobody in the conference hears its other side.
     pub(super) muted: bool,
+    /// The file that it is recorded into.
+    pub(super) recording: Option<String>,
+    /// The file that is played into it.
+    pub(super) playing: Option<String>,
     /// When it last came to the front; the greatest is the active call.
     front: u64,
     /// When it was held; the greatest was held last.
@@ -122,6 +126,8 @@ impl Line {
             swapped_from: None,
             conference: false,
             muted: false,
+            recording: None,
+            playing: None,
             front: 0,
             held_since: 0,
         }
@@ -158,6 +164,8 @@ impl Line {
             transfer: self.transfer,
             transfer_request: self.transfer_request.clone(),
             redirect_request: self.redirect_request.clone(),
+            recording: self.recording.clone(),
+            playing: self.playing.clone(),
             stats: self.stats,
         }
     }

@@ -208,14 +208,10 @@ impl Actor {
                 let account = self.one_account(account.as_deref())?;
                 self.tell_core(now, ua::Command::ClearContacts { account })
             }
-            Command::Play { call, path } => {
-                let call = lines.named(call)?;
-                self.done(|actor| actor.sound.order(Order::Play { call, path }))
-            }
-            Command::Record { call, path } => {
-                let call = lines.named(call)?;
-                self.done(|actor| actor.sound.order(Order::Record { call, path }))
-            }
+            Command::Play { call, path, how } => self.play(call, path, how),
+            Command::StopPlaying { call } => self.stop_playing(call),
+            Command::Record { call, path } => self.record(call, path),
+            Command::StopRecording { call } => self.stop_recording(call),
             Command::Forward { account, change } => self.forward(account.as_deref(), change),
             Command::Dnd { account, on } => self.dnd(account.as_deref(), on),
             Command::History { count } => self.show_history(count),
@@ -245,7 +241,7 @@ impl Actor {
     }
 
     /// The call that was named, else the active one, else the only one.
-    fn meant(&self, call: Option<CallNo>) -> Result<CallNo, NoLine> {
+    pub(super) fn meant(&self, call: Option<CallNo>) -> Result<CallNo, NoLine> {
         let lines = &self.desk.lines;
         call.map_or_else(|| lines.active_or_only(), |call| lines.named(call))
     }

@@ -95,7 +95,7 @@ mod tests {
         ask(Command::Conference { calls: vec![CallNo(1), CallNo(2)] });
         ask(Command::Volume { side: Side::Output, db: -3.5 });
         ask(Command::Device { role: DeviceRole::Ring, name: "pulseaudio:x".into() });
-        ask(Command::Record { call: CallNo(1), path: PathBuf::from("/tmp/a b.wav") });
+        ask(Command::Record { call: Some(CallNo(1)), path: Some(PathBuf::from("/tmp/a b.wav")) });
         let change = ForwardChange::To { when: When::NoAnswer, target: "bob".into(), seconds: Some(20) };
         ask(Command::Forward { account: None, change });
         ask(Command::Forward { account: None, change: ForwardChange::Off(None) });

@@ -38,6 +38,8 @@ pub(super) static SCREEN: &[Binding] = &[
     binding(MAIN, One(Char('p')), A::Pad, text::PAD, Footer, is_active),
     binding(MAIN, One(Char('m')), A::Mute, text::MUTE, Footer, can_mute),
     binding(MAIN, One(Char('m')), A::Unmute, text::UNMUTE, Footer, is_muted),
+    binding(MAIN, One(Char('e')), A::Record, text::RECORD, Help, can_record),
+    binding(MAIN, One(Char('e')), A::StopRecording, text::STOP_RECORDING, Footer, is_recorded),
     binding(MAIN, One(Char('b')), A::People, text::PEOPLE, Footer, always),
     binding(MAIN, One(Char('v')), A::Voicemail, text::VOICEMAIL, Footer, App::has_mailbox),
     binding(MAIN, One(Char('D')), A::DndOff, text::DND_OFF, Footer, is_undisturbed),

@@ -90,6 +90,14 @@ pub(super) fn has_suggestions(app: &App) -> bool {
     !app.suggestions().is_empty()
 }
 
+pub(super) fn can_record(app: &App) -> bool {
+    is_established(app) && !is_recorded(app)
+}
+
+pub(super) fn is_recorded(app: &App) -> bool {
+    app.recorded().is_some()
+}
+
 pub(super) fn has_chosen(app: &App) -> bool {
     app.line().is_some_and(|line| line.choice.is_some())
 }

@@ -67,6 +67,10 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         }
         Kind::MemberMuted { call, muted: true } => (Level::Info, format!("{} is muted: nobody hears them", who(call))),
         Kind::MemberMuted { call, muted: false } => (Level::Info, format!("{} is heard again", who(call))),
+        Kind::Recording { call, file: Some(file) } => (Level::Good, format!("{} is recorded into {file}", who(call))),
+        Kind::Recording { call, file: None } => (Level::Info, format!("{} is recorded no more", who(call))),
+        Kind::Playing { call, file: Some(file) } => (Level::Info, format!("{file} is played to {}", who(call))),
+        Kind::Playing { call, file: None } => (Level::Info, format!("nothing is played to {} any more", who(call))),
         Kind::Muted => (Level::Info, "microphone closed".into()),
         Kind::Audio(settings) => (Level::Info, settings.to_string()),
         Kind::Unmuted => (Level::Info, "microphone open".into()),

@@ -25,6 +25,8 @@ pub const HAND_OVER: Label = ("hand over", "join both, and leave");
 pub const PAD: Label = ("keypad", "keypad");
 pub const MUTE: Label = ("mute", "close the microphone");
 pub const UNMUTE: Label = ("unmute", "open the microphone");
+pub const RECORD: Label = ("record", "record the call");
+pub const STOP_RECORDING: Label = ("stop rec.", "record no more");
 pub const DIGIT: Label = ("send", "send a DTMF digit");
 pub const LOUDER: Label = ("louder", "speaker louder");
 pub const SOFTER: Label = ("softer", "speaker softer");
@@ -173,6 +175,7 @@ pub const TRANSFER_ACCEPTED: &str = "transfer: answered";
 pub const TRANSFER_FAILED: &str = "transfer: failed";
 pub const TRANSFERRED: &str = "transferred";
 pub const NO_FIGURES: &str = "figures come a few seconds after the answer";
+pub const RECORDED: &str = "● recorded";
 pub const UNPROTECTED: &str = "not encrypted any more";
 
 /// What is said of a call's protection.

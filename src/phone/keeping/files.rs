@@ -45,7 +45,7 @@ fn sync_folder(folder: &Path) {
 }
 
 /// A folder that only its owner may look into, if there is none yet.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+pub(in crate::phone) fn make_folder(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 

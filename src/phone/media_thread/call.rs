@@ -1,21 +1,18 @@
 //! One call: its session, its sockets, and what is played into it and recorded of it.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::audio::simple::Player;
-use crate::audio::wav::Writer;
 use crate::media::resample::Resampler;
 use crate::media::tones::Digits;
 use crate::media::{Session, Transmit, mixing};
+use crate::phone::command::PlayAs;
 use crate::sdp::Negotiated;
 
 use super::conference::Member;
+use super::recording::Recording;
 use super::sockets::Sockets;
-
-/// One side may be ahead of the other by this many milliseconds in a recording.
-const RECORDING_SKEW_MS: u32 = 100;
 
 /// A voice takes so many parts of a second to come and to go: cut, it would click.
 const RAMPS_A_SECOND: u32 = 200;
@@ -30,7 +27,8 @@ pub struct Call {
     /// When microphone samples may leave; `None` before the answer.
     pub open_at: Option<Instant>,
     opened: bool,
-    playing: Option<Player>,
+    playing: Option<(Player, PlayAs)>,
+    played: Vec<i16>,
     /// We hold it; with what it hears then, once that is there.
     held: Option<Option<Player>>,
     pub tones: Option<Digits>,
@@ -50,6 +48,7 @@ impl Call {
             open_at: None,
             opened: false,
             playing: None,
+            played: Vec::new(),
             held: None,
             tones: None,
             sent_digits: VecDeque::new(),
@@ -76,12 +75,17 @@ impl Call {
     /// Whether the microphone is heard at the other side.
     pub fn uses_microphone(&self, now: Instant) -> bool {
         let open = self.open_at.is_some_and(|at| at <= now);
-        open && self.session.sends() && self.held.is_none() && self.playing.is_none()
+        open && self.session.sends() && self.held.is_none() && !matches!(self.playing, Some((_, PlayAs::Instead)))
     }
 
-    /// Plays a sound in place of the microphone, from the answer on.
-    pub fn play(&mut self, player: Player) {
-        self.playing = Some(player);
+    /// Plays a sound, from the answer on; the one before ends.
+    pub fn play(&mut self, player: Player, how: PlayAs) {
+        self.playing = Some((player, how));
+    }
+
+    /// Plays no more; false: nothing was played.
+    pub fn stop_playing(&mut self) -> bool {
+        self.playing.take().is_some()
     }
 
     /// From now on the microphone is not for this call, or is again.
@@ -113,8 +117,15 @@ impl Call {
                 Some(player) => player.read(rate, scratch),
                 None => scratch.fill(0),
             }
-        } else if open && let Some(player) = &mut self.playing {
-            player.read(rate, scratch);
+        } else if open && let Some((player, how)) = &mut self.playing {
+            match how {
+                PlayAs::Instead => player.read(rate, scratch),
+                PlayAs::Mixed => {
+                    self.played.resize(scratch.len(), 0);
+                    player.read(rate, &mut self.played);
+                    mixing::add(scratch, &self.played);
+                }
+            }
             ended = player.is_over();
             if ended {
                 self.playing = None;
@@ -130,7 +141,8 @@ impl Call {
         if !open {
             scratch.fill(0);
         }
-        if let Some(recording) = &mut self.recording {
+        // A conference is recorded as a whole, not member by member.
+        if let (Some(recording), None) = (&mut self.recording, &self.member) {
             recording.us(rate, scratch);
         }
         self.session.capture(now, scratch);
@@ -152,7 +164,7 @@ impl Call {
     pub fn listen(&mut self, now: Instant, count: usize, rates: &[u32], scratch: &mut Vec<i16>) {
         scratch.resize(count, 0);
         self.session.playout(now, scratch);
-        if let Some(recording) = &mut self.recording {
+        if let (Some(recording), None) = (&mut self.recording, &self.member) {
             recording.them(self.session.sample_rate(), scratch);
         }
         if self.is_muted() {
@@ -238,69 +250,9 @@ impl Voice {
     }
 }
 
-/// A stereo file: us left, them right, at 16 kHz.
-pub struct Recording {
-    writer: Writer,
-    us: Voice,
-    them: Voice,
-}
-
-impl Recording {
-    /// Hz of the file.
-    pub const RATE: u32 = 16_000;
-
-    pub fn begin(path: PathBuf) -> Recording {
-        Recording { writer: Writer::create(path, 2, Recording::RATE), us: Voice::default(), them: Voice::default() }
-    }
-
-    /// What we say.
-    fn us(&mut self, rate: u32, samples: &[i16]) {
-        self.us.push(samples, rate, Recording::RATE, 0.0);
-        self.write();
-    }
-
-    /// What they say.
-    fn them(&mut self, rate: u32, samples: &[i16]) {
-        self.them.push(samples, rate, Recording::RATE, 0.0);
-        self.write();
-    }
-
-    fn write(&mut self) {
-        let (us, them) = (&mut self.us.waiting, &mut self.them.waiting);
-        let skew = (Recording::RATE * RECORDING_SKEW_MS / 1000) as usize;
-        // A side from which nothing comes is silent.
-        let most = us.len().max(them.len()).saturating_sub(skew);
-        if us.len() < most {
-            us.resize(most, 0);
-        }
-        if them.len() < most {
-            them.resize(most, 0);
-        }
-        let both = us.len().min(them.len());
-        if both == 0 {
-            return;
-        }
-        let frames: Vec<i16> = us.drain(..both).zip(them.drain(..both)).flat_map(|(us, them)| [us, them]).collect();
-        self.writer.write(&frames);
-    }
-
-    pub fn failure(&self) -> Option<String> {
-        self.writer.failure()
-    }
-
-    /// Finishes the file on its own thread.
-    pub fn finish(self) -> Writer {
-        let mut writer = self.writer;
-        writer.close();
-        writer
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::wav;
-    use std::time::Duration;
 
     #[test]
     fn a_voice_comes_and_goes_without_a_click() {
@@ -328,25 +280,5 @@ mod tests {
         assert_eq!((heard[160], heard[200], heard[479]), (0, 8000, 8000));
         assert_eq!((heard[480], heard[519], heard[799]), (7800, 0, 0));
         assert_eq!(heard[959], -8000);
-    }
-
-    #[test]
-    fn a_recording_has_us_left_and_them_right_and_silence_where_one_says_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("call.wav");
-        let mut recording = Recording::begin(path.clone());
-        for _ in 0..50 {
-            recording.us(16_000, &[1000; 320]);
-        }
-        for _ in 0..50 {
-            recording.us(16_000, &[1000; 320]);
-            recording.them(16_000, &[-3000; 320]);
-        }
-        recording.finish().wait(Instant::now() + Duration::from_secs(10));
-        // Loading averages both sides.
-        let clip = wav::load(&path).unwrap();
-        assert!(clip.samples.len() >= 2 * 16_000 - 1600, "{}", clip.samples.len());
-        assert_eq!(clip.samples[0], 500);
-        assert_eq!(clip.samples[20_000], -1000);
     }
 }

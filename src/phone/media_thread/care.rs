@@ -68,9 +68,9 @@ impl Engine {
             }
         }
         if self.ringing {
-            let wake = Arc::clone(&self.opener.poller);
+            let (wake, tone) = (Arc::clone(&self.opener.poller), self.ring_tone.clone());
             self.ring.keep_open(now, &self.opener, move |name| {
-                Ringer::open(name, wake).map(Opened::Ring).map_err(|error| error.to_string())
+                Ringer::open(name, tone.as_deref(), wake).map(Opened::Ring).map_err(|error| error.to_string())
             });
         } else {
             self.ring.close(&self.opener);

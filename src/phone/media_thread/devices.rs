@@ -266,7 +266,7 @@ mod tests {
     }
 
     fn works(_: &str) -> OpenResult {
-        Ok(Opened::Ring(Ringer::open("null", Arc::new(Poller::new().unwrap())).unwrap()))
+        Ok(Opened::Ring(Ringer::open("null", None, Arc::new(Poller::new().unwrap())).unwrap()))
     }
 
     fn fails(_: &str) -> OpenResult {

@@ -19,7 +19,7 @@ use crate::media::{levels, session};
 use crate::phone::command::{DeviceRole, Side};
 use crate::ua::CallNo;
 
-use super::call::{Call, Recording};
+use super::call::Call;
 use super::care::DEVICES;
 use super::conference::Member;
 use super::devices::{Opener, Slot};
@@ -52,6 +52,7 @@ pub struct Engine {
     pub(super) output: Slot<Box<dyn Output>>,
     pub(super) ring: Slot<Ringer>,
     pub(super) ringing: bool,
+    pub(super) ring_tone: Option<std::path::PathBuf>,
     pub(super) speaker: Speaker,
     /// The call whose packets set the pace of a speaker with a clock.
     pub(super) leader: Option<CallNo>,
@@ -71,7 +72,7 @@ pub struct Engine {
     pub(super) next_timeout: Option<Instant>,
     pub(super) needed_until: Instant,
     beep_until: Instant,
-    finishing: Vec<Writer>,
+    pub(super) finishing: Vec<Writer>,
     datagram: Vec<u8>,
     pub(super) scratch: Vec<i16>,
     /// The sample rates in use, at a tick.
@@ -130,7 +131,8 @@ impl Engine {
             output: Slot::new(DeviceRole::Output, audio.output.clone()),
             ring: Slot::new(DeviceRole::Ring, audio.ring.clone()),
             ringing: false,
-            speaker: Speaker::new(8000),
+            ring_tone: audio.ring_tone.clone(),
+            speaker: Speaker::new(8000, audio.tones),
             leader: None,
             feed_not_before: now,
             pacer: Pacer::new(now, Engine::TICK),
@@ -220,11 +222,16 @@ impl Engine {
             Message::Move { call, sockets } => self.move_to(call, sockets),
             Message::Opened { role, generation, result } => self.opened(now, role, generation, result),
             Message::Loaded { call, why, result } => match (self.calls.get_mut(&call), result) {
-                (Some(call), Ok(clip)) => match why {
-                    Load::Play => call.play(Player::new(clip, false)),
-                    Load::Held => call.hold_music(Player::new(clip, true)),
+                (Some(open), Ok(clip)) => match why {
+                    Load::Play(how) => open.play(Player::new(clip, false), how),
+                    Load::Held => open.hold_music(Player::new(clip, true)),
                 },
-                (Some(_), Err(error)) => self.file_failed(call, error.to_string()),
+                (Some(_), Err(error)) => {
+                    self.file_failed(call, error.to_string());
+                    if let Load::Play(_) = why {
+                        (self.opener.reports)(Report::PlayEnded { call });
+                    }
+                }
                 (None, _) => (),
             },
         }
@@ -258,7 +265,7 @@ impl Engine {
             }
             Order::Ring(on) => self.ringing = on,
             Order::CallWaitingBeep => {
-                self.speaker.beep(tones::CALL_WAITING);
+                self.speaker.call_waits();
                 self.start_ticking(now);
             }
             Order::AutoAnswerBeep => self.auto_answer_beep(now),
@@ -281,7 +288,12 @@ impl Engine {
             Order::Volume { side: Side::Input, db } => self.input_gain = levels::factor(db),
             Order::Volume { side: Side::Output, db } => self.speaker.set_gain(db),
             Order::Device { role, name } => self.change_device(role, name),
-            Order::Play { call, path } => self.load(call, Load::Play, path),
+            Order::Play { call, path, how } => self.load(call, Load::Play(how), path),
+            Order::StopPlaying { call } => {
+                if self.calls.get_mut(&call).is_some_and(Call::stop_playing) {
+                    (self.opener.reports)(Report::PlayEnded { call });
+                }
+            }
             Order::Held { call, music } => {
                 let Some(open) = self.calls.get_mut(&call) else { return };
                 open.set_held(music.is_some());
@@ -291,11 +303,8 @@ impl Engine {
                     Some(config::HoldMusic::File(path)) => self.load(call, Load::Held, path.into()),
                 }
             }
-            Order::Record { call, path } => {
-                let Some(call) = self.calls.get_mut(&call) else { return };
-                let before = call.recording.replace(Recording::begin(path));
-                self.finishing.extend(before.map(Recording::finish));
-            }
+            Order::Record { call, path } => self.record(call, path),
+            Order::StopRecording { call } => self.stop_recording(call),
             // Ends the loop before it comes here.
             Order::Quit => (),
         }
@@ -373,7 +382,9 @@ impl Engine {
         open.flush();
         self.forget(open.sockets());
         self.finishing.retain(|writer| !writer.is_done());
-        self.finishing.extend(open.recording.take().map(Recording::finish));
+        if let Some(recording) = open.recording.take() {
+            self.leave_recording(open.member.is_some(), recording);
+        }
         self.speaker.close(call);
         if self.leader == Some(call) {
             self.leader = None;

@@ -5,6 +5,7 @@
 //! | `engine` | the loop: sockets, orders, timers, devices that come and go |
 //! | `sending` | the 20 ms tick: microphone to sessions |
 //! | `hearing` | sessions and tones to speaker |
+//! | `recording` | calls and conferences into files |
 //! | `processing` | echo, noise and level of the microphone |
 //! | `conference` | members who hear each other |
 //! | `call` | one call: session, sockets, what is played into it and recorded of it |
@@ -24,6 +25,7 @@ mod devices;
 mod engine;
 mod hearing;
 mod processing;
+mod recording;
 mod sending;
 mod sockets;
 mod speaker;
@@ -49,7 +51,7 @@ use crate::ua::CallNo;
 use crate::ua::command::MediaPorts;
 
 use super::audio_warning::AudioWarning;
-use super::command::{DeviceRole, Side};
+use super::command::{DeviceRole, PlayAs, Side};
 use super::event::DeviceState;
 
 /// What the media thread does when told. None of it waits.
@@ -88,10 +90,14 @@ pub enum Order {
     Processing(Settings),
     /// Another device, from now on.
     Device { role: DeviceRole, name: String },
-    /// Plays a WAV file into a call in place of the microphone.
-    Play { call: CallNo, path: PathBuf },
-    /// Records a call: stereo, us left, them right.
+    /// Plays a WAV file into a call.
+    Play { call: CallNo, path: PathBuf, how: PlayAs },
+    /// Ends what is played into a call.
+    StopPlaying { call: CallNo },
+    /// Records a call, or the conference that it is in: stereo, us left, them right.
     Record { call: CallNo, path: PathBuf },
+    /// Finishes that file.
+    StopRecording { call: CallNo },
     /// Ends the thread; files are finished.
     Quit,
 }
@@ -131,7 +137,9 @@ pub enum Report {
     DigitSent { call: CallNo, digit: char },
     /// A file can't be played or recorded, and why; the call goes on.
     FileFailed { call: CallNo, message: String },
-    /// A file was played to its end.
+    /// A call is recorded from now on, or in place of another one; `None`: no more.
+    Recording { call: CallNo, path: Option<PathBuf> },
+    /// What was played has ended.
     PlayEnded { call: CallNo },
     /// A device opened, vanished, came back.
     Device { role: DeviceRole, name: String, state: DeviceState, detail: Option<String> },
@@ -173,7 +181,7 @@ enum Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Load {
     /// [`Order::Play`].
-    Play,
+    Play(PlayAs),
     /// [`Order::Held`].
     Held,
 }

@@ -10,6 +10,7 @@ use crate::ua::CallNo;
 
 use super::Report;
 use super::engine::Engine;
+use super::recording::Recording;
 use super::watch::Change;
 
 /// How long a tick waits for a card that is late.
@@ -192,15 +193,13 @@ impl Engine {
             while let Some(digit) = call.poll_digit() {
                 (self.opener.reports)(Report::DigitSent { call: number, digit });
             }
-            if let Some(why) = call.recording.as_ref().and_then(|recording| recording.failure()) {
-                call.recording = None;
-                self.file_failed(number, why);
-            }
             if ended {
                 (self.opener.reports)(Report::PlayEnded { call: number });
             }
+            self.check_recording(number);
             self.settle(number);
         }
+        self.record_conference();
         for member in self.calls.values_mut().filter_map(|call| call.member.as_mut()) {
             member.end_tick(tick.as_millis() as u32);
         }
@@ -215,9 +214,11 @@ impl Engine {
     fn note_conference_rates(&mut self) {
         self.conference_rates.clear();
         for call in self.calls.values().filter(|call| call.member.is_some()) {
-            let rate = call.session.sample_rate();
-            if !self.conference_rates.contains(&rate) {
-                self.conference_rates.push(rate);
+            let recorded = call.recording.as_ref().map(Recording::rate);
+            for rate in [Some(call.session.sample_rate()), recorded].into_iter().flatten() {
+                if !self.conference_rates.contains(&rate) {
+                    self.conference_rates.push(rate);
+                }
             }
         }
     }

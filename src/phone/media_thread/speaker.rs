@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::media::tones::{self, Digits, Generator, Pattern};
+use crate::media::tones::countries::Country;
+use crate::media::tones::{Digits, Generator, Pattern};
 use crate::media::{levels, mixing};
 use crate::ua::CallNo;
 
@@ -25,6 +26,7 @@ struct Sounding {
 /// All tones, and the mixer.
 pub struct Speaker {
     rate: u32,
+    tones: &'static Country,
     sounding: Vec<Sounding>,
     side_tone: Digits,
     sum: Vec<i32>,
@@ -33,9 +35,10 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    pub fn new(rate: u32) -> Speaker {
+    pub fn new(rate: u32, tones: &'static Country) -> Speaker {
         Speaker {
             rate,
+            tones,
             sounding: Vec::new(),
             side_tone: Digits::new(rate),
             sum: Vec::new(),
@@ -67,25 +70,29 @@ impl Speaker {
                 self.sounding.retain(|other| other.call != Some(call));
                 return;
             }
-            Tone::Ringback => (tones::RINGBACK, None),
-            Tone::Busy => (tones::BUSY, Some(now + FAILURE_TONE)),
-            Tone::Congestion => (tones::CONGESTION, Some(now + FAILURE_TONE)),
+            Tone::Ringback => (self.tones.ringback, None),
+            Tone::Busy => (self.tones.busy, Some(now + FAILURE_TONE)),
+            Tone::Congestion => (self.tones.congestion, Some(now + FAILURE_TONE)),
         };
         if self.sounding.iter().any(|other| other.call == Some(call) && other.pattern == pattern) {
             return;
         }
         self.sounding.retain(|other| other.call != Some(call));
-        self.add(Some(call), pattern, until);
+        self.add(Some(call), pattern, until, tone == Tone::Ringback);
     }
 
     /// A beep that ends by itself.
     pub fn beep(&mut self, pattern: Pattern) {
-        self.add(None, pattern, None);
+        self.add(None, pattern, None, false);
     }
 
-    fn add(&mut self, call: Option<CallNo>, pattern: Pattern, until: Option<Instant>) {
+    /// The beep of a second call that waits.
+    pub fn call_waits(&mut self) {
+        self.beep(self.tones.call_waiting);
+    }
+
+    fn add(&mut self, call: Option<CallNo>, pattern: Pattern, until: Option<Instant>, is_ringback: bool) {
         let generator = Generator::new(pattern, self.rate);
-        let is_ringback = pattern == tones::RINGBACK;
         self.sounding.push(Sounding { call, pattern, generator, until, is_ringback });
     }
 
@@ -144,6 +151,7 @@ impl Speaker {
 mod tests {
     use super::*;
     use crate::media::goertzel;
+    use crate::media::tones::countries::{self, EUROPE};
 
     const CALL: CallNo = CallNo(1);
 
@@ -155,7 +163,7 @@ mod tests {
     #[test]
     fn ringback_gives_way_to_rtp_and_comes_back() {
         let start = Instant::now();
-        let mut speaker = Speaker::new(8000);
+        let mut speaker = Speaker::new(8000, EUROPE);
         speaker.tone(start, CALL, Tone::Ringback);
         assert!(second(&mut speaker, start, false) > -25.0);
         assert!(second(&mut speaker, start, true) < -90.0);
@@ -167,7 +175,7 @@ mod tests {
     #[test]
     fn busy_outlives_its_call_and_ends_by_itself() {
         let start = Instant::now();
-        let mut speaker = Speaker::new(8000);
+        let mut speaker = Speaker::new(8000, EUROPE);
         speaker.tone(start, CALL, Tone::Ringback);
         speaker.tone(start, CALL, Tone::Busy);
         speaker.close(CALL);
@@ -179,7 +187,7 @@ mod tests {
     #[test]
     fn a_tone_that_sounds_already_does_not_begin_again() {
         let start = Instant::now();
-        let mut speaker = Speaker::new(8000);
+        let mut speaker = Speaker::new(8000, EUROPE);
         speaker.tone(start, CALL, Tone::Ringback);
         second(&mut speaker, start, false);
         speaker.tone(start, CALL, Tone::Ringback);
@@ -191,7 +199,7 @@ mod tests {
     #[test]
     fn digits_are_heard_and_gain_counts() {
         let start = Instant::now();
-        let mut speaker = Speaker::new(8000);
+        let mut speaker = Speaker::new(8000, EUROPE);
         speaker.side_tone("5");
         speaker.begin(1280);
         let loud = levels::rms_dbfs(speaker.finish(start, |_| false));
@@ -203,5 +211,16 @@ mod tests {
         speaker.begin(1280);
         let quiet = levels::rms_dbfs(speaker.finish(start, |_| false));
         assert!((loud - quiet - 20.0).abs() < 0.5, "{loud} {quiet}");
+    }
+
+    #[test]
+    fn each_country_has_its_own() {
+        let start = Instant::now();
+        let mut speaker = Speaker::new(8000, countries::of("us").unwrap());
+        speaker.tone(start, CALL, Tone::Busy);
+        speaker.begin(4000);
+        let heard = speaker.finish(start, |_| false).clone();
+        assert!(goertzel::level(&heard, 480.0, 8000) > -25.0 && goertzel::level(&heard, 620.0, 8000) > -25.0);
+        assert!(goertzel::level(&heard, 425.0, 8000) < -40.0);
     }
 }

@@ -10,6 +10,8 @@ use crate::media::goertzel;
 use crate::media::processing::{Step, Switch};
 use crate::sdp::Codec;
 
+mod conference;
+
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const CALL: CallNo = CallNo(1);
 /// Far more than anything here takes.
@@ -114,7 +116,7 @@ fn let_time_pass(folder: &Path, speaker: &Phone, milliseconds: usize) {
     let mut writer = wav::Writer::create(path.clone(), 1, 8000);
     writer.write(&vec![0; 8 * milliseconds]);
     writer.wait(Instant::now() + PATIENCE);
-    speaker.thread.order(Order::Play { call: CALL, path });
+    speaker.thread.order(Order::Play { call: CALL, path, how: PlayAs::Mixed });
     speaker.expect("end of the file", |report| matches!(report, Report::PlayEnded { .. }).then_some(()));
 }
 
@@ -170,7 +172,7 @@ fn a_file_is_played_and_both_sides_are_recorded() {
     let a = Phone::new("null", "null");
     let b = Phone::new("null", "null");
     a.thread.order(Order::Record { call: CALL, path: recorded.clone() });
-    a.thread.order(Order::Play { call: CALL, path: spoken });
+    a.thread.order(Order::Play { call: CALL, path: spoken, how: PlayAs::Instead });
     b.talk_to(&a);
     a.talk_to(&b);
     a.expect("end of the file", |report| matches!(report, Report::PlayEnded { .. }).then_some(()));
@@ -214,6 +216,40 @@ fn a_file_is_sent_as_it_is_unless_processing_is_forced() {
 }
 
 #[test]
+fn a_file_is_mixed_with_the_microphone_or_heard_alone_until_it_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let played = folder.path().join("played.wav");
+    let mut writer = wav::Writer::create(played.clone(), 1, 8000);
+    let tone = |n: u32| (4000.0 * (std::f64::consts::TAU * 1000.0 * f64::from(n) / 8000.0).sin()) as i16;
+    writer.write(&(0..8000 * 30).map(tone).collect::<Vec<i16>>());
+    writer.wait(Instant::now() + PATIENCE);
+    for (how, is_mixed) in [(PlayAs::Mixed, true), (PlayAs::Instead, false)] {
+        let recorded = folder.path().join("recorded.wav");
+        let (a, b) = (Phone::new("tone:440", "null"), Phone::new("null", "null"));
+        a.thread.order(Order::Play { call: CALL, path: played.clone(), how });
+        a.talk_to(&b);
+        b.talk_to(&a);
+        b.expect_flowing();
+        let_time_pass(folder.path(), &b, 300);
+        a.thread.order(Order::Record { call: CALL, path: recorded.clone() });
+        let_time_pass(folder.path(), &b, 800);
+        a.thread.order(Order::StopRecording { call: CALL });
+        a.thread.order(Order::StopPlaying { call: CALL });
+        a.expect("the end of the recording", |report| match report {
+            Report::Recording { path: None, .. } => Some(()),
+            _ => None,
+        });
+        a.expect("the end of what is played", |report| matches!(report, Report::PlayEnded { .. }).then_some(()));
+        a.finish();
+        b.finish();
+        let clip = wav::load(&recorded).unwrap();
+        let level = |hertz| goertzel::level(&clip.samples[..clip.samples.len() / 2], hertz, clip.rate);
+        assert!(level(1000.0) > -35.0, "{how:?}: the file at {}", level(1000.0));
+        assert_eq!(level(440.0) > -35.0, is_mixed, "{how:?}: the microphone at {}", level(440.0));
+    }
+}
+
+#[test]
 fn digits_are_sent_and_told() {
     let a = Phone::new("null", "null");
     let b = Phone::new("null", "null");
@@ -249,7 +285,7 @@ fn what_can_not_be_opened_is_told_and_the_call_goes_on() {
     };
     let both = [lost(), lost()];
     assert!(both.contains(&DeviceRole::Input) && both.contains(&DeviceRole::Output), "{both:?}");
-    a.thread.order(Order::Play { call: CALL, path: folder.path().join("none.wav") });
+    a.thread.order(Order::Play { call: CALL, path: folder.path().join("none.wav"), how: PlayAs::Mixed });
     a.expect("failure", |report| matches!(report, Report::FileFailed { .. }).then_some(()));
     a.talk_to(&b);
     b.talk_to(&a);

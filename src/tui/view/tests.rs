@@ -135,6 +135,12 @@ snapshot!(
     })
 );
 snapshot!(
+    recorded,
+    with(Scene::established(80, 24), |scene| {
+        scene.phone(Kind::Recording { call: bob(), file: Some("/home/alice/talk.wav".into()) });
+    })
+);
+snapshot!(
     transferring,
     with(Scene::established(80, 24), |scene| {
         scene.phone(Kind::Held { call: bob() });

@@ -178,6 +178,15 @@ impl Phone {
         (memory, fs::read_dir(format!("{folder}/fd")).expect("it runs").count())
     }
 
+    /// The processor time that it has used, in seconds.
+    pub fn processor_time(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it runs");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |place: usize| fields[place].parse::<f64>().expect("a number");
+        // utime and stime, the 14th and 15th of all fields, in hundredths of a second.
+        (ticks(11) + ticks(12)) / 100.0
+    }
+
     /// A snapshot of everything.
     pub fn state(&mut self) -> Value {
         self.tell("state");

@@ -119,6 +119,33 @@ impl Rig {
         Recording { heard: self.listen(sink), samples: Vec::new() }
     }
 
+    /// Plays a file of `tests/data`, 16 kHz mono, into a card's microphone again and again until dropped.
+    pub fn say(&self, card: Card, name: &str) -> Process {
+        const TIMES: usize = 12;
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+        let mut reader = hound::WavReader::open(path).expect("a file");
+        let rate = reader.spec().sample_rate;
+        let samples: Vec<i16> = reader.samples().map(|sample| sample.expect("a sample")).collect();
+        let once: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let file = self.folder.join(format!("{name}.raw"));
+        fs::write(&file, once.repeat(TIMES)).expect("a file");
+        let mut command = Command::new("pacat");
+        command.args(["--playback", "--raw", "--format=s16le", "--channels=1", "--latency-msec=20"]);
+        command.args([format!("--rate={rate}"), format!("--device={card:?}_micin")]).arg(file);
+        environment(&mut command, &self.folder);
+        Process::start(&self.namespace, command, &self.folder.join(format!("say-{card:?}.log")))
+    }
+
+    /// Root mean square of what a card's speaker plays in the next seconds.
+    pub fn loudness(&self, card: Card, seconds: usize) -> f64 {
+        let heard = self.listen(&format!("{card:?}_spk"));
+        let mut samples = Vec::new();
+        while samples.len() < seconds * RATE {
+            samples.extend(heard.recv_timeout(DEADLINE).expect("sound, or silence"));
+        }
+        rms(&samples)
+    }
+
     /// Waits until a card's speaker plays this tone and nothing else for half a second; panics when it doesn't.
     pub fn assert_hears(&self, card: Card, frequency: f64) {
         self.assert_sink_plays(&format!("{card:?}_spk"), frequency);
