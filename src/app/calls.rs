@@ -429,6 +429,7 @@ impl App {
                 }
             }),
             Kind::MediaLost { call, seconds } => self.change(&call, |call| call.media_lost = Some(seconds)),
+            Kind::Ice { .. } => {}
             Kind::MediaBack { call } => self.change(&call, |call| call.media_lost = None),
             Kind::Ended { call, by, code, reason, duration_s, .. } => {
                 let was_transferred = self.call(call.call).is_some_and(Call::was_transferred);

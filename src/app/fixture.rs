@@ -6,7 +6,7 @@ use crate::media::session::Stats;
 use crate::phone::command::{DeviceRole, People};
 use crate::phone::event::{
     AccountState, CallRef, DeviceState, Devices, Direction, Kind, LampState, NetworkCause, Registration, RtpCount,
-    Snapshot,
+    Snapshot, WayState,
 };
 use crate::phone::media_thread::Levels;
 use crate::phone::{Event, Reply, TraceEntry};
@@ -445,6 +445,7 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
         |call| Kind::Echo { call, delay_ms: 45 },
         |call| Kind::MediaLost { call, seconds: 5 },
         |call| Kind::MediaBack { call },
+        |call| Kind::Ice { call, state: WayState::Lost, local: None, remote: None },
         |call| ended(call, EndedBy::Remote, None, "", 12.0),
         |call| ended(call, EndedBy::Timeout, Some(408), "Request Timeout", f64::NAN),
         |call| Kind::PeerChanged {

@@ -187,10 +187,19 @@ pub fn gain(db: f32) -> String {
     format!("volume {db:+.0} dB")
 }
 
+/// How well they are heard here, and we there once they have said so.
+fn both_ways(here: Option<f32>, there: Option<f32>) -> String {
+    let text = |mos: Option<f32>| mos.map_or_else(|| "-".into(), |mos| format!("{mos:.1}"));
+    match there {
+        Some(_) => format!("{}/{}", text(here), text(there)),
+        None => text(here),
+    }
+}
+
 /// The figures of a call, the most telling first.
 pub fn figures(stats: &crate::media::session::Stats) -> Vec<(&'static str, String)> {
     let mut figures = vec![
-        ("MOS", stats.mos.map_or_else(|| "-".into(), |mos| format!("{mos:.1}"))),
+        ("MOS", both_ways(stats.mos, stats.mos_remote)),
         ("loss", format!("{:.1} %", stats.loss * 100.0)),
         ("jitter", format!("{:.1} ms", stats.jitter_ms)),
     ];

@@ -6,6 +6,7 @@ use crate::phone::advice::words;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{
     CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, Snapshot,
+    WayState,
 };
 use crate::phone::security::{Lock, Security};
 use crate::services::forwarding::When;
@@ -88,6 +89,14 @@ pub fn line(kind: &Kind) -> String {
         Kind::Audio(settings) => settings.to_string(),
         Kind::Echo { call, delay_ms } => about(call, &format!("what is said comes back after {delay_ms} ms")),
         Kind::MediaLost { call, seconds } => about(call, &format!("no sound has come for {seconds} s")),
+        Kind::Ice { call, state: WayState::Connected, remote, .. } => match remote {
+            Some(remote) => about(call, &format!("ICE found a way for the sound: {remote}")),
+            None => about(call, "ICE found a way for the sound"),
+        },
+        Kind::Ice { call, state: WayState::Failed, .. } => about(call, "ICE found no way for the sound"),
+        Kind::Ice { call, state: WayState::Lost, .. } => {
+            about(call, "the way of the sound is dead, looking for another")
+        }
         Kind::MediaBack { call } => about(call, "sound comes again"),
         Kind::Ended { call, by, code, reason, duration_s, rtp, advice } => {
             let talked = if *duration_s > 0.0 {
@@ -330,6 +339,9 @@ fn figures(stats: &Stats) -> String {
     }
     if let Some(mos) = stats.mos {
         text.push_str(&format!(", quality {mos:.1} of 4.5"));
+    }
+    if let Some(mos) = stats.mos_remote {
+        text.push_str(&format!(", at the other side {mos:.1}"));
     }
     text
 }

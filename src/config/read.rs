@@ -341,7 +341,11 @@ listen = "127.0.0.1:0"
 keep_alive = 20
 srtp = "off"
 [network]
+ice = "always"
+stun = "stun.example.com"
 rtcp_mux = false
+dscp_sip = 26
+dscp_rtp = 0
 rtp_ports = "30000-30100"
 [audio]
 input = "tone:440"
@@ -446,7 +450,14 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             gruu: false,
             events: Events::default(),
         };
-        let network = network::Network { rtcp_mux: false, rtp_ports: Some(30_000..=30_100) };
+        let network = network::Network {
+            ice: network::Ice::Always,
+            stun: Some(text("stun.example.com")),
+            rtcp_mux: false,
+            dscp_sip: 26,
+            dscp_rtp: 0,
+            rtp_ports: Some(30_000..=30_100),
+        };
         let audio = Audio {
             input: text("tone:440"),
             output: text("null"),

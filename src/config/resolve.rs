@@ -26,6 +26,7 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
             ptime_ms: config.audio.ptime,
             telephone_event: true,
             rtcp_mux: config.network.rtcp_mux,
+            ice: config.network.ice_policy(),
         },
         srtp: config.sip.srtp,
         hold: hold(config),

@@ -100,7 +100,7 @@ impl Script {
     /// The sound that [`Cue::SoundDue`] asked for is open: 183 with an answer to the caller's offer.
     pub fn play(&mut self, now: Instant, call: ServerId, ports: MediaPorts) {
         let Some(early) = self.calls.get(&call) else { return };
-        let local = LocalMedia { address: early.flow.local.ip(), rtp_port: ports.rtp, rtcp_port: ports.rtcp };
+        let local = LocalMedia::new(early.flow.local.ip(), ports.rtp, ports.rtcp);
         let offer = String::from_utf8_lossy(early.request.body()).into_owned();
         let mut session = Session::new(self.capabilities.clone(), u64::from(self.random.next_u32()));
         let Ok((body, media)) = session.answer(&offer, &local, Intent::Talk) else {

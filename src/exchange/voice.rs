@@ -87,7 +87,7 @@ impl Voice {
     /// Binds a pair of ports; nothing is sent before [`Voice::configure`].
     pub fn open(now: Instant, address: IpAddr, act: Act, seed: [u8; 32]) -> io::Result<(Voice, MediaPorts)> {
         let (rtp, rtcp) = bind_pair(address)?;
-        let ports = MediaPorts { rtp: rtp.local_addr()?.port(), rtcp: rtcp.local_addr()?.port() };
+        let ports = MediaPorts::new(rtp.local_addr()?.port(), rtcp.local_addr()?.port());
         let session = Session::new(now, seed);
         Ok((Voice { rtp, rtcp, session, act, source: None, samples: Vec::new() }, ports))
     }

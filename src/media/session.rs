@@ -6,10 +6,14 @@
 //! | `receive` | packets into the buffer, counted |
 //! | `playout` | out of the buffer into samples |
 //! | `source` | whose packets are taken, and where ours go |
+//! | `way` | the same, where both sides speak ICE |
+//! | `keep_alive` | what keeps the way open while nothing is sent |
+//! | `track` | the bursts and gaps of losses |
 //! | `report` | RTCP: what we report, what the peer reports |
 //! | `quality` | the figures, and their meaning for a listener |
 //! | `supervision` | whether RTP comes |
 
+mod keep_alive;
 mod playout;
 mod quality;
 mod receive;
@@ -21,6 +25,8 @@ mod supervision;
 mod tests;
 #[cfg(test)]
 mod traces;
+mod track;
+mod way;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -31,17 +37,22 @@ use rand_core::{RngCore, SeedableRng};
 
 use crate::media::codec::Dtx;
 use crate::media::echo_delay::EchoDelay;
+use crate::media::ice::{self, Component};
 use crate::media::srtp::Guard;
 use crate::rtp::telephone_event::{self, Payload};
+use crate::rtp::xr::VoipMetrics;
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc, rtcp};
 use crate::sdp::{Codec, Negotiated};
 
+use keep_alive::KeepAlive;
 pub use quality::Stats;
 use receive::{Heard, Receiver};
-use report::Reports;
+use report::{Extended, Reports};
 use send::Sender;
 use source::{Origin, Sources};
 use supervision::Supervision;
+use track::Track;
+use way::{Verdict, Way};
 
 /// Samples a second before anything is agreed on.
 const DEFAULT_SAMPLE_RATE: u32 = 8000;
@@ -75,6 +86,8 @@ pub enum Event {
     Echo { delay_ms: u32 },
     /// Every 5 s.
     Stats(Stats),
+    /// What ICE has come to.
+    Ice(ice::Event),
 }
 
 /// What waits to be polled.
@@ -129,8 +142,11 @@ pub struct Session {
     /// The clock of the digits, in Hz.
     digit_rate: u32,
     reports: Reports,
+    track: Track,
     supervision: Supervision,
     guard: Guard,
+    way: Way,
+    keep_alive: KeepAlive,
     out: Outbox,
 }
 
@@ -142,6 +158,7 @@ impl Session {
         let seq = first_seq(&mut random);
         let timestamp = RtpTimestamp(random.next_u32());
         let cname = rtcp::random_cname(&mut random);
+        let tie_breaker = random.next_u64();
         Session {
             random,
             agreed: None,
@@ -154,8 +171,11 @@ impl Session {
             digits: telephone_event::Receiver::default(),
             digit_rate: DEFAULT_SAMPLE_RATE,
             reports: Reports::new(now, cname),
+            track: Track::default(),
             supervision: Supervision::default(),
             guard: Guard::default(),
+            way: Way::new(tie_breaker),
+            keep_alive: KeepAlive::default(),
             out: Outbox::default(),
         }
     }
@@ -192,6 +212,8 @@ impl Session {
             }
         }
         self.guard.configure(&media.protection);
+        self.way.configure(now, media.ice.as_ref(), &mut self.out);
+        self.keep_alive.configure(now, media);
         self.sender.use_codec(media.codec, &mut self.random);
         self.sender.heed(&media.opus, self.dtx);
         self.receiver.set_rate(media.codec.sample_rate());
@@ -228,7 +250,8 @@ impl Session {
     /// Microphone samples, any number of them; a packet leaves with the sample that completes it.
     pub fn capture(&mut self, now: Instant, samples: &[i16]) {
         let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.media.send) else { return };
-        let to = agreed.sources.destination();
+        // RFC 8445 section 12.1: nothing is sent before a way has been found.
+        let Some(to) = self.way.destination(Component::Rtp, agreed.sources.destination()) else { return };
         if let Some(echo) = self.echo.as_mut().filter(|_| self.microphone_open) {
             echo.sent(now, samples, agreed.media.codec.sample_rate());
         }
@@ -272,6 +295,10 @@ impl Session {
 
     /// A datagram on the RTP socket; with RFC 5761 it may be RTCP.
     pub fn handle_rtp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        // RFC 7983 section 7: the first byte tells them apart.
+        if ice::is_stun(bytes) {
+            return self.handle_stun(now, Component::Rtp, from, bytes);
+        }
         let Some(agreed) = &mut self.agreed else { return };
         if agreed.media.rtcp_mux && rtcp::is_rtcp(bytes) {
             return self.handle_rtcp(now, from, bytes);
@@ -280,7 +307,12 @@ impl Session {
         let Some(bytes) = self.guard.unprotect(bytes) else { return };
         let Ok(packet) = Packet::read(bytes) else { return };
         let kind = Kind::of(packet.payload_type, &agreed.media);
-        match agreed.sources.check(now, from, packet.ssrc, packet.seq, kind != Kind::Unknown) {
+        let origin = match self.way.judge(Component::Rtp, from) {
+            Verdict::Undecided => agreed.sources.check(now, from, packet.ssrc, packet.seq, kind != Kind::Unknown),
+            Verdict::Peer => Origin::Peer,
+            Verdict::Stranger => Origin::Stranger,
+        };
+        match origin {
             Origin::Peer => {}
             Origin::Stranger => {
                 self.receiver.count_stranger();
@@ -296,6 +328,7 @@ impl Session {
             Kind::Noise(rate) => (None, Heard::Noise(rate)),
             Kind::Digit(_) | Kind::Unknown => (None, Heard::Nothing),
         };
+        self.track.count(packet.ssrc, packet.seq);
         self.receiver.count(now, &packet, codec.is_some_and(|codec| codec.clock_rate() == clock_rate), clock_rate);
         if agreed.media.receive_audio {
             self.receiver.insert(now, &packet, heard);
@@ -318,14 +351,29 @@ impl Session {
 
     /// A datagram on the RTCP socket.
     pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        if ice::is_stun(bytes) {
+            return self.handle_stun(now, Component::Rtcp, from, bytes);
+        }
         let Some(agreed) = &self.agreed else { return };
         let Some(signalled) = agreed.media.remote_rtcp else { return };
-        if !agreed.sources.is_host_of_peer(from) && !source::same_host(from, signalled) {
+        let component = if agreed.media.rtcp_mux { Component::Rtp } else { Component::Rtcp };
+        let is_peer = match self.way.judge(component, from) {
+            Verdict::Undecided => agreed.sources.is_host_of_peer(from) || source::same_host(from, signalled),
+            Verdict::Peer => true,
+            Verdict::Stranger => false,
+        };
+        if !is_peer {
             return;
         }
         let Some(bytes) = self.guard.unprotect(bytes) else { return };
         if let Some(loss) = self.reports.handle(now, from, bytes, self.sender.ssrc()) {
             self.sender.expect_loss(loss);
+        }
+    }
+
+    fn handle_stun(&mut self, now: Instant, component: Component, from: SocketAddr, bytes: &[u8]) {
+        if !self.closed {
+            self.way.handle(now, component, from, bytes, &mut self.out);
         }
     }
 
@@ -360,26 +408,36 @@ impl Session {
         }
         self.digits.handle_timeout(now);
         self.take_digits();
+        self.way.handle_timeout(now, &mut self.out);
+        if self.keep_alive.is_due(now)
+            && let Some(agreed) = &self.agreed
+        {
+            self.sender.keep_alive(now, &agreed.media, agreed.sources.destination(), &mut self.out);
+        }
     }
 
     /// When RTCP, a supervision or a digit is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.agreed.as_ref()?;
-        [self.reports.poll_timeout(), self.supervision.poll_timeout(), self.digits.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let others = [self.digits.poll_timeout(), self.way.poll_timeout(), self.keep_alive.poll_timeout()];
+        [self.reports.poll_timeout(), self.supervision.poll_timeout()].into_iter().chain(others).flatten().min()
     }
 
     fn report(&mut self, now: Instant, bye: bool) {
         let Some(agreed) = &self.agreed else { return };
         let Some(signalled) = agreed.media.remote_rtcp else { return };
         let rtcp_mux = agreed.media.rtcp_mux;
-        let to = match rtcp_mux {
+        let plain = match rtcp_mux {
             true => agreed.sources.destination(),
             false => self.reports.destination(signalled, agreed.sources.latched()),
         };
-        let bytes = self.reports.write(now, &self.sender, agreed.media.codec.clock_rate(), &mut self.receiver, bye);
+        let component = if rtcp_mux { Component::Rtp } else { Component::Rtcp };
+        let Some(to) = self.way.destination(component, plain) else { return };
+        let clock_rate = agreed.media.codec.clock_rate();
+        let wanted = agreed.media.xr;
+        let voip = if wanted.voip_metrics { self.voip_metrics() } else { None };
+        let extended = Extended { wanted, voip };
+        let bytes = self.reports.write(now, &self.sender, clock_rate, &mut self.receiver, extended, bye);
         if !bytes.is_empty() {
             self.out.transmit(match rtcp_mux {
                 true => Transmit::Rtp { to, bytes },
@@ -388,12 +446,13 @@ impl Session {
         }
     }
 
-    /// The next packet to send. This is the only way out of here, so that none leaves unprotected.
+    /// The next packet to send. This is the only way out of here, so that none leaves unprotected, but for checks of ICE, which
+    /// have a protection of their own.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         loop {
             let mut transmit = self.out.transmits.pop_front()?;
             let (Transmit::Rtp { bytes, .. } | Transmit::Rtcp { bytes, .. }) = &mut transmit;
-            if self.guard.protect(bytes) {
+            if ice::is_stun(bytes) || self.guard.protect(bytes) {
                 return Some(transmit);
             }
         }
@@ -413,9 +472,26 @@ impl Session {
 
     /// The figures so far.
     pub fn stats(&self) -> Stats {
-        let ptime_ms = self.agreed.as_ref().map_or(20, |agreed| agreed.media.ptime_ms);
-        let stats = quality::stats(self.sender.packets(), &self.receiver, self.reports.round_trip(), ptime_ms);
+        let stats = quality::stats(&self.ends(), self.sender.packets(), &self.receiver);
         Stats { strangers: stats.strangers + self.guard.rejected(), ..stats }
+    }
+
+    /// What the figures are made of beside the receiver's.
+    fn ends(&self) -> quality::Ends {
+        let media = self.agreed.as_ref().map(|agreed| &agreed.media);
+        quality::Ends {
+            codec: media.map_or(Codec::Pcmu, |media| media.codec),
+            ptime_ms: media.map_or(20, |media| media.ptime_ms),
+            round_trip: self.reports.round_trip(),
+            bursts: self.track.metrics(),
+            heard: self.reports.heard(),
+        }
+    }
+
+    fn voip_metrics(&mut self) -> Option<VoipMetrics> {
+        let ends = self.ends();
+        let source = self.receiver.source_mut().filter(|source| source.reception.is_valid())?.ssrc;
+        Some(quality::voip_metrics(source, &ends, &self.receiver))
     }
 
     /// Says goodbye by RTCP BYE; poll the transmits once more.
@@ -425,6 +501,7 @@ impl Session {
             self.report(now, true);
         }
         self.agreed = None;
+        self.way.close();
         self.closed = true;
     }
 }

@@ -18,6 +18,7 @@ use crate::sip::transport::{Flow, Transport};
 
 use super::framing::{Frame, Framer};
 use super::tls::{self, Tls};
+use super::udp::mark;
 
 /// How long connecting may take: what is longer has a dead host behind it.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -63,6 +64,8 @@ pub struct Link {
     /// What is to be written, and a way to put pings and pongs among it.
     pub outbox: mpsc::Receiver<Bytes>,
     pub own: mpsc::WeakSender<Bytes>,
+    /// How its packets are marked.
+    pub dscp: u8,
 }
 
 /// Where a connection of ours goes.
@@ -97,7 +100,7 @@ enum Side {
 /// Connects, and carries messages until the end.
 pub async fn run_outgoing(link: Link, target: Target) {
     let (id, flow, told) = (link.id, link.flow, link.told.clone());
-    let failure = match open(flow, &target).await {
+    let failure = match open(flow, &target, link.dscp).await {
         Ok((io, chain)) => {
             let _ = told.send(Told::Up { id, flow, chain }).await;
             carry(io, link, Side::Client).await
@@ -110,7 +113,7 @@ pub async fn run_outgoing(link: Link, target: Target) {
 /// Carries messages on a connection that somebody else has made.
 pub async fn run_incoming(link: Link, stream: TcpStream, tls: Option<Arc<ServerConfig>>) {
     let (id, flow, told) = (link.id, link.flow, link.told.clone());
-    prepare(&stream);
+    prepare(&stream, link.dscp);
     let io: Result<Box<dyn Io>, Failure> = match tls {
         None => Ok(Box::new(stream)),
         Some(config) => match timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await {
@@ -126,13 +129,13 @@ pub async fn run_incoming(link: Link, stream: TcpStream, tls: Option<Arc<ServerC
     let _ = told.send(Told::Ended { id, flow, reason: failure.reason, bad_name: failure.bad_name }).await;
 }
 
-fn prepare(stream: &TcpStream) {
+fn prepare(stream: &TcpStream, dscp: u8) {
     // Neither is worth a connection.
     let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(stream).set_tos_v4(40 << 2);
+    mark(SockRef::from(stream), dscp);
 }
 
-async fn open(flow: Flow, target: &Target) -> Result<(Box<dyn Io>, Vec<CertificateDer<'static>>), Failure> {
+async fn open(flow: Flow, target: &Target, dscp: u8) -> Result<(Box<dyn Io>, Vec<CertificateDer<'static>>), Failure> {
     let remote = flow.remote;
     let connected = timeout(CONNECT, connect(remote, target.from)).await;
     let stream = match connected {
@@ -140,7 +143,7 @@ async fn open(flow: Flow, target: &Target) -> Result<(Box<dyn Io>, Vec<Certifica
         Ok(Err(error)) => return Err(format!("no connection to {remote}: {error}").into()),
         Err(_) => return Err(format!("no connection to {remote}: no answer within {} s", CONNECT.as_secs()).into()),
     };
-    prepare(&stream);
+    prepare(&stream, dscp);
     if flow.transport != Transport::Tls {
         return Ok((Box::new(stream), Vec::new()));
     }
@@ -195,7 +198,7 @@ async fn connect(remote: SocketAddr, from: Option<SocketAddr>) -> std::io::Resul
 
 /// Until it ends: why.
 async fn carry(io: Box<dyn Io>, link: Link, side: Side) -> Failure {
-    let Link { id: _, flow, told, outbox, own } = link;
+    let Link { id: _, flow, told, outbox, own, dscp: _ } = link;
     let (reader, writer) = tokio::io::split(io);
     let why = tokio::select! {
         why = read(reader, flow, told, own, side) => why,

@@ -20,6 +20,9 @@ pub mod udp;
 mod unreachable;
 pub mod watch;
 
+/// How SIP is marked unless that is configured: CS3, which most networks give to signalling.
+pub const DSCP: u8 = 24;
+
 pub use limit::RateLimit;
 pub use resolve::Resolver;
 pub use tls::{Tls, TlsError, TlsOptions};

@@ -46,6 +46,7 @@ pub struct Streams {
     teller: mpsc::Sender<Told>,
     pending: Option<Told>,
     tasks: JoinSet<()>,
+    dscp: u8,
     last_id: Id,
 }
 
@@ -73,7 +74,7 @@ pub enum StreamEvent {
 
 impl Streams {
     /// No connection yet. `listeners` are served in the runtime that this is called in.
-    pub fn new(tls: Arc<Tls>, listeners: Vec<(Transport, TcpListener)>) -> Streams {
+    pub fn new(tls: Arc<Tls>, listeners: Vec<(Transport, TcpListener)>, dscp: u8) -> Streams {
         let (teller, told) = mpsc::channel(MAX_UNREAD);
         let mut tasks = JoinSet::new();
         for (transport, listener) in listeners {
@@ -87,6 +88,7 @@ impl Streams {
             teller,
             pending: None,
             tasks,
+            dscp,
             last_id: 0,
         }
     }
@@ -243,7 +245,7 @@ impl Streams {
         self.last_id += 1;
         let (outbox, waiting) = mpsc::channel(MAX_WAITING);
         let own = outbox.downgrade();
-        (outbox, Link { id: self.last_id, flow, told: self.teller.clone(), outbox: waiting, own })
+        (outbox, Link { id: self.last_id, flow, told: self.teller.clone(), outbox: waiting, own, dscp: self.dscp })
     }
 }
 

@@ -13,17 +13,15 @@ use tokio::io::Interest;
 
 use crate::sip::transport::{Flow, Transmit, Transport};
 
-use super::RateLimit;
 use super::streams::{StreamEvent, Streams};
 use super::tls::{Tls, TlsOptions};
 use super::watch::Notice;
+use super::{DSCP, RateLimit};
 
 /// The largest UDP payload there is; longer than any SIP message that is read.
 const MAX_DATAGRAM: usize = 65_535;
 /// What a burst of calls may fill while the loop is busy elsewhere.
 const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
-/// CS5 in the upper six bits: RFC 4594 section 4.2, signalling.
-const DSCP: u32 = 40 << 2;
 /// How long a local address is believed: interfaces come and go.
 const LOCAL_LIFETIME: Duration = Duration::from_secs(15);
 /// Remote hosts whose local address is remembered.
@@ -50,6 +48,7 @@ pub struct Bound {
     listen: SocketAddr,
     tls: Option<Arc<Tls>>,
     listeners: Vec<(Transport, TcpListener)>,
+    dscp: u8,
 }
 
 impl Bound {
@@ -63,11 +62,13 @@ impl Bound {
         };
         let listen = first.local_addr()?;
         let bound = match listen {
-            SocketAddr::V6(_) => Bound { v4: None, v6: Some(first), listen, tls: None, listeners: Vec::new() },
+            SocketAddr::V6(_) => {
+                Bound { v4: None, v6: Some(first), listen, tls: None, listeners: Vec::new(), dscp: DSCP }
+            }
             SocketAddr::V4(address) => {
                 let twin = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), address.port());
                 let v6 = if address.ip().is_unspecified() { bind_one(twin).ok() } else { None };
-                Bound { v4: Some(first), v6, listen, tls: None, listeners: Vec::new() }
+                Bound { v4: Some(first), v6, listen, tls: None, listeners: Vec::new(), dscp: DSCP }
             }
         };
         Ok(bound)
@@ -76,6 +77,15 @@ impl Bound {
     /// The address at which the phone listens.
     pub fn listen(&self) -> SocketAddr {
         self.listen
+    }
+
+    /// Marks what is sent with this codepoint (RFC 2474), 0 to 63.
+    pub fn with_dscp(mut self, dscp: u8) -> Bound {
+        self.dscp = dscp;
+        for socket in [&self.v4, &self.v6].into_iter().flatten() {
+            mark(SockRef::from(socket), dscp);
+        }
+        self
     }
 
     /// Listens for TCP at the same port, and for TLS at the next one (5061 beside 5060) where there is a certificate to show.
@@ -126,7 +136,7 @@ impl Bound {
             listeners.push((transport, tokio::net::TcpListener::from_std(listener)?));
         }
         Ok(Sockets {
-            streams: Streams::new(tls, listeners),
+            streams: Streams::new(tls, listeners, self.dscp),
             tls_port,
             from,
             message: Bytes::new(),
@@ -147,15 +157,19 @@ fn bind_one(address: SocketAddr) -> io::Result<UdpSocket> {
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
-        let _ = socket.set_tclass_v6(DSCP);
-    } else {
-        let _ = socket.set_tos_v4(DSCP);
     }
+    mark(SockRef::from(&socket), DSCP);
     socket.bind(&address.into())?;
     let socket = UdpSocket::from(socket);
     #[cfg(target_os = "linux")]
     let _ = super::unreachable::ask(&socket);
     Ok(socket)
+}
+
+/// Not every system lets us, and all works without. The codepoint is in the upper six bits.
+pub(super) fn mark(socket: SockRef<'_>, dscp: u8) {
+    let _ = socket.set_tos_v4(u32::from(dscp) << 2);
+    let _ = socket.set_tclass_v6(u32::from(dscp) << 2);
 }
 
 fn listen_one(address: SocketAddr) -> io::Result<TcpListener> {

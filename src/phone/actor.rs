@@ -15,6 +15,7 @@ use crate::ua::{self, AccountId, CallNo, Resolve, UserAgent};
 
 use super::desk::{Desk, Effect};
 use super::event::{Event, Kind};
+use super::gather::{Gathered, Gatherer};
 use super::hooks::Hooks;
 use super::info_digits::InfoDigits;
 use super::memory::AfterBurst;
@@ -61,6 +62,7 @@ pub(super) struct Actor {
     pub(super) sockets: Sockets,
     pub(super) resolver: Resolver,
     pub(super) sound: Sound,
+    pub(super) gatherer: Gatherer,
     pub(super) desk: Desk,
     pub(super) info: InfoDigits,
     pub(super) listen: IpAddr,
@@ -89,6 +91,7 @@ enum Wake {
     Request(Option<Request>),
     Resolved(Resolve, crate::net::resolve::Places),
     Report(super::media_thread::Report),
+    Gathered(Gathered),
     Noticed(Notice),
     Deadline,
 }
@@ -107,6 +110,7 @@ impl Actor {
             services,
             hooks: Hooks::new(parts.config.hooks.clone()),
             desk: Desk::new(&parts.config),
+            gatherer: Gatherer::new(&parts.config.network),
             calls_config: parts.config.calls,
             core: parts.core,
             after_burst: AfterBurst::default(),
@@ -152,6 +156,7 @@ impl Actor {
                 }
                 Wake::Resolved(query, addresses) => self.resolved(Instant::now(), query, addresses),
                 Wake::Report(report) => self.desk.handle_report(report),
+                Wake::Gathered(gathered) => self.gathered(Instant::now(), gathered),
                 Wake::Noticed(notice) => self.network_noticed(Instant::now(), notice),
                 Wake::Deadline => self.timeout(Instant::now()),
             }
@@ -189,6 +194,7 @@ impl Actor {
             () = self.sockets.ready() => Wake::Network,
             request = self.requests.recv(), if handle_is_alive => Wake::Request(request),
             report = self.sound.report() => Wake::Report(report),
+            gathered = self.gatherer.next() => Wake::Gathered(gathered),
             (query, addresses) = self.resolver.next() => Wake::Resolved(query, addresses),
             notice = watch.next() => Wake::Noticed(notice),
             () = sleep_until(deadline) => Wake::Deadline,
@@ -244,8 +250,7 @@ impl Actor {
         }
         let local = self.core.prefer(now, &flows).map(|flow| flow.local.ip());
         for call in asked {
-            let result = self.dial(now, call.account, call.target, local);
-            self.answers.push((call.answer, result));
+            self.dial_prepared(now, call.account, call.target, local, call.answer);
         }
     }
 
@@ -291,6 +296,7 @@ impl Actor {
                 Effect::OfferEarly(call) => self.offer_early(now, call),
                 Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
                 Effect::Hold(call) => self.hold_by_itself(now, call),
+                Effect::Way(call, event) => self.note_way(now, call, event),
             }
         }
         any
@@ -339,8 +345,9 @@ impl Actor {
 
     pub(super) fn quit(&mut self, now: Instant, answer: Option<Answer>) {
         if self.quitting.is_none() {
-            for waiting in self.waiting.drain(..) {
-                self.answers.push((waiting.answer, Err(ua::CommandError::ShuttingDown.into())));
+            let waiting: Vec<Answer> = self.waiting.drain(..).map(|waiting| waiting.answer).collect();
+            for answer in waiting.into_iter().chain(self.give_up_dials()) {
+                self.answers.push((answer, Err(ua::CommandError::ShuttingDown.into())));
             }
             if let Err(error) = self.core.command(now, ua::Command::Shutdown) {
                 tracing::debug!(%error, "the core is shutting down already");

@@ -29,6 +29,7 @@ impl Actor {
             }
             ua::Event::Ended { call, .. } => {
                 self.info.forget(call);
+                self.forget_prepared(call);
                 self.services.forget(call);
                 self.desk.handle_core(now, event, arrived_at);
             }
@@ -72,6 +73,7 @@ impl Actor {
                     from.name = name;
                 }
                 self.desk.handle_core(now, event, arrived_at);
+                self.prepare_answer(now, call.call, arrived_at);
                 self.alert(now, call.call);
                 if let Some((after, to)) = no_answer {
                     self.services.forward_later(now, call.call, after, to);

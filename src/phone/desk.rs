@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::config::{self, Config, HoldMusic};
+use crate::media::ice;
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
 use crate::sip::transport::Transport;
@@ -43,6 +44,8 @@ pub(super) enum Effect {
     Answer(CallNo),
     /// A call's sound moves to this address.
     MoveSound(CallNo, IpAddr, Option<MediaPorts>),
+    /// Tell the core what has become of the way that ICE looks for.
+    Way(CallNo, ice::Event),
     /// Hold a call, for another one is in the ear.
     Hold(CallNo),
     /// Follow a transfer that is to be followed without asking.
@@ -505,6 +508,7 @@ impl Desk {
                 let processing = self.voice.figures;
                 self.tell_call(call, |call| Kind::Stats { call, stats, processing });
             }
+            session::Event::Ice(event) => self.way(call, event),
         }
     }
 
@@ -753,7 +757,7 @@ impl Desk {
         self.effects.push_back(Effect::Tell(kind));
     }
 
-    fn tell_call(&mut self, call: CallNo, kind: impl FnOnce(CallRef) -> Kind) {
+    pub(super) fn tell_call(&mut self, call: CallNo, kind: impl FnOnce(CallRef) -> Kind) {
         if let Some(call) = self.call(call) {
             self.tell(kind(call));
         }
@@ -767,6 +771,10 @@ impl Desk {
 
     pub(super) fn tell_error(&mut self, call: CallNo, message: &str) {
         self.tell(Kind::Error { command: None, message: format!("call {call}: {}", harmless(message)) });
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
     }
 
     pub(super) fn order(&mut self, order: Order) {
@@ -847,6 +855,8 @@ mod tests {
             remote_rtp: "192.0.2.1:4000".parse().unwrap(),
             remote_rtcp: None,
             rtcp_mux: false,
+            xr: Default::default(),
+            ice: None,
             codec: Codec::Pcma,
             send_payload_type: 8,
             receive: vec![(8, Codec::Pcma)],
@@ -885,6 +895,7 @@ mod tests {
                 Effect::MoveSound(call, address, _) => format!("Move {call} {address}"),
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
                 Effect::Hold(call) => format!("Hold {call}"),
+                Effect::Way(call, event) => format!("Way {call} {event:?}"),
             })
             .collect()
     }
@@ -910,7 +921,7 @@ mod tests {
         let mut desk = desk();
         let due = follows(&mut desk, [incoming(CALL), ua::Event::OfferDue { call: CALL }]);
         assert!(due.contains(&"OfferEarly #1".to_owned()), "{due:?}");
-        desk.offered(CALL, MediaPorts { rtp: 4000, rtcp: 4001 });
+        desk.offered(CALL, MediaPorts::new(4000, 4001));
         assert!(follows(&mut desk, [ua::Event::Media { call: CALL, media: media() }]).is_empty());
         desk.answered(CALL, false);
         let established = follows(&mut desk, [ua::Event::Established { call: CALL }]);

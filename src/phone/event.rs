@@ -57,6 +57,18 @@ pub struct RtpCount {
     pub lost: i64,
 }
 
+/// How it stands with the way that ICE looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayState {
+    /// Packets go this way.
+    Connected,
+    /// None was found.
+    Failed,
+    /// The one in use is dead: another one is looked for.
+    Lost,
+}
+
 /// What happened. The names and fields are what scripts rely on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -234,6 +246,16 @@ pub enum Kind {
     MediaBack {
         #[serde(flatten)]
         call: CallRef,
+    },
+    /// What ICE has come to; the two addresses of the sound's way, once there is one.
+    Ice {
+        #[serde(flatten)]
+        call: CallRef,
+        state: WayState,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        local: Option<std::net::SocketAddr>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        remote: Option<std::net::SocketAddr>,
     },
     /// `advice`: what a person can do about it, if anything.
     Ended {
@@ -743,7 +765,8 @@ mod tests {
                 },
                 json!({"event": "stats", "sent": 250, "received": 0, "lost": 0, "discarded": 0, "strangers": 0, "rtt_ms": 1.5,
                        "jitter_ms": 0.0, "loss": 0.0, "buffer_ms": 0.0, "target_ms": 0.0, "concealed": 0.0, "stretched": 0.0,
-                       "squeezed": 0.0, "mos": null}),
+                       "squeezed": 0.0, "mos": null,
+                       "mos_remote": null, "loss_remote": null, "jitter_remote_ms": null}),
             ),
             (Kind::Echo { call: call(), delay_ms: 45 }, json!({"event": "echo", "delay_ms": 45})),
             (Kind::MediaLost { call: call(), seconds: 5 }, json!({"event": "media_lost", "seconds": 5})),
@@ -752,6 +775,19 @@ mod tests {
                 json!({"event": "moved", "address": "192.0.2.2"}),
             ),
             (Kind::MediaBack { call: call() }, json!({"event": "media_back"})),
+            (
+                Kind::Ice {
+                    call: call(),
+                    state: WayState::Connected,
+                    local: Some("198.51.100.1:4000".parse().unwrap()),
+                    remote: Some("[2001:db8::1]:5000".parse().unwrap()),
+                },
+                json!({"event": "ice", "state": "connected", "local": "198.51.100.1:4000", "remote": "[2001:db8::1]:5000"}),
+            ),
+            (
+                Kind::Ice { call: call(), state: WayState::Lost, local: None, remote: None },
+                json!({"event": "ice", "state": "lost"}),
+            ),
             (
                 Kind::Ended {
                     call: call(),

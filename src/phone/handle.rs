@@ -70,6 +70,7 @@ impl PhoneHandle {
         let tls = Tls::load(&config.sip.tls).map_err(|error| StartError::Config(format!("sip: {error}")))?;
         let bound = Bound::bind(config.sip.listen, in_use)
             .map_err(|source| StartError::Listen { address: config.sip.listen, source })?
+            .with_dscp(config.network.dscp_sip)
             .with_streams(tls);
         let listen = bound.listen();
         let mut seed = [0; 32];

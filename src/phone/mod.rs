@@ -6,6 +6,7 @@
 //! - [`target`]: what a person writes to call someone; [`screen`]: text from elsewhere made harmless;
 //! - `services`: forwarding, screening, history and people as the phone holds them; `arriving`: what they do with a call;
 //!   `perform_services`: their commands; [`keeping`]: their files;
+//! - `gather`: how the world sees a call's ports; `way`: what ICE has come to;
 //! - `hooks`: programs that are run when a call comes in, is answered or ends;
 //! - `sound`, [`media_thread`]: the thread that carries the sound.
 
@@ -17,6 +18,7 @@ pub mod command;
 mod conference;
 mod desk;
 pub mod event;
+mod gather;
 pub mod handle;
 mod hooks;
 mod info_digits;
@@ -35,6 +37,7 @@ pub mod switching;
 pub mod target;
 pub mod trace;
 mod voice;
+mod way;
 
 pub use command::{Command, Reply};
 pub use event::{Event, Snapshot};

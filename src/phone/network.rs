@@ -103,6 +103,7 @@ impl Actor {
             return;
         }
         self.resolver.forget();
+        self.gatherer.forget();
         let change = if cause == NetworkCause::Sleep { NetworkChange::Woken } else { NetworkChange::Moved };
         self.tell_network(cause, from, to);
         self.core.handle_network_change(now, change);

@@ -308,8 +308,7 @@ impl Actor {
             (_, known) => {
                 let way = known.flatten().and_then(|flows| self.core.prefer(now, &flows));
                 let local = way.map(|flow| flow.local.ip());
-                let outcome = self.dial(now, account, target, local);
-                self.answers.push((answer, outcome));
+                self.dial_prepared(now, account, target, local, answer);
             }
         }
     }
@@ -359,8 +358,8 @@ impl Actor {
 
     fn open(&mut self, call: CallNo, local: Option<IpAddr>) -> Result<MediaPorts, Refused> {
         let address = local.unwrap_or(self.listen);
-        self.sound
-            .open(call, address)
+        self.take_prepared(Instant::now(), call)
+            .unwrap_or_else(|| self.sound.open(call, address))
             .map_err(|error| refused(format!("can't open ports for the sound at {address}: {error}")))
     }
 

@@ -11,7 +11,7 @@ use crate::config;
 use crate::ua::CallNo;
 use crate::ua::command::MediaPorts;
 
-use super::media_thread::{MediaThread, Order, Report};
+use super::media_thread::{MediaThread, Order, Report, Sockets};
 
 /// How long the media thread may take to finish its files.
 const FINISH: Duration = Duration::from_millis(150);
@@ -50,6 +50,16 @@ impl Sound {
     /// Binds a call's ports.
     pub(super) fn open(&mut self, call: CallNo, address: IpAddr) -> io::Result<MediaPorts> {
         self.thread()?.open(call, address)
+    }
+
+    /// Binds ports for a call that has no number yet.
+    pub(super) fn bind(&mut self, address: IpAddr) -> io::Result<Sockets> {
+        self.thread()?.bind(address)
+    }
+
+    /// Gives a call the ports that were bound for it.
+    pub(super) fn adopt(&mut self, call: CallNo, sockets: Sockets) -> io::Result<MediaPorts> {
+        self.thread()?.adopt(call, sockets)
     }
 
     /// Binds a call's ports anew, at another address.

@@ -8,6 +8,7 @@
 //! | [`reception`] | what a receiver knows of a source: loss and jitter (appendix A) |
 //! | [`interval`] | when the next report is due (section 6.3) |
 //! | [`telephone_event`] | digits (RFC 4733), sent and received |
+//! | [`xr`] | extended reports (RFC 3611) |
 //! | [`jitter`] | the buffer between network and speaker |
 
 pub mod interval;
@@ -17,6 +18,7 @@ pub mod packet;
 pub mod reception;
 pub mod rtcp;
 pub mod telephone_event;
+pub mod xr;
 
 pub use number::{PayloadType, RtpTimestamp, SeqExtender, SeqNo, Ssrc};
 pub use packet::Packet;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A sequence number (RFC 3550 section 5.1): one up for each packet, modulo 2^16.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SeqNo(pub u16);
 
 impl SeqNo {

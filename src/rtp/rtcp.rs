@@ -4,7 +4,7 @@ use rand_core::RngCore;
 use rtcp_types::prelude::*;
 use rtcp_types::{Bye, Compound, Packet, ReceiverReport, ReportBlock, SdesChunk, SdesItem, SenderReport};
 
-use super::{Malformed, RtpTimestamp, Ssrc};
+use super::{Malformed, RtpTimestamp, Ssrc, xr};
 
 /// Report blocks that are kept of one compound packet: one call has one or two sources.
 const MAX_BLOCKS: usize = 31;
@@ -124,6 +124,8 @@ pub struct Outgoing<'a> {
     pub block: Option<Block>,
     /// See [`random_cname`].
     pub cname: &'a str,
+    /// What goes with it where the peer asks for it (RFC 3611).
+    pub extended: xr::Report,
     /// Whether we say goodbye.
     pub bye: bool,
 }
@@ -159,7 +161,8 @@ impl Outgoing<'_> {
         let cname = SdesItem::builder(SdesItem::CNAME, self.cname);
         let chunk = SdesChunk::builder(self.ssrc.0).add_item(cname);
         compound = compound.add_packet(rtcp_types::Sdes::builder().add_chunk(chunk));
-        if self.bye {
+        // RFC 3550 section 6.1: the goodbye is the last.
+        if self.bye && self.extended.is_empty() {
             compound = compound.add_packet(Bye::builder().add_source(self.ssrc.0));
         }
         // It can't be refused: one block, one chunk, a CNAME of 16 letters.
@@ -169,6 +172,13 @@ impl Outgoing<'_> {
             Err(error) => {
                 tracing::error!(%error, "RTCP can't be written");
                 bytes.clear();
+            }
+        }
+        if !self.extended.is_empty() {
+            self.extended.write(self.ssrc, &mut bytes);
+            if self.bye {
+                bytes.extend([0x81, 203, 0, 1]);
+                bytes.extend(self.ssrc.0.to_be_bytes());
             }
         }
         bytes
@@ -204,7 +214,8 @@ mod tests {
     }
 
     fn outgoing(sender: Option<SenderInfo>, block: Option<Block>, bye: bool) -> Outgoing<'static> {
-        Outgoing { ssrc: Ssrc(77), sender, block, cname: "abcdefghijklmnop", bye }
+        let extended = xr::Report::default();
+        Outgoing { ssrc: Ssrc(77), sender, block, cname: "abcdefghijklmnop", extended, bye }
     }
 
     #[test]
@@ -223,6 +234,16 @@ mod tests {
             }
         }
         assert_eq!(INFO.middle_of_ntp(), 0x1_8000);
+    }
+
+    #[test]
+    fn an_extended_report_stands_before_the_goodbye() {
+        let extended = xr::Report { reference_time: Some(7 << 32), ..xr::Report::default() };
+        let bytes = Outgoing { extended, ..outgoing(None, Some(block()), true) }.write();
+        let incoming = read(&bytes).unwrap();
+        assert!(incoming.bye && incoming.blocks.len() == 1);
+        assert_eq!(xr::Report::read(&bytes, Ssrc(1)), Ok(xr::Report { ssrc: Some(Ssrc(77)), ..extended }));
+        assert_eq!(bytes[bytes.len() - 8..], [0x81, 203, 0, 1, 0, 0, 0, 77]);
     }
 
     #[test]

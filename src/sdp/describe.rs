@@ -8,7 +8,7 @@ use sipx_sdp::{Address, Attribute, Direction, MediaDescription, SessionDescripti
 
 use super::crypto::Profile;
 use super::numbers::Formats;
-use super::{Codec, LocalMedia, OpusWishes, Refusal};
+use super::{Codec, ExtendedReports, LocalMedia, OpusWishes, Refusal, ice, xr};
 
 /// Streams of a description that is still answered; no phone needs more.
 const MAX_STREAMS: usize = 32;
@@ -102,6 +102,10 @@ pub(super) struct Audio {
     pub rtcp_mux: bool,
     /// What it asks of the Opus that it is sent.
     pub opus: OpusWishes,
+    /// The extended reports that it wants; `None`: it does not know them.
+    pub xr: Option<ExtendedReports>,
+    /// What it says of ICE, if it speaks that.
+    pub ice: Option<ice::Description>,
     ptime_ms: Option<u32>,
     max_ptime_ms: Option<u32>,
 }
@@ -124,6 +128,8 @@ impl Audio {
                 .map(|ip| SocketAddr::new(ip, media.port)),
             rtcp_mux: media.attribute("rtcp-mux").is_some(),
             opus: OpusWishes::default(),
+            xr: xr::read(session, media),
+            ice: ice::Description::read(session, media),
             ptime_ms: milliseconds(session, media, "ptime"),
             max_ptime_ms: milliseconds(session, media, "maxptime"),
         };

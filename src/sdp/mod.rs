@@ -7,16 +7,20 @@
 //! - `describe`: what a description's audio stream says, and how ours is written; with `offer_answer` and `crypto` the only
 //!   places that name the SDP library.
 //! - `opus`: what the other side asks of the Opus that it is sent.
+//! - [`ice`]: what a description says of ICE (RFC 8839).
 //! - `numbers`: which payload type stands for which codec, for as long as a dialog lives.
 
 pub mod codec;
 pub mod crypto;
 mod describe;
+pub mod ice;
 mod numbers;
 pub mod offer_answer;
 mod opus;
+mod xr;
 
 pub use codec::Codec;
 pub use crypto::Keying;
 pub use offer_answer::{Capabilities, HoldStyle, Intent, LocalMedia, Negotiated, Protection, Refusal, Session};
 pub use opus::OpusWishes;
+pub use xr::ExtendedReports;

@@ -108,7 +108,13 @@ mod tests {
     use super::*;
 
     fn ours() -> Capabilities {
-        Capabilities { codecs: vec![Codec::Pcmu, Codec::Pcma], ptime_ms: 20, telephone_event: true, rtcp_mux: true }
+        Capabilities {
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            ptime_ms: 20,
+            telephone_event: true,
+            rtcp_mux: true,
+            ice: Default::default(),
+        }
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Offer and answer (RFC 3264) for one audio stream: pure functions over our side's history.
 
+mod way;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use sipx_sdp::{Attribute, Connection, Direction, MediaDescription, Origin, SessionDescription, Timing};
 
 use super::crypto::{self, Keying, Keys, Line, Profile, Srtp, SrtpRefusal};
 use super::describe::{self, Audio};
+use super::ice::{self, Role, Secrets};
 use super::numbers::{Formats, Numbers};
-use super::{Codec, OpusWishes};
+use super::{Codec, ExtendedReports, OpusWishes, xr};
 
 /// What we can speak, in order of preference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Capabilities {
     pub telephone_event: bool,
     /// Whether RTCP at the RTP port (RFC 5761) is offered, and taken where it is offered.
     pub rtcp_mux: bool,
+    /// When ICE is used.
+    pub ice: ice::Policy,
 }
 
 impl Capabilities {
@@ -35,7 +40,16 @@ impl Capabilities {
                 None => unknown.push(name.as_ref().to_owned()),
             }
         }
-        (Capabilities { codecs, ptime_ms: ptime_ms.clamp(10, 60), telephone_event: true, rtcp_mux: true }, unknown)
+        (
+            Capabilities {
+                codecs,
+                ptime_ms: ptime_ms.clamp(10, 60),
+                telephone_event: true,
+                rtcp_mux: true,
+                ice: ice::Policy::Off,
+            },
+            unknown,
+        )
     }
 }
 
@@ -48,6 +62,20 @@ pub struct LocalMedia {
     pub rtp_port: u16,
     /// The RTCP port; `a=rtcp` (RFC 3605) is written when it is not `rtp_port + 1`.
     pub rtcp_port: u16,
+    /// How a STUN server sees these ports.
+    pub reflexive: Option<ice::Reflexive>,
+    /// Which of the two stands in `c=` and `m=` before ICE has found a way.
+    pub destination: ice::Destination,
+    /// The way that ICE has found.
+    pub path: Option<ice::Path>,
+}
+
+impl LocalMedia {
+    /// Ports of our own at an address of our own.
+    pub fn new(address: IpAddr, rtp_port: u16, rtcp_port: u16) -> LocalMedia {
+        let destination = ice::Destination::Host;
+        LocalMedia { address, rtp_port, rtcp_port, reflexive: None, destination, path: None }
+    }
 }
 
 /// How a hold is written.
@@ -94,6 +122,10 @@ pub struct Negotiated {
     pub remote_rtcp: Option<SocketAddr>,
     /// RTP and RTCP share a port on both sides (RFC 5761).
     pub rtcp_mux: bool,
+    /// The extended reports that the peer wants (RFC 3611).
+    pub xr: ExtendedReports,
+    /// ICE finds where packets go; then the two addresses above are only what the descriptions say.
+    pub ice: Option<ice::Agreed>,
     /// The codec that we send.
     pub codec: Codec,
     /// The payload type with which the peer wants `codec`.
@@ -182,6 +214,9 @@ pub struct Session {
     version: u64,
     /// The last description sent, refused or not: the next one that differs from it gets the next version.
     sent: Option<SessionDescription>,
+    secrets: Secrets,
+    /// The next offer begins ICE anew.
+    restart: bool,
     agreed: Agreed,
     pending: Option<Pending>,
 }
@@ -212,6 +247,7 @@ struct Pending {
     rtcp_mux: bool,
     /// The keys in it.
     crypto: Vec<Line>,
+    ice: Option<ice::Credentials>,
     answered: bool,
 }
 
@@ -225,6 +261,8 @@ impl Session {
             session_id,
             version: session_id,
             sent: None,
+            secrets: Secrets::none(),
+            restart: false,
             agreed: Agreed::default(),
             pending: None,
         }
@@ -244,7 +282,13 @@ impl Session {
         let direction = intent.direction();
         let protocol =
             self.agreed.lines.get(self.agreed.audio).map_or(crypto::protocol(self.keying), |line| &line.protocol);
-        let mut audio = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
+        let protocol = protocol.to_owned();
+        let ice = self.credentials_to_offer();
+        // RFC 8839 section 4.4.1.2.2: what the checks have found goes with the credentials that found it.
+        let goes_on = ice.is_some() && self.ice().map(|agreed| &agreed.local) == ice.as_ref();
+        let local = &LocalMedia { path: local.path.filter(|_| goes_on), ..*local };
+        let shown = local.shown(ice.is_some());
+        let mut audio = describe::audio_line(&shown, &protocol, &formats, self.capabilities.ptime_ms, direction);
         let rtcp_mux = self.capabilities.rtcp_mux && formats.leave_room_for_rtcp();
         if rtcp_mux {
             audio.attributes.push(Attribute::flag("rtcp-mux"));
@@ -254,13 +298,22 @@ impl Session {
             (in_use, _) => self.keys.offer(in_use),
         };
         audio.attributes.extend(crypto.iter().map(Line::write));
+        xr::write(&mut audio);
+        if let Some(credentials) = &ice {
+            let is_shared = local.path.is_some_and(|path| path.rtcp.is_none());
+            ice::write(&mut audio, credentials, &ice::candidates(local, !is_shared));
+            if let (Some(path), Some(Role::Controlling)) = (&local.path, self.ice().map(|agreed| agreed.role)) {
+                ice::write_remote_candidates(&mut audio, path);
+            }
+        }
         let lines = self.agreed.lines_with(audio);
-        let text = self.write(local, connection_address(local, intent, direction), vec![Timing::default()], lines);
+        let address = connection_address(&shown, intent, direction, ice.is_some());
+        let text = self.write(local, address, vec![Timing::default()], lines);
         let before = match self.pending.take() {
             Some(pending) if !pending.answered => pending.before,
             Some(_) | None => self.agreed.clone(),
         };
-        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, crypto, answered: false });
+        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, crypto, ice, answered: false });
         text
     }
 
@@ -270,6 +323,7 @@ impl Session {
         let same = |(last_local, last_intent, _): &&(LocalMedia, Intent, Negotiated)| {
             (last_local, *last_intent) == (local, intent)
                 && self.pending.as_ref().is_none_or(|pending| pending.answered)
+                && !self.restart
         };
         let (Some((_, _, outcome)), Some(sent)) = (self.agreed.outcome.as_ref().filter(same), &self.sent) else {
             return self.offer(local, intent);
@@ -284,7 +338,8 @@ impl Session {
         let rtcp_mux = line.attribute("rtcp-mux").is_some();
         let text = sent.to_string_sdp();
         let before = self.agreed.clone();
-        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, crypto, answered: false });
+        let ice = outcome.ice.as_ref().map(|agreed| agreed.local.clone());
+        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, crypto, ice, answered: false });
         text
     }
 
@@ -313,13 +368,15 @@ impl Session {
             |codec| offered.codecs.iter().any(|(_, known)| *known == codec),
             !offered.telephone_events.is_empty(),
         );
-        let exchange = Exchange {
-            local: &pending.local,
-            intent: pending.intent,
-            audio: &audio,
-            send: &theirs,
-            rtcp_mux: pending.rtcp_mux && audio.rtcp_mux && theirs.leave_room_for_rtcp(),
-        };
+        let rtcp_mux = pending.rtcp_mux && audio.rtcp_mux && theirs.leave_room_for_rtcp();
+        let peer = audio.ice.as_ref().filter(|peer| !peer.mismatch && peer.fits(audio.rtp));
+        let ice = pending.ice.as_ref().zip(peer).map(|(ours, peer)| {
+            // Who offers first nominates (RFC 8445 section 6.1.1), for as long as the session lasts.
+            let role = pending.before.ice_role().unwrap_or(Role::Controlling);
+            ice::agree(ours.clone(), ice::candidates(&pending.local, true), peer, role, rtcp_mux)
+        });
+        let exchange =
+            Exchange { local: &pending.local, intent: pending.intent, audio: &audio, send: &theirs, rtcp_mux, ice };
         let mut negotiated = exchange.outcome(offered, self.agreed.remote_rtp, self.capabilities.ptime_ms)?;
         // To a hold the answer can't be `sendonly`, and some peers answer `c=0.0.0.0` with `inactive`.
         if pending.intent != Intent::Talk {
@@ -356,7 +413,13 @@ impl Session {
         let (place, audio, formats, key) = self.first_usable(&offer, local)?;
         let ours = key.map(|line| self.answer_to(line)).transpose()?;
         let rtcp_mux = self.capabilities.rtcp_mux && audio.rtcp_mux && formats.leave_room_for_rtcp();
-        let exchange = Exchange { local, intent, audio: &audio, send: &formats, rtcp_mux };
+        let credentials = self.credentials_to_answer(&audio);
+        let local = &self.local_to_answer(local, &audio, credentials.as_ref());
+        let ice = credentials.as_ref().zip(audio.ice.as_ref()).map(|(ours, peer)| {
+            let role = self.agreed.ice_role().unwrap_or(Role::Controlled);
+            ice::agree(ours.clone(), ice::candidates(local, !rtcp_mux), peer, role, rtcp_mux)
+        });
+        let exchange = Exchange { local, intent, audio: &audio, send: &formats, rtcp_mux, ice };
         let mut negotiated = exchange.outcome(&formats, self.agreed.remote_rtp, self.capabilities.ptime_ms)?;
         if let Some((last_local, last_intent, last)) = &self.agreed.outcome
             && unchanged
@@ -370,15 +433,29 @@ impl Session {
         self.agreed.lines = offer.media.iter().map(describe::rejected_line).collect();
         self.agreed.audio = place;
         let protocol = self.agreed.lines.get(place).map_or("RTP/AVP", |line| line.protocol.as_str());
-        let mut line = describe::audio_line(local, protocol, &formats, self.capabilities.ptime_ms, direction);
+        let shown = local.shown(credentials.is_some());
+        let mut line = describe::audio_line(&shown, protocol, &formats, self.capabilities.ptime_ms, direction);
         if rtcp_mux {
             line.attributes.push(Attribute::flag("rtcp-mux"));
         }
         line.attributes.extend(ours.map(|(line, _)| line.write()));
+        // RFC 3611 section 5.2: who does not know them is not asked.
+        if audio.xr.is_some() {
+            xr::write(&mut line);
+        }
+        match (&credentials, &audio.ice) {
+            (Some(credentials), _) => ice::write(&mut line, credentials, &ice::candidates(local, !rtcp_mux)),
+            // RFC 8839 section 4.2.5: somebody on the way has written another default destination.
+            (None, Some(peer)) if self.speaks_ice() && !peer.fits(audio.rtp) => {
+                line.attributes.push(Attribute::flag("ice-mismatch"));
+            }
+            (None, _) => {}
+        }
         let lines = self.agreed.lines_with(line);
         // RFC 3264 section 6: the t= line equals the offer's.
         let timing = offer.timing.clone();
-        let text = self.write(local, connection_address(local, intent, direction), timing, lines);
+        let address = connection_address(&shown, intent, direction, credentials.is_some());
+        let text = self.write(local, address, timing, lines);
         self.agreed.numbers.learn(&formats, &audio.foreign);
         self.keys.forget();
         self.agreed.settle(offer, audio.rtp, (*local, intent), &negotiated);
@@ -484,6 +561,11 @@ impl Agreed {
         lines
     }
 
+    /// Who nominates; the role stays when ICE begins anew.
+    fn ice_role(&self) -> Option<Role> {
+        self.outcome.as_ref()?.2.ice.as_ref().map(|agreed| agreed.role)
+    }
+
     fn settle(
         &mut self,
         remote: SessionDescription,
@@ -507,6 +589,8 @@ struct Exchange<'a> {
     send: &'a Formats,
     /// Both sides take RTCP at the RTP port.
     rtcp_mux: bool,
+    /// What both sides agree on about ICE.
+    ice: Option<ice::Agreed>,
 }
 
 impl Exchange<'_> {
@@ -533,6 +617,8 @@ impl Exchange<'_> {
             remote_rtp: audio.rtp.or(known).or(audio.origin).unwrap_or(nowhere),
             remote_rtcp: if self.rtcp_mux { audio.rtp } else { audio.rtcp },
             rtcp_mux: self.rtcp_mux,
+            xr: audio.xr.unwrap_or_default(),
+            ice: self.ice.clone(),
             codec,
             send_payload_type,
             receive: receive.codecs.clone(),
@@ -548,9 +634,10 @@ impl Exchange<'_> {
     }
 }
 
-/// The address for `c=`. A hold in the old style has none, but an `inactive` that answers the peer's hold does.
-fn connection_address(local: &LocalMedia, intent: Intent, direction: Direction) -> IpAddr {
-    let zero = intent == Intent::Hold(HoldStyle::Zero) && direction == Direction::SendOnly;
+/// The address for `c=`. A hold in the old style has none, but an `inactive` that answers the peer's hold does, and with ICE
+/// it would ask to begin anew (RFC 8839 section 4.4.1.1.1).
+fn connection_address(local: &LocalMedia, intent: Intent, direction: Direction, ice: bool) -> IpAddr {
+    let zero = intent == Intent::Hold(HoldStyle::Zero) && direction == Direction::SendOnly && !ice;
     if zero && local.address.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { local.address }
 }
 

@@ -1,5 +1,6 @@
 //! What the person, through the phone, asks of the core.
 
+use crate::sdp::ice::{Path, Reflexive};
 use crate::sip::Uri;
 
 use super::{AccountId, CallNo};
@@ -11,6 +12,15 @@ pub struct MediaPorts {
     pub rtp: u16,
     /// RTCP.
     pub rtcp: u16,
+    /// How a STUN server sees them.
+    pub reflexive: Option<Reflexive>,
+}
+
+impl MediaPorts {
+    /// Ports that nobody else has been asked about.
+    pub const fn new(rtp: u16, rtcp: u16) -> MediaPorts {
+        MediaPorts { rtp, rtcp, reflexive: None }
+    }
 }
 
 /// Why a call is sent elsewhere (RFC 5806 section 4, `diversion-reason`).
@@ -144,6 +154,18 @@ pub enum Command {
         call: CallNo,
         /// Its ports there.
         media: MediaPorts,
+    },
+    /// ICE has found a way for the call's packets: later offers say so, and one is due if the peer can't do without.
+    WayFound {
+        /// Which.
+        call: CallNo,
+        /// The way.
+        path: Path,
+    },
+    /// The way that ICE had found is dead: a re-INVITE begins anew (RFC 8839 section 4.4.1.1.1).
+    WayLost {
+        /// Which.
+        call: CallNo,
     },
     /// One digit by INFO (`application/dtmf-relay`).
     InfoDigit {

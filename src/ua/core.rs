@@ -186,6 +186,13 @@ impl Core {
         hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Random bytes for something that needs its own.
+    pub fn seed(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        seed
+    }
+
     /// A random number below `limit`.
     pub fn below(&mut self, limit: u32) -> u32 {
         ((u64::from(self.rng.next_u32()) * u64::from(limit)) >> 32) as u32
@@ -341,7 +348,7 @@ impl Core {
 
     /// Whether an offer could be answered at all.
     pub fn try_offer(&self, offer: &str, address: IpAddr, keying: Keying) -> Result<(), Refusal> {
-        let local = LocalMedia { address, rtp_port: 9, rtcp_port: 10 };
+        let local = LocalMedia::new(address, 9, 10);
         let mut session = Session::new(self.config.capabilities.clone(), 0);
         session.set_keying(keying, [0; 32]);
         session.answer(offer, &local, Intent::Talk).map(|_| ())

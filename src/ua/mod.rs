@@ -355,6 +355,14 @@ impl UserAgent {
             Command::AcceptRedirect { call } => self.with_call(call, |call, core| call.accept_redirect(core, now))?,
             Command::RefuseRedirect { call } => self.with_call(call, |call, core| call.refuse_redirect(core, now))?,
             Command::Move { call, media } => self.with_call(call, |call, core| call.move_to(core, now, media))?,
+            Command::WayFound { call, path } => self.with_call(call, |call, core| {
+                call.ice_found(core, now, path);
+                Ok(())
+            })?,
+            Command::WayLost { call } => self.with_call(call, |call, core| {
+                call.ice_lost(core, now);
+                Ok(())
+            })?,
             Command::InfoDigit { call, digit, duration_ms } => {
                 self.with_call(call, |call, core| call.info_digit(core, now, digit, duration_ms))?;
             }

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::app::calls::Call;
 use crate::app::log::Level;
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{CallRef, DeviceState, Direction, Kind, LampState, NetworkCause, Registration};
+use crate::phone::event::{CallRef, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, WayState};
 use crate::phone::security::Lock;
 use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
@@ -91,6 +91,16 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
             (Level::Info, format!("{}: your voice comes back after {delay_ms} ms", who(call)))
         }
         Kind::MediaLost { call, seconds } => (Level::Warning, format!("{}: {}", who(call), media_lost(*seconds))),
+        Kind::Ice { call, state: WayState::Connected, remote, .. } => {
+            let to = remote.map(|remote| format!(": {remote}")).unwrap_or_default();
+            (Level::Info, format!("{}: ICE found a way for the sound{to}", who(call)))
+        }
+        Kind::Ice { call, state: WayState::Failed, .. } => {
+            (Level::Warning, format!("{}: ICE found no way for the sound", who(call)))
+        }
+        Kind::Ice { call, state: WayState::Lost, .. } => {
+            (Level::Warning, format!("{}: the way of the sound is dead, looking for another", who(call)))
+        }
         Kind::MediaBack { call } => (Level::Good, format!("{}: sound is back", who(call))),
         Kind::Ended { call, by, code, reason, duration_s, advice, .. } => {
             let answered = *duration_s > 0.0;

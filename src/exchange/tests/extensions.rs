@@ -26,7 +26,7 @@ impl Stage for Rehearsal {
         self.next += 1;
         self.open.insert(SoundId(self.next), (act, None));
         let rtp = 20_000 + 2 * self.next as u16;
-        Some((SoundId(self.next), MediaPorts { rtp, rtcp: rtp + 1 }))
+        Some((SoundId(self.next), MediaPorts::new(rtp, rtp + 1)))
     }
 
     fn configure(&mut self, _now: Instant, sound: SoundId, media: &Negotiated) {
@@ -129,9 +129,14 @@ impl House {
 
     /// An INVITE with an offer.
     fn invite(&mut self, to: &str, id: u32) {
-        let capabilities =
-            Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true, rtcp_mux: true };
-        let local = LocalMedia { address: [127, 0, 0, 1].into(), rtp_port: 10_000, rtcp_port: 10_001 };
+        let capabilities = Capabilities {
+            codecs: Codec::ALL.to_vec(),
+            ptime_ms: 20,
+            telephone_event: true,
+            rtcp_mux: true,
+            ice: Default::default(),
+        };
+        let local = LocalMedia::new([127, 0, 0, 1].into(), 10_000, 10_001);
         let offer = Session::new(capabilities, 1).offer(&local, Intent::Talk);
         let invite = self.alice.request("INVITE", to, id, 1, "Content-Type: application/sdp\r\n");
         let length = format!("Content-Length: {}\r\n\r\n{offer}", offer.len());
@@ -249,9 +254,14 @@ fn an_extension_that_is_transferred_calls_with_its_own_password() {
     // Alice has no password to prove here: she comes from elsewhere, and the exchange asks its own users only.
     let mut house = House::new(&config());
     let elsewhere = |message: String| message.replace("alice@example.com", "alice@example.org");
-    let capabilities =
-        Capabilities { codecs: Codec::ALL.to_vec(), ptime_ms: 20, telephone_event: true, rtcp_mux: true };
-    let local = LocalMedia { address: [127, 0, 0, 1].into(), rtp_port: 10_000, rtcp_port: 10_001 };
+    let capabilities = Capabilities {
+        codecs: Codec::ALL.to_vec(),
+        ptime_ms: 20,
+        telephone_event: true,
+        rtcp_mux: true,
+        ice: Default::default(),
+    };
+    let local = LocalMedia::new([127, 0, 0, 1].into(), 10_000, 10_001);
     let offer = Session::new(capabilities, 1).offer(&local, Intent::Talk);
     let invite = house.alice.request("INVITE", "sip:600@example.com", 1, 1, "Content-Type: application/sdp\r\n");
     let length = format!("Content-Length: {}\r\n\r\n{offer}", offer.len());

@@ -65,6 +65,7 @@ impl Caller {
                 ptime_ms: 20,
                 telephone_event: true,
                 rtcp_mux: true,
+                ice: Default::default(),
             },
             srtp: Default::default(),
             hold: HoldStyle::Zero,
@@ -180,8 +181,7 @@ impl Caller {
     }
 
     fn call(&mut self, exchange: &Exchange, number: &str) -> crate::ua::CallNo {
-        let media =
-            MediaPorts { rtp: self.rtp.local_addr().unwrap().port(), rtcp: self.rtcp.local_addr().unwrap().port() };
+        let media = MediaPorts::new(self.rtp.local_addr().unwrap().port(), self.rtcp.local_addr().unwrap().port());
         let target = Uri::parse(format!("sip:{number}@{}", exchange.address()).into()).unwrap();
         let dial = Command::Dial { account: Some(AccountId(0)), target, media };
         let Ok(Reply::Call(call)) = self.ua.command(Instant::now(), dial) else { panic!("no call") };

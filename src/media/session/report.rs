@@ -10,7 +10,9 @@ use super::send::Sender;
 use super::source::same_host;
 use crate::rtp::interval::ReportTimer;
 use crate::rtp::rtcp::{self, Block, Outgoing, SenderInfo};
+use crate::rtp::xr::{self, Dlrr, VoipMetrics};
 use crate::rtp::{Ssrc, reception};
+use crate::sdp::ExtendedReports;
 
 /// A round trip of more is nonsense.
 const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(30);
@@ -25,6 +27,24 @@ struct PeerReport {
     came: Instant,
 }
 
+/// What the peer says of our stream.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Heard {
+    /// The share of our packets that it lost since the report before, 0 to 1.
+    pub loss: Option<f32>,
+    /// Jitter in timestamp units.
+    pub jitter: u32,
+    /// Its extended report.
+    pub voip: Option<VoipMetrics>,
+}
+
+/// What is said beyond RFC 3550.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extended {
+    pub wanted: ExtendedReports,
+    pub voip: Option<VoipMetrics>,
+}
+
 /// Reports of one session.
 #[derive(Debug)]
 pub(super) struct Reports {
@@ -35,6 +55,9 @@ pub(super) struct Reports {
     /// RTP packets sent when the last report, and the one before, were made.
     packets_then: [u64; 2],
     peer: Option<PeerReport>,
+    /// Its last reference time (RFC 3611 section 4.4).
+    reference: Option<PeerReport>,
+    heard: Heard,
     round_trip: Option<Duration>,
     /// Where the peer's RTCP really comes from.
     learnt: Option<SocketAddr>,
@@ -42,7 +65,18 @@ pub(super) struct Reports {
 
 impl Reports {
     pub(super) fn new(start: Instant, cname: String) -> Reports {
-        Reports { start, cname, timer: None, sent: 0, packets_then: [0; 2], peer: None, round_trip: None, learnt: None }
+        Reports {
+            start,
+            cname,
+            timer: None,
+            sent: 0,
+            packets_then: [0; 2],
+            peer: None,
+            reference: None,
+            heard: Heard::default(),
+            round_trip: None,
+            learnt: None,
+        }
     }
 
     /// The peer takes RTCP; if this is new, the first report is due in a while.
@@ -94,16 +128,36 @@ impl Reports {
             self.peer = Some(PeerReport { ssrc, middle_of_ntp: info.middle_of_ntp(), came: now });
         }
         for block in report.blocks.iter().filter(|block| block.ssrc == ours && block.last_sr != 0) {
-            self.measure(now, block);
+            self.measure(now, block.last_sr, block.delay_since_last_sr);
+        }
+        if let Ok(extended) = xr::Report::read(bytes, ours) {
+            self.take_extended(now, &extended, ours);
         }
         let block = report.blocks.iter().find(|block| block.ssrc == ours)?;
-        Some(f32::from(block.fraction_lost) / 256.0)
+        let loss = f32::from(block.fraction_lost) / 256.0;
+        (self.heard.loss, self.heard.jitter) = (Some(loss), block.jitter);
+        Some(loss)
     }
 
-    /// RFC 3550 6.4.1: now, less when our SR left, less how long the peer kept it.
-    fn measure(&mut self, now: Instant, block: &Block) {
+    fn take_extended(&mut self, now: Instant, report: &xr::Report, ours: Ssrc) {
+        if let (Some(ssrc), Some(time)) = (report.ssrc, report.reference_time) {
+            self.reference = Some(PeerReport { ssrc, middle_of_ntp: (time >> 16) as u32, came: now });
+        }
+        if let Some(dlrr) = report.dlrr.filter(|dlrr| dlrr.last_rr != 0) {
+            self.measure(now, dlrr.last_rr, dlrr.delay_since_last_rr);
+        }
+        self.heard.voip = report.voip.filter(|voip| voip.ssrc == ours).or(self.heard.voip);
+    }
+
+    /// What the peer says of our stream.
+    pub(super) fn heard(&self) -> Heard {
+        self.heard
+    }
+
+    /// RFC 3550 6.4.1: now, less when our SR left (or our reference time, RFC 3611 4.5), less how long the peer kept it.
+    fn measure(&mut self, now: Instant, sent: u32, kept: u32) {
         let arrived = (self.ntp(now) >> 16) as u32;
-        let trip = arrived.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
+        let trip = arrived.wrapping_sub(sent).wrapping_sub(kept);
         let trip = if trip.wrapping_neg() <= FASTER_THAN_LIGHT { 0 } else { trip };
         let trip = Duration::from_secs_f64(f64::from(trip) / 65536.0);
         if trip <= LONGEST_ROUND_TRIP {
@@ -125,6 +179,7 @@ impl Reports {
         sender: &Sender,
         clock_rate: u32,
         receiver: &mut Receiver,
+        extended: Extended,
         bye: bool,
     ) -> Vec<u8> {
         // RFC 3550 6.4: an SR from who sent since the last report but one.
@@ -142,6 +197,7 @@ impl Reports {
             sender: sends.then_some(info),
             block: self.block(now, receiver),
             cname: &self.cname,
+            extended: self.extended(now, sends, extended),
             bye,
         }
         .write();
@@ -150,6 +206,21 @@ impl Reports {
             timer.saw_report(bytes.len());
         }
         bytes
+    }
+
+    fn extended(&self, now: Instant, sends: bool, extended: Extended) -> xr::Report {
+        let delay = |came: Instant| (now.saturating_duration_since(came).as_secs_f64() * 65536.0) as u32;
+        xr::Report {
+            ssrc: None,
+            // Who sends has the round trip from its sender reports.
+            reference_time: (extended.wanted.receiver_rtt && !sends).then(|| self.ntp(now)),
+            dlrr: self.reference.filter(|_| extended.wanted.receiver_rtt).map(|peer| Dlrr {
+                ssrc: peer.ssrc,
+                last_rr: peer.middle_of_ntp,
+                delay_since_last_rr: delay(peer.came),
+            }),
+            voip: extended.voip.filter(|_| extended.wanted.voip_metrics),
+        }
     }
 
     fn block(&self, now: Instant, receiver: &mut Receiver) -> Option<Block> {

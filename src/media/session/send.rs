@@ -270,6 +270,21 @@ impl Sender {
         Some(bytes)
     }
 
+    /// A packet without meaning, in the place of the sound that is not sent (RFC 6263 section 4.6). It is not counted: nobody
+    /// reports on it.
+    pub(super) fn keep_alive(&mut self, now: Instant, media: &Negotiated, to: SocketAddr, out: &mut Outbox) {
+        let packet = Packet {
+            payload_type: super::keep_alive::meaningless_type(media),
+            marker: false,
+            seq: self.seq,
+            timestamp: self.timestamp_at(now, media.codec.clock_rate()),
+            ssrc: self.ssrc,
+            payload: &[],
+        };
+        out.transmit(Transmit::Rtp { to, bytes: packet.write(0) });
+        self.seq = self.seq.next();
+    }
+
     fn count(&mut self, octets: usize) {
         self.seq = self.seq.next();
         self.packets += 1;

@@ -32,6 +32,8 @@ pub(super) fn media(remote: &str) -> Negotiated {
         remote_rtp,
         remote_rtcp: Some(SocketAddr::new(remote_rtp.ip(), remote_rtp.port() + 1)),
         rtcp_mux: false,
+        xr: Default::default(),
+        ice: None,
         codec: Codec::Pcmu,
         send_payload_type: 0,
         receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
@@ -488,7 +490,9 @@ fn rtcp_is_taken_from_the_host_of_the_peer_only_and_answered_there() {
         delay_since_last_sr: 0,
     };
     let report = |last_sr| {
-        rtcp::Outgoing { ssrc: Ssrc(42), sender: None, block: Some(block(last_sr)), cname: "x", bye: false }.write()
+        let extended = Default::default();
+        rtcp::Outgoing { ssrc: Ssrc(42), sender: None, block: Some(block(last_sr)), cname: "x", extended, bye: false }
+            .write()
     };
     // Our clock: one second and 20 ms.
     let last_sr = 0x1_0000;

@@ -31,6 +31,8 @@ mod sockets;
 mod speaker;
 mod watch;
 
+pub use sockets::{MediaSocket, Sockets};
+
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -245,10 +247,22 @@ impl MediaThread {
 
     /// Binds a pair of RTP and RTCP ports on `address`, and returns at once; the thread listens from the next order on.
     pub fn open(&self, call: CallNo, address: IpAddr) -> io::Result<MediaPorts> {
-        let mut seed = [0; 32];
+        self.adopt(call, self.bind(address)?)
+    }
+
+    /// Binds a pair of RTP and RTCP ports, for [`MediaThread::adopt`].
+    pub fn bind(&self, address: IpAddr) -> io::Result<Sockets> {
         let mut port = [0; 2];
-        getrandom::fill(&mut seed).and_then(|()| getrandom::fill(&mut port)).map_err(io::Error::other)?;
-        let sockets = sockets::Sockets::bind(address, self.network.rtp_ports.as_ref(), u16::from_ne_bytes(port))?;
+        getrandom::fill(&mut port).map_err(io::Error::other)?;
+        let sockets = Sockets::bind(address, self.network.rtp_ports.as_ref(), u16::from_ne_bytes(port))?;
+        sockets.mark(self.network.dscp_rtp);
+        Ok(sockets)
+    }
+
+    /// Gives a call its ports; the thread listens from the next order on.
+    pub fn adopt(&self, call: CallNo, sockets: Sockets) -> io::Result<MediaPorts> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let ports = sockets.ports()?;
         // Not woken yet: it must not run before the INVITE or the 200 that names the ports has left. The next order wakes it.
         let _ = self.messages.send(Message::Call { call, sockets, seed });
@@ -262,6 +276,7 @@ impl MediaThread {
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let sockets =
             sockets::Sockets::bind_again(address, ports, self.network.rtp_ports.as_ref(), u16::from_ne_bytes(random))?;
+        sockets.mark(self.network.dscp_rtp);
         let ports = sockets.ports()?;
         self.send(Message::Move { call, sockets });
         Ok(ports)

@@ -4,14 +4,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::ops::RangeInclusive;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::ua::command::MediaPorts;
 
 /// Where RTP ports are taken from unless that is configured.
 const PORTS: RangeInclusive<u16> = 10_000..=19_999;
-/// Differentiated services: expedited forwarding (RFC 3246), in the upper six bits.
-const EXPEDITED: u32 = 46 << 2;
 
 /// The two sockets of a call.
 #[derive(Debug)]
@@ -67,9 +65,20 @@ impl Sockets {
         same(address).or_else(|_| Sockets::bind(address, range, random)).or_else(|_| Sockets::bind(any, range, random))
     }
 
+    /// Marks what they send with this codepoint (RFC 2474). Not every system lets us; the call works without.
+    pub fn mark(&self, dscp: u8) {
+        for socket in [&self.rtp, &self.rtcp] {
+            let reference = SockRef::from(&socket.socket);
+            let _ = reference.set_tos_v4(u32::from(dscp) << 2);
+            if socket.is_v6 {
+                let _ = reference.set_tclass_v6(u32::from(dscp) << 2);
+            }
+        }
+    }
+
     /// Their ports.
     pub fn ports(&self) -> io::Result<MediaPorts> {
-        Ok(MediaPorts { rtp: self.rtp.socket.local_addr()?.port(), rtcp: self.rtcp.socket.local_addr()?.port() })
+        Ok(MediaPorts::new(self.rtp.socket.local_addr()?.port(), self.rtcp.socket.local_addr()?.port()))
     }
 }
 
@@ -89,11 +98,6 @@ impl MediaSocket {
         socket.set_nonblocking(true)?;
         if address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
             socket.set_only_v6(false)?;
-        }
-        // Not every system lets us; the call works without.
-        let _ = socket.set_tos_v4(EXPEDITED);
-        if is_v6 {
-            let _ = socket.set_tclass_v6(EXPEDITED);
         }
         socket.bind(&SocketAddr::new(address, port).into())?;
         Ok(MediaSocket { socket: socket.into(), is_v6 })

@@ -49,6 +49,8 @@ impl Phone {
             remote_rtp: SocketAddr::new(LOOPBACK, other.ports.rtp),
             remote_rtcp: Some(SocketAddr::new(LOOPBACK, other.ports.rtcp)),
             rtcp_mux: false,
+            xr: Default::default(),
+            ice: None,
             codec: Codec::Pcmu,
             send_payload_type: 0,
             receive: vec![(0, Codec::Pcmu)],

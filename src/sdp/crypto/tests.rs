@@ -5,8 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::*;
 use crate::sdp::{Capabilities, HoldStyle, Intent, LocalMedia, Negotiated, Session};
 
-const ALICE: LocalMedia =
-    LocalMedia { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), rtp_port: 5004, rtcp_port: 5005 };
+const ALICE: LocalMedia = LocalMedia {
+    address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    rtp_port: 5004,
+    rtcp_port: 5005,
+    reflexive: None,
+    destination: crate::sdp::ice::Destination::Host,
+    path: None,
+};
 const BOB: LocalMedia = LocalMedia { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), ..ALICE };
 const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
 const GCM_KEY: &str = "AAECAwQFBgcICQoLDA0OD1F1aWQgcHJvIHF1bw==";

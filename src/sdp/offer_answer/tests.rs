@@ -2,8 +2,14 @@ use super::*;
 
 use proptest::prelude::*;
 
-const LOCAL: LocalMedia =
-    LocalMedia { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), rtp_port: 5004, rtcp_port: 5005 };
+const LOCAL: LocalMedia = LocalMedia {
+    address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    rtp_port: 5004,
+    rtcp_port: 5005,
+    reflexive: None,
+    destination: ice::Destination::Host,
+    path: None,
+};
 const ZERO: Intent = Intent::Hold(HoldStyle::Zero);
 
 fn phone() -> Session {
@@ -75,7 +81,8 @@ fn an_offer_in_full() {
         phone().offer(&LOCAL, Intent::Talk),
         "v=0\r\no=- 1000 1000 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
          m=audio 5004 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
-         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\na=rtcp-mux\r\n"
+         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\na=rtcp-mux\r\n\
+         a=rtcp-xr:rcvr-rtt=all voip-metrics\r\n"
     );
 }
 
@@ -193,6 +200,8 @@ fn an_answer_in_full_and_what_it_means() {
         remote_rtp: socket("198.51.100.8:4000"),
         remote_rtcp: Some(socket("198.51.100.8:4444")),
         rtcp_mux: false,
+        xr: Default::default(),
+        ice: None,
         codec: Codec::Pcma,
         send_payload_type: 8,
         receive: vec![(8, Codec::Pcma)],
@@ -347,6 +356,8 @@ fn what_an_answer_means() {
         remote_rtp: socket("198.51.100.8:4000"),
         remote_rtcp: Some(socket("198.51.100.8:4001")),
         rtcp_mux: false,
+        xr: Default::default(),
+        ice: None,
         codec: Codec::Pcma,
         send_payload_type: 97,
         receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
@@ -451,7 +462,7 @@ fn a_captured_call_with_early_media() {
 /// One phone's offer suits another one, whatever both want.
 #[test]
 fn two_phones_understand_each_other() {
-    let far = LocalMedia { address: "192.0.2.2".parse().unwrap(), rtp_port: 7000, rtcp_port: 7009 };
+    let far = LocalMedia::new("192.0.2.2".parse().unwrap(), 7000, 7009);
     let (mut alice, mut bob) = (phone(), phone());
     bob.capabilities.rtcp_mux = false;
     for (hers, his) in [(Intent::Talk, Intent::Talk), (ZERO, Intent::Talk), (ZERO, ZERO), (Intent::Talk, ZERO)] {

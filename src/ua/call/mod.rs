@@ -3,7 +3,7 @@
 //! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `reliable` makes provisional
 //! responses reliable, `modify` changes a standing call (hold, resume, the far side's re-INVITE and UPDATE), `moving` takes it to
 //! another address, `refresh` shows that it still stands, `request` answers what comes inside the dialog, `transfer` hands it on,
-//! `transferred` is handed on, `replaced` gives its place to another one.
+//! `transferred` is handed on, `replaced` gives its place to another one, `way` says what ICE has found for the packets.
 
 mod incoming;
 mod modify;
@@ -16,6 +16,7 @@ mod replaced;
 mod request;
 mod transfer;
 mod transferred;
+mod way;
 
 use std::time::{Duration, Instant};
 
@@ -67,6 +68,8 @@ struct Modifying {
     sequence: u32,
     /// It says our new address.
     moving: bool,
+    /// It says what has become of the way for the packets.
+    way: bool,
     /// Its reliable responses, and the answer in one of them.
     reliable: reliable::Sequence,
     answered: Option<Negotiated>,
@@ -96,6 +99,9 @@ pub struct Call {
     moving: bool,
     /// How often in a row our re-INVITE has met 491.
     glares: u32,
+    /// The way that ICE has found for the packets, and whether a re-INVITE is due about it.
+    path: Option<sdp::ice::Path>,
+    way_due: bool,
     /// It came at a bad moment, and waits for [`Timer::Glare`].
     pausing: bool,
     /// The last two ACKs for 2xxs of the peer, to be repeated: their CSeq numbers and they. The 2xx to the INVITE may come
@@ -131,6 +137,7 @@ impl Call {
     fn new(cx: &mut Core, no: CallNo, account: Option<AccountId>, phase: Phase, call_id: Bytes, peer: Party) -> Call {
         // The session id is any number (RFC 8866 section 5.2); 31 bits keep old parsers content.
         let session_id = u64::from(cx.below(1 << 31));
+        let ice_seed = cx.seed();
         Call {
             no,
             account,
@@ -141,12 +148,14 @@ impl Call {
             peer,
             call_id,
             dialog: None,
-            sdp: sdp::Session::new(cx.config.capabilities.clone(), session_id),
+            sdp: sdp::Session::new(cx.config.capabilities.clone(), session_id).with_ice(ice_seed),
             negotiated: None,
             want: Intent::Talk,
             have: Intent::Talk,
             modifying: None,
             moving: false,
+            path: None,
+            way_due: false,
             glares: 0,
             pausing: false,
             acks: [None, None],
@@ -235,7 +244,14 @@ impl Call {
     /// Where our sound is received, once both are known.
     fn local_media(&self) -> Option<LocalMedia> {
         let (local, media) = (self.local?, self.media?);
-        Some(LocalMedia { address: local.local.ip(), rtp_port: media.rtp, rtcp_port: media.rtcp })
+        Some(LocalMedia {
+            address: local.local.ip(),
+            rtp_port: media.rtp,
+            rtcp_port: media.rtcp,
+            reflexive: media.reflexive,
+            destination: way::destination(local),
+            path: self.path,
+        })
     }
 
     /// What its offers and answers do about SRTP, on this way.
@@ -270,6 +286,7 @@ impl Call {
         let was_held = self.negotiated.as_ref().is_some_and(|media| media.held_by_peer);
         let is_held = media.held_by_peer;
         let changed = self.negotiated.as_ref() != Some(&media);
+        self.note_ice(&media);
         self.negotiated = Some(media.clone());
         if changed {
             cx.emit(Event::Media { call: self.no, media });

@@ -48,7 +48,7 @@ impl Call {
         if self.phase != Phase::Established || self.modifying.is_some() || self.awaits_ack() {
             return;
         }
-        if self.want == self.have && !self.refreshing.due && !self.moving {
+        if self.want == self.have && !self.refreshing.due && !self.moving && !self.way_due {
             self.intent_reached(cx, now);
             return;
         }
@@ -59,7 +59,7 @@ impl Call {
         let mut request = dialog.request(Method::Invite);
         let sequence = dialog.local_seq;
         // RFC 3264 section 8: what has not changed keeps its version; our address has.
-        let sdp = match self.want == self.have && !self.moving {
+        let sdp = match self.want == self.have && !self.moving && !self.way_due {
             true => self.sdp.offer_again(&local, self.want),
             false => self.sdp.offer(&local, self.want),
         };
@@ -67,10 +67,12 @@ impl Call {
         self.ask_refresh(cx, &mut request.headers);
         Call::add_sdp(&mut request, sdp);
         let moving = std::mem::take(&mut self.moving);
+        let way = std::mem::take(&mut self.way_due);
         self.modifying = Some(Modifying {
             intent: self.want,
             sequence,
             moving,
+            way,
             reliable: reliable::Sequence::default(),
             answered: None,
         });
@@ -216,7 +218,10 @@ impl Call {
     /// A re-INVITE of ours has come to nothing; what it said of our address is still to be said.
     fn withdraw(&mut self) {
         self.sdp.rollback();
-        self.moving |= self.modifying.take().is_some_and(|modifying| modifying.moving);
+        if let Some(modifying) = self.modifying.take() {
+            self.moving |= modifying.moving;
+            self.way_due |= modifying.way;
+        }
     }
 
     /// The re-INVITE came at a bad moment: once more after a pause.

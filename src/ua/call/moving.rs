@@ -78,6 +78,8 @@ impl Call {
         self.established()?;
         self.media = Some(media);
         self.moving = true;
+        // Where the other side reaches us has to be found anew.
+        self.begin_ice_anew();
         self.reconcile(cx, now);
         Ok(())
     }
