@@ -30,7 +30,7 @@ const TARGET_GROWTH: f64 = 1.5;
 const TARGET_LEFT: f64 = 1.0;
 /// A dialog begins every so often, by the user agents' clock: a hundred a second.
 const PACE: Duration = Duration::from_millis(10);
-const MEDIA: MediaPorts = MediaPorts { rtp: 49170, rtcp: 49171 };
+const MEDIA: MediaPorts = MediaPorts::new(49170, 49171);
 
 /// Counts the bytes that are allocated.
 struct Counting;

@@ -98,6 +98,8 @@ impl Phone {
             remote_rtp: SocketAddr::new(LOOPBACK, other.ports.rtp),
             remote_rtcp: Some(SocketAddr::new(LOOPBACK, other.ports.rtcp)),
             rtcp_mux: false,
+            xr: Default::default(),
+            ice: None,
             codec,
             send_payload_type: payload_type,
             receive: vec![(payload_type, codec)],

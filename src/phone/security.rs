@@ -74,7 +74,7 @@ mod tests {
 
     fn media(protection: Protection) -> Negotiated {
         let at: SocketAddr = "192.0.2.1:4000".parse().unwrap();
-        let local = LocalMedia { address: at.ip(), rtp_port: 4000, rtcp_port: 4001 };
+        let local = LocalMedia::new(at.ip(), 4000, 4001);
         let phone = || Session::new(Capabilities::from_names([Codec::Pcmu.name()], 20).0, 1);
         let (_, media) = phone().answer(&phone().offer(&local, Intent::Talk), &local, Intent::Talk).unwrap();
         Negotiated { protection, ..media }

@@ -136,3 +136,8 @@ fn rtp() {
 fn rtcp() {
     run("rtcp", 4, targets::rtcp, &files(&root().join("fuzz/corpus/rtcp")));
 }
+
+#[test]
+fn stun() {
+    run("stun", 5, targets::stun, &files(&root().join("fuzz/corpus/stun")));
+}

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use offhook::media;
+use offhook::sdp::ice::Policy;
 use offhook::sdp::{Capabilities, HoldStyle, Intent, Keying, LocalMedia, Session};
 use offhook::sip::transport::{Flow, Transport};
 use offhook::ua::command::MediaPorts;
@@ -15,12 +16,18 @@ const PHONE: &str = "192.0.2.101:5060";
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.201\r\ns=-\r\nc=IN IP4 192.0.2.201\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8 101\r\n\
                    a=rtpmap:101 telephone-event/8000\r\n";
 
+const ICE: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.201\r\ns=-\r\nc=IN IP4 192.0.2.201\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n\
+                   a=ice-ufrag:8hhY\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\n\
+                   a=candidate:1 1 UDP 2130706431 192.0.2.201 40000 typ host\r\n\
+                   a=candidate:1 2 UDP 2130706430 192.0.2.201 40001 typ host\r\n";
+
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }
 
 fn capabilities() -> Capabilities {
-    Capabilities::from_names(["opus", "G722", "PCMU", "PCMA"], 20).0
+    let capabilities = Capabilities::from_names(["opus", "G722", "PCMU", "PCMA"], 20).0;
+    Capabilities { ice: Policy::Offer, ..capabilities }
 }
 
 /// One user agent and its clock.
@@ -104,7 +111,7 @@ pub fn local_tag(now: Instant) -> String {
 fn call_up(now: Instant) -> (Phone, String) {
     let mut phone = Phone::new(now);
     phone.receive(in_call("INVITE", 1, "", SDP).as_bytes());
-    let media = MediaPorts { rtp: 49170, rtcp: 49171 };
+    let media = MediaPorts::new(49170, 49171);
     let _ = phone.ua.command(phone.now, Command::Answer { call: CallNo(1), media });
     let sent = phone.drain();
     let ok = sent.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).find(|text| text.contains(" 200 "));
@@ -143,8 +150,8 @@ fn split(data: &[u8]) -> Vec<&[u8]> {
 /// A session description comes as an offer, then as the answer to ours, then as an offer again.
 pub fn sdp(_: Instant, data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let local = LocalMedia { address: address(PHONE).ip(), rtp_port: 49170, rtcp_port: 49171 };
-    let mut session = Session::new(capabilities(), 1);
+    let local = LocalMedia::new(address(PHONE).ip(), 49170, 49171);
+    let mut session = Session::new(capabilities(), 1).with_ice([7; 32]);
     session.set_keying(Keying::Optional, [3; 32]);
     if let Ok((answer, media)) = session.answer(&text, &local, Intent::Talk) {
         let lines = |text: &str| text.lines().filter(|line| line.starts_with("m=")).count();
@@ -154,7 +161,7 @@ pub fn sdp(_: Instant, data: &[u8]) {
         }
         assert!(media.ptime_ms > 0);
     }
-    let mut session = Session::new(capabilities(), 1);
+    let mut session = Session::new(capabilities(), 1).with_ice([7; 32]);
     session.set_keying(Keying::Optional, [3; 32]);
     session.offer(&local, Intent::Talk);
     if session.handle_answer(&text).is_err() {
@@ -163,10 +170,10 @@ pub fn sdp(_: Instant, data: &[u8]) {
     let _ = session.answer(&text, &local, Intent::Hold(HoldStyle::Zero));
 }
 
-fn sound(now: Instant) -> media::Session {
-    let local = LocalMedia { address: address(PHONE).ip(), rtp_port: 49170, rtcp_port: 49171 };
-    let mut sdp = Session::new(capabilities(), 1);
-    let (_, agreed) = sdp.answer(SDP, &local, Intent::Talk).expect("a good offer");
+fn sound(now: Instant, description: &str) -> media::Session {
+    let local = LocalMedia::new(address(PHONE).ip(), 49170, 49171);
+    let mut sdp = Session::new(capabilities(), 1).with_ice([7; 32]);
+    let (_, agreed) = sdp.answer(description, &local, Intent::Talk).expect("a good offer");
     let mut session = media::Session::new(now, [7; 32]);
     session.configure(now, &agreed);
     session.set_microphone_open(true);
@@ -174,8 +181,8 @@ fn sound(now: Instant) -> media::Session {
 }
 
 /// Packets come to a call's sound: RTP for the even ones when `rtp`, RTCP else. Each is led by its length.
-fn packets(start: Instant, data: &[u8], rtp: bool) {
-    let mut session = sound(start);
+fn packets(start: Instant, data: &[u8], rtp: bool, description: &str) {
+    let mut session = sound(start, description);
     let mut now = start;
     let mut speaker = [0; 160];
     let mut rest = data;
@@ -200,10 +207,15 @@ fn packets(start: Instant, data: &[u8], rtp: bool) {
 
 /// RTP.
 pub fn rtp(now: Instant, data: &[u8]) {
-    packets(now, data, true);
+    packets(now, data, true, SDP);
 }
 
 /// RTCP.
 pub fn rtcp(now: Instant, data: &[u8]) {
-    packets(now, data, false);
+    packets(now, data, false, SDP);
+}
+
+/// Checks of ICE, and what looks like them, at both ports.
+pub fn stun(now: Instant, data: &[u8]) {
+    packets(now, data, data.len().is_multiple_of(2), ICE);
 }

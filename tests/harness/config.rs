@@ -11,7 +11,7 @@ use offhook::ua::{AccountId, Config};
 /// The one account that a phone in the scenarios has.
 pub const ACCOUNT: AccountId = AccountId(0);
 /// Where its sound is received.
-pub const MEDIA: MediaPorts = MediaPorts { rtp: 49170, rtcp: 49171 };
+pub const MEDIA: MediaPorts = MediaPorts::new(49170, 49171);
 
 pub fn uri(text: &str) -> Uri {
     Uri::parse(text.to_owned().into()).unwrap()

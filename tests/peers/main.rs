@@ -15,6 +15,7 @@ mod codecs;
 mod echo;
 mod encryption;
 mod failover;
+mod ice;
 mod load;
 mod malformed;
 mod registration;

@@ -57,7 +57,7 @@ fn the_addresses_of_ipv6_in_sdp_are_read() {
     assert_eq!(outcome(text.as_bytes()).0, Says(488, "Not Acceptable Here"));
     let body = text.split("\r\n\r\n").nth(1).unwrap().replace("RTP/AVP 2\r\na=rtpmap:2 G726-32/8000", "RTP/AVP 0");
     let mut session = Session::new(Capabilities::from_names(["PCMU"], 20).0, 1);
-    let local = LocalMedia { address: "2001:db8::10".parse().unwrap(), rtp_port: 49170, rtcp_port: 49171 };
+    let local = LocalMedia::new("2001:db8::10".parse().unwrap(), 49170, 49171);
     let (answer, media) = session.answer(&body, &local, Intent::Talk).unwrap();
     assert_eq!(media.remote_rtp.to_string(), "[2001:db8::20]:6000");
     assert!(answer.contains("c=IN IP6 2001:db8::10\r\n") && answer.contains("m=video 0 "), "{answer}");

@@ -29,6 +29,8 @@ pub struct Setup {
     pub calls: &'static str,
     /// Further lines of the account.
     pub account: &'static str,
+    /// Lines of `[network]`.
+    pub network: &'static str,
 }
 
 impl Default for Setup {
@@ -41,6 +43,7 @@ impl Default for Setup {
             server: None,
             calls: "",
             account: "",
+            network: "",
         }
     }
 }
@@ -75,7 +78,7 @@ impl Rig {
 
     /// Starts a phone with these lines of `[audio]`, which name its codecs.
     pub fn phone_with(&self, setup: &Setup, audio: &str) -> Phone {
-        let Setup { name, password, card, devices, server, calls, account } = setup;
+        let Setup { name, password, card, devices, server, calls, account, network } = setup;
         let authority = self.folder.join(AUTHORITY);
         let authority =
             if authority.exists() { format!("ca_file = \"{}\"\n", authority.display()) } else { String::new() };
@@ -90,7 +93,7 @@ impl Rig {
              [sip]\nlisten = \"127.0.0.1:0\"\n{authority}\
              [audio]\ninput = \"{input}\"\noutput = \"{output}\"\nring = \"null\"\n{audio}\nlatency = \"safe\"\n\
              echo_cancellation = false\nnoise_suppression = false\n\
-             [calls]\n{calls}\n"
+             [calls]\n{calls}\n[network]\n{network}\n"
         );
         let config = self.folder.join(format!("{name}.toml"));
         fs::write(&config, text).expect("a file");

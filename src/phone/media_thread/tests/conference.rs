@@ -70,6 +70,8 @@ fn media(ports: MediaPorts, codec: Codec) -> Negotiated {
         send_payload_type: payload_type,
         receive: vec![(payload_type, codec)],
         rtcp_mux: false,
+        xr: Default::default(),
+        ice: None,
         send_telephone_event: None,
         receive_telephone_events: Vec::new(),
         ptime_ms: 20,
