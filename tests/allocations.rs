@@ -112,7 +112,7 @@ impl Phone {
             held_by_peer: false,
             protection: Default::default(),
         };
-        self.thread.order(Order::Configure { call: CALL, media });
+        self.thread.order(Order::Configure { call: CALL, media: Box::new(media) });
         self.thread.order(Order::OpenMicrophone { call: CALL });
     }
 

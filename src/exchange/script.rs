@@ -42,7 +42,7 @@ pub(crate) enum Cue {
     /// Open sound for a call, and give [`Script::play`].
     SoundDue { call: ServerId },
     /// Where the sound goes.
-    Media { call: ServerId, media: Negotiated },
+    Media { call: ServerId, media: Box<Negotiated> },
     /// The call is over.
     Over { call: ServerId },
 }
@@ -119,7 +119,7 @@ impl Script {
         sip::set(&mut progress.headers, HeaderName::ContentLength, body.len().to_string());
         progress.set_body(body.into());
         self.transactions.respond(now, call, progress);
-        self.cues.push_back(Cue::Media { call, media });
+        self.cues.push_back(Cue::Media { call, media: Box::new(media) });
     }
 
     /// The next message to put on the wire.

@@ -23,8 +23,6 @@ mod source;
 mod supervision;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod traces;
 mod track;
 mod way;
 

@@ -314,7 +314,7 @@ impl Desk {
                 self.tell_call(call, |call| Kind::Calling { call });
             }
             Core::Ringing { call, code, early_media } => self.ringing(now, call, code, early_media),
-            Core::Media { call, media } => self.media(call, media),
+            Core::Media { call, media } => self.media(call, *media),
             Core::Established { call } => self.established(now, call),
             Core::PeerChanged { call, peer } => {
                 let (from, name) = harmless_party(peer);
@@ -585,7 +585,7 @@ impl Desk {
         let security = Security::of(&media, line.transport);
         let secured_anew = line.security.is_some_and(|told| told != security);
         let told_late = line.established.is_some() && !std::mem::replace(&mut line.told_established, true);
-        self.order(Order::Configure { call, media });
+        self.order(Order::Configure { call, media: Box::new(media) });
         if told_late {
             self.tell_established(call);
         } else if secured_anew {
@@ -611,7 +611,7 @@ impl Desk {
             self.order(Order::Tone { call, tone: Tone::Silence });
         }
         if let Some(media) = kept_back {
-            self.order(Order::Configure { call, media });
+            self.order(Order::Configure { call, media: Box::new(media) });
         }
         self.order(Order::OpenMicrophone { call });
         if tell {
@@ -909,7 +909,8 @@ mod tests {
         let mut desk = desk();
         assert_eq!(follows(&mut desk, [incoming(CALL)]), ["incoming", "Prepare", "Ring(true)"]);
         desk.answered(CALL, false);
-        let answered = [ua::Event::Media { call: CALL, media: media() }, ua::Event::Established { call: CALL }];
+        let answered =
+            [ua::Event::Media { call: CALL, media: Box::new(media()) }, ua::Event::Established { call: CALL }];
         assert_eq!(
             follows(&mut desk, answered),
             ["Configure", "OpenMicrophone", "established", "Prepare", "Ring(false)"]
@@ -922,7 +923,7 @@ mod tests {
         let due = follows(&mut desk, [incoming(CALL), ua::Event::OfferDue { call: CALL }]);
         assert!(due.contains(&"OfferEarly #1".to_owned()), "{due:?}");
         desk.offered(CALL, MediaPorts::new(4000, 4001));
-        assert!(follows(&mut desk, [ua::Event::Media { call: CALL, media: media() }]).is_empty());
+        assert!(follows(&mut desk, [ua::Event::Media { call: CALL, media: Box::new(media()) }]).is_empty());
         desk.answered(CALL, false);
         let established = follows(&mut desk, [ua::Event::Established { call: CALL }]);
         assert_eq!(&established[..3], ["Configure", "OpenMicrophone", "established"]);
@@ -952,7 +953,10 @@ mod tests {
     fn a_second_call_beeps_and_rings_when_the_first_is_over() {
         let mut desk = desk();
         desk.dialled(CALL, None, "sip:x@example.com".into());
-        follows(&mut desk, [ua::Event::Media { call: CALL, media: media() }, ua::Event::Established { call: CALL }]);
+        follows(
+            &mut desk,
+            [ua::Event::Media { call: CALL, media: Box::new(media()) }, ua::Event::Established { call: CALL }],
+        );
         assert_eq!(follows(&mut desk, [incoming(CallNo(2))]), ["incoming", "Prepare", "CallWaitingBeep"]);
         assert_eq!(follows(&mut desk, [ended(EndedBy::Remote, 200)]), ["Close", "Ring(true)"]);
     }
@@ -964,7 +968,8 @@ mod tests {
         let ringing = |code, early_media| ua::Event::Ringing { call: CALL, code, early_media };
         assert_eq!(follows(&mut desk, [ringing(180, false)]), ["Ringback", "ringing", "Prepare"]);
         assert_eq!(follows(&mut desk, [ringing(180, false)]), ["ringing"]);
-        let answered = [ua::Event::Media { call: CALL, media: media() }, ua::Event::Established { call: CALL }];
+        let answered =
+            [ua::Event::Media { call: CALL, media: Box::new(media()) }, ua::Event::Established { call: CALL }];
         assert_eq!(follows(&mut desk, answered), ["Configure", "Silence", "OpenMicrophone", "established"]);
     }
 
@@ -1026,7 +1031,7 @@ mod tests {
         desk.answered(CALL, false);
         follows(&mut desk, []);
         assert_eq!(follows(&mut desk, [ua::Event::Established { call: CALL }]), ["OpenMicrophone"]);
-        let media = || ua::Event::Media { call: CALL, media: media() };
+        let media = || ua::Event::Media { call: CALL, media: Box::new(media()) };
         assert_eq!(follows(&mut desk, [media()]), ["Configure", "established"]);
         assert_eq!(follows(&mut desk, [media()]), ["Configure"]);
     }

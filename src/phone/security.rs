@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn it_is_told_with_the_answer_and_when_it_changes() {
         let mut desk = Desk::new(&Config::default());
-        let event = |protection| ua::Event::Media { call: CALL, media: media(protection) };
+        let event = |protection| ua::Event::Media { call: CALL, media: Box::new(media(protection)) };
         desk.dialled(CALL, None, "sip:bob@example.com".into());
         desk.note_transport(CALL, Some(Transport::Tls));
         let whole = Security { srtp: true, suite: Some(Suite::AeadAes128Gcm), tls: true };

@@ -113,7 +113,7 @@ pub enum Event {
     /// A provisional response, 180 to 199. `early_media`: it, or a former one that still counts, brought SDP.
     Ringing { call: CallNo, code: u16, early_media: bool },
     /// What the call's media are now; before the answer too (early media).
-    Media { call: CallNo, media: Negotiated },
+    Media { call: CallNo, media: Box<Negotiated> },
     /// The call stands.
     Established { call: CallNo },
     /// P-Asserted-Identity or Remote-Party-ID changed.

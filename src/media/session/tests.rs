@@ -2,6 +2,7 @@
 
 mod network;
 mod protection;
+mod traces;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -245,7 +245,7 @@ impl Engine {
                 let sent = self.calls.values().any(|call| call.session.sends());
                 let Some(open) = self.calls.get_mut(&call) else { return };
                 open.session.configure(now, &media);
-                open.media = Some(media);
+                open.media = Some(*media);
                 let sends = open.session.sends();
                 self.settle(call);
                 if sends && !sent {

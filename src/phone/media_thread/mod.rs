@@ -62,7 +62,7 @@ pub enum Order {
     /// Opens the devices, for a call is coming: they take 10 to 15 ms.
     Prepare,
     /// What offer and answer agreed on, now.
-    Configure { call: CallNo, media: Negotiated },
+    Configure { call: CallNo, media: Box<Negotiated> },
     /// Microphone samples may leave in this call (from the 200 on).
     OpenMicrophone { call: CallNo },
     /// We hold this call: in place of the microphone it hears this, if anything is sent at all; `None`: no more.

@@ -63,7 +63,7 @@ impl Phone {
             held_by_peer: false,
             protection: Default::default(),
         };
-        self.thread.order(Order::Configure { call: CALL, media });
+        self.thread.order(Order::Configure { call: CALL, media: Box::new(media) });
     }
 
     /// Waits for a report that `wanted` makes something of.

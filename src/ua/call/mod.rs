@@ -289,7 +289,7 @@ impl Call {
         self.note_ice(&media);
         self.negotiated = Some(media.clone());
         if changed {
-            cx.emit(Event::Media { call: self.no, media });
+            cx.emit(Event::Media { call: self.no, media: Box::new(media) });
         }
         match (self.phase == Phase::Established, was_held, is_held) {
             (true, false, true) => cx.emit(Event::RemoteHeld { call: self.no }),

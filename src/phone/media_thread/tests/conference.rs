@@ -37,9 +37,9 @@ impl Meeting {
             let member = Phone::new(&mouth, heard.to_str().unwrap());
             member.thread.order(Order::Volume { side: Side::Input, db: SOFTER_DB });
             let ports = hub.open(call, LOOPBACK).unwrap();
-            hub.order(Order::Configure { call, media: media(member.ports, codec) });
+            hub.order(Order::Configure { call, media: Box::new(media(member.ports, codec)) });
             hub.order(Order::OpenMicrophone { call });
-            member.thread.order(Order::Configure { call: CALL, media: media(ports, codec) });
+            member.thread.order(Order::Configure { call: CALL, media: Box::new(media(ports, codec)) });
             member.thread.order(Order::OpenMicrophone { call: CALL });
             members.push(member);
         }

@@ -1,6 +1,6 @@
 //! A voice over networks of several kinds, in simulated time: the delay that is added, how much is made up, and no clicks.
 
-use super::*;
+use super::super::*;
 
 /// What the card takes at a time, and when the network is fastest, in milliseconds.
 const BLOCK_MS: u64 = 5;
