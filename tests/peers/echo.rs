@@ -52,5 +52,11 @@ fn the_other_side_does_not_hear_himself() {
     println!("processor: {:.1} % of one without, {:.1} % with", percent(cost_without), percent(cost_with));
     assert!(with_echo - without > 15.0, "{with_echo:.1} dBFS became {without:.1}");
     assert!(stats["processing"]["us_per_10ms"].as_f64().is_some_and(|cost| cost > 0.0), "{stats}");
+    let alice_speaks = rig.say(Card::A, "speech-near.wav");
+    heard(&rig, 2);
+    let both = heard(&rig, SECONDS);
+    println!("both speak: bob hears {both:.1} dBFS; {}", alice.expect_with("stats", processed)["processing"]);
+    assert!(both > -40.0, "alice is heard while bob speaks, at {both:.1} dBFS");
+    drop(alice_speaks);
     rig.pactl(&["unload-module", module.trim()]);
 }
