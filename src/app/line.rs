@@ -156,7 +156,8 @@ pub fn is_editing(key: Key) -> bool {
     request(key).is_some()
 }
 
-fn request(key: Key) -> Option<InputRequest> {
+/// What an editing key asks of a line.
+pub fn request(key: Key) -> Option<InputRequest> {
     Some(match key {
         Key::Backspace | Key::Ctrl('h') => InputRequest::DeletePrevChar,
         Key::Delete | Key::Ctrl('d') => InputRequest::DeleteNextChar,

@@ -10,6 +10,8 @@
 //! - `services.rs`: what the person switches
 //! - `mouse.rs`: what is clicked; the panes beside the calls
 //! - `paste.rs`: targets as they are copied elsewhere
+//! - `devices.rs`: which device speaks, which is heard, which rings
+//! - `wizard/`: the first minutes, before there is a phone
 //! - `layout.rs`: wrapping of texts, which scrolling has to know
 //! - `text.rs`: every word on the screen
 
@@ -17,6 +19,7 @@ mod act;
 pub mod calls;
 pub mod compare;
 mod complete;
+pub mod devices;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod keymap;
@@ -30,6 +33,7 @@ pub mod requests;
 pub mod services;
 pub mod text;
 pub mod trace;
+pub mod wizard;
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};

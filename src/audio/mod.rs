@@ -9,6 +9,7 @@
 //! | [`capture`], [`playback`] | an ALSA card's input and output, seen from the media thread: rings |
 //! | `taps`, `slack` | what both have: one microphone at several rates; delay that is trimmed |
 //! | [`ringer`] | the ring tone, which needs no media thread |
+//! | [`probe`] | a microphone and a speaker tried without a call |
 //! | [`simple`] | devices without a clock of their own: null, tone, WAV file |
 //! | [`ogg`] | Opus in Ogg, for recordings |
 //! | [`wav`] | WAV files: loading and, on a thread of their own, writing |
@@ -24,6 +25,7 @@ pub mod name;
 pub mod ogg;
 pub mod pace;
 pub mod playback;
+pub mod probe;
 pub mod pulse;
 pub mod ringer;
 pub mod simple;

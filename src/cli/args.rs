@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 const AFTER_HELP: &str = "\
-Without a command the phone opens its terminal UI.
+Without a command the phone opens its terminal UI; where there is none (TERM=dumb, a pipe) it is as run.
 
 TARGET is sip:bob@example.com, tel:+4930123, bob@example.com, or a number or name at the account's domain.
 
@@ -64,6 +64,8 @@ pub struct Global {
 pub enum Command {
     /// Try the phone without a PBX: an exchange on this machine, registered to, with extensions to call
     Demo(Demo),
+    /// Ask for account and sound, try both, and write the configuration; the first start does it by itself
+    Setup,
     /// The phone without UI: one command a line on stdin, events on stdout
     Run(Run),
     /// The UI onto a phone that `run --socket` serves; without a terminal, its commands and events as in `run`

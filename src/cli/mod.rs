@@ -10,6 +10,7 @@
 //! | [`call`], [`register`], [`run`], [`demo`], [`tour`], [`devices`], [`exchange`], [`config`] | the commands |
 //! | `dialling`, `people`, `switches` | what a number becomes; the history and the contacts; forwarding and do not disturb |
 //! | [`log`] | the log file |
+//! | `ui`, `setup` | the terminal UI, and the wizard before it |
 
 pub mod args;
 pub mod attach;
@@ -26,6 +27,7 @@ mod people;
 pub mod register;
 pub mod run;
 pub mod session;
+mod setup;
 mod switches;
 pub mod text;
 pub mod tour;
@@ -37,6 +39,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::app::wizard::Leave;
 use crate::config::{Config, Environment, Files, Loaded, Notice, Overrides, load, nearest};
 
 use args::{Arguments, Command, Global};
@@ -73,9 +76,30 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
     let flags = overrides(&global);
     let context = || Context::load(&global, &flags, &environment);
     match arguments.command {
+        None if !ui::has_screen() => {
+            let Context { config, account, style } = context()?;
+            async_main(run_lines(config, account, style))
+        }
         None => {
             let Context { config, .. } = context()?;
-            async_main(ui::run(config))
+            let path = setup::path(&flags, &environment);
+            async_main(async {
+                let is_first = path.as_ref().is_some_and(|path| !path.exists());
+                match if is_first { setup::run(config.clone(), path).await? } else { Leave::Unwritten } {
+                    Leave::Unwritten => ui::run(config).await,
+                    Leave::Written => ui::run(context()?.config).await,
+                    Leave::Quit => Ok(Exit::Done),
+                }
+            })
+        }
+        Some(Command::Setup) => {
+            let config = setup::config(&flags, &environment)?;
+            async_main(async {
+                match setup::run(config, setup::path(&flags, &environment)).await? {
+                    Leave::Written => ui::run(context()?.config).await,
+                    Leave::Unwritten | Leave::Quit => Ok(Exit::Done),
+                }
+            })
         }
         Some(Command::Demo(args::Demo { headless: false, .. })) => {
             let Context { config, .. } = context()?;
@@ -178,6 +202,12 @@ fn switch(context: Context, word: &str, words: &[String]) -> Result<Exit, Failur
     let line = format!("{word} {}", words.join(" "));
     out::print(&switches::carry_out(&config, account.as_deref(), &line, style == Style::Json)?);
     Ok(Exit::Done)
+}
+
+/// The phone without UI: one command a line.
+async fn run_lines(config: Config, account: Option<String>, style: Style) -> Result<Exit, Failure> {
+    let session = Session::start(config, stdout(style)?)?;
+    Ok(run::run(session, account, None).await)
 }
 
 /// The demo's exchange, and the password of its users.

@@ -15,7 +15,7 @@ pub fn config_for(mut config: Config, arguments: &args::Register) -> Result<Conf
     let names: Vec<&str> = config.accounts.iter().map(|account| account.name.as_str()).collect();
     let problem = match names.as_slice() {
         [_] => None,
-        [] => Some("no account is configured (offhook config init writes a file to fill in)".to_owned()),
+        [] => Some("no account is configured (offhook setup asks for one)".to_owned()),
         several => Some(format!("several accounts are configured: choose one with --account ({})", several.join(", "))),
     };
     if let Some(problem) = problem {

@@ -13,7 +13,7 @@ use super::exit::{Exit, Failure};
 
 /// Runs the UI on a phone of its own until the person leaves.
 pub async fn run(mut config: Config) -> Result<Exit, Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+    if !has_screen() {
         return Err(Failure::new(Exit::Usage, "the UI needs a terminal; scripts use offhook run, call or answer"));
     }
     let options = options(&config);
@@ -34,6 +34,12 @@ pub fn left(how: anyhow::Result<tui::Left>) -> Result<Exit, Failure> {
         Ok(tui::Left::BySignal) => Ok(Exit::Interrupted),
         Err(error) => Err(Failure::new(Exit::Internal, format!("{error:#}"))),
     }
+}
+
+/// Whether the UI can be drawn: on a terminal that knows more than lines.
+pub fn has_screen() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !is_dumb
 }
 
 /// Where dialled targets are kept: `~/.local/state/offhook/history`.

@@ -136,7 +136,7 @@ fn file(
 
 fn unreadable(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file (offhook config init writes one)".into(),
+        io::ErrorKind::NotFound => "there is no such file (offhook setup writes one)".into(),
         io::ErrorKind::InvalidData => "it is not UTF-8 text".into(),
         _ => format!("can't be read: {error}"),
     }
@@ -301,7 +301,7 @@ mod tests {
     fn a_named_file_must_exist() {
         let flags = Overrides { config: Some("/nowhere/c.toml".into()), ..Overrides::default() };
         let error = load(&flags, &Environment::default()).unwrap_err();
-        assert_eq!(error.to_string(), "/nowhere/c.toml: there is no such file (offhook config init writes one)");
+        assert_eq!(error.to_string(), "/nowhere/c.toml: there is no such file (offhook setup writes one)");
     }
 
     #[test]

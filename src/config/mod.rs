@@ -2,11 +2,14 @@
 //!
 //! [`load()`] reads it all into a [`Config`]; [`keys`] is the table of what may stand in the file, [`read`] walks the TOML with it,
 //! [`load`](mod@load) joins the sources, [`resolve`] turns the result into what the core wants, [`secret`] fetches passwords
-//! when they are needed, [`mod@exchange`] is the section of the embedded exchange, [`address`] says which addresses this build can use, [`nearest()`] finds the word that was meant.
+//! when they are needed, [`mod@exchange`] is the section of the embedded exchange, [`address`] says which addresses this build can use, [`nearest()`] finds the word that was meant;
+//! [`edit`] changes one key in the file's text, [`mod@file`] writes it back, [`settings`] says what can be changed so.
 
 pub mod address;
+pub mod edit;
 pub mod error;
 pub mod exchange;
+pub mod file;
 pub mod instance;
 pub mod keys;
 pub mod load;
@@ -16,6 +19,7 @@ pub mod read;
 pub mod resolve;
 pub mod secret;
 pub mod services;
+pub mod settings;
 pub mod ui;
 
 use crate::media::processing::Settings;

@@ -18,11 +18,17 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
             format!("none of them is in this build ({known})"),
         ));
     }
-    Ok(core::Config {
-        accounts: config.accounts.iter().map(|entry| account(entry, config)).collect::<Result<_, _>>()?,
+    let accounts = config.accounts.iter().map(|entry| account(entry, config)).collect::<Result<_, _>>()?;
+    Ok(core::Config { accounts, ..policy(config) })
+}
+
+/// What the core must know but for the accounts; needs no password.
+pub fn policy(config: &Config) -> core::Config {
+    core::Config {
+        accounts: Vec::new(),
         user_agent: concat!("offhook/", env!("CARGO_PKG_VERSION")).into(),
         capabilities: Capabilities {
-            codecs,
+            codecs: codecs(config),
             ptime_ms: config.audio.ptime,
             telephone_event: true,
             rtcp_mux: config.network.rtcp_mux,
@@ -43,7 +49,7 @@ pub fn user_agent(config: &Config) -> Result<core::Config, ConfigError> {
         auto_answer_from: config.calls.auto_answer_from.clone(),
         direct_calls: direct_calls(config),
         keep_alive: (config.sip.keep_alive > 0).then(|| Duration::from_secs(config.sip.keep_alive.into())),
-    })
+    }
 }
 
 /// The configured codecs that this build has, in their order, each once.

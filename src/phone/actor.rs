@@ -59,6 +59,8 @@ pub(super) struct Actor {
     after_burst: AfterBurst,
     pub(super) core_config: ua::Config,
     pub(super) calls_config: config::Calls,
+    /// As configured, and as changed since; without accounts and the exchange.
+    pub(super) settings: config::Config,
     pub(super) sockets: Sockets,
     pub(super) resolver: Resolver,
     pub(super) sound: Sound,
@@ -100,6 +102,7 @@ impl Actor {
     pub(super) fn new(mut parts: Parts) -> Actor {
         let services = Services::new(&parts.config, SystemTime::now());
         parts.core.ask_before_ringing();
+        let settings = super::settings::of(&parts.config);
         let screening = Arc::clone(&services.screening);
         let names: Vec<String> = parts.core_config.accounts.iter().map(|account| account.name.clone()).collect();
         parts.core.screen_outgoing(Box::new(move |account, target| {
@@ -112,6 +115,7 @@ impl Actor {
             desk: Desk::new(&parts.config),
             gatherer: Gatherer::new(&parts.config.network),
             calls_config: parts.config.calls,
+            settings,
             core: parts.core,
             after_burst: AfterBurst::default(),
             core_config: parts.core_config,

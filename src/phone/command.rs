@@ -60,6 +60,8 @@ pub enum Command {
     Volume { side: Side, db: f32 },
     /// Chooses a device now, in a call too.
     Device { role: DeviceRole, name: String },
+    /// Changes a setting of the file for as long as the phone runs, such as `calls.dtmf`; the file stays as it is.
+    Set { name: String, value: String },
     /// Registers or refreshes an account (the only one when `None`).
     Register { account: Option<String> },
     /// Writes to somebody: one text (RFC 3428).
@@ -245,6 +247,7 @@ const WORDS: &[Word] = &[
     Word { word: "record", usage: "record [#ID] [FILE] or record [#ID] stop", parse: record },
     Word { word: "play", usage: "play [#ID] FILE or play [#ID] stop", parse: play },
     Word { word: "device", usage: "device input|output|ring NAME", parse: device },
+    Word { word: "set", usage: "set SECTION.KEY VALUE, such as set calls.dtmf info", parse: set },
     Word {
         word: "register",
         usage: "register [@ACCOUNT]",
@@ -528,6 +531,10 @@ fn device(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
     Ok(Command::Device { role, name: rest.remainder()?.into() })
 }
 
+fn set(rest: &mut Rest<'_>) -> Result<Command, Mismatch> {
+    Ok(Command::Set { name: rest.word()?.into(), value: rest.remainder()?.into() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -587,6 +594,7 @@ mod tests {
             ("play stop", Command::StopPlaying { call: None }),
             ("device input null", Command::Device { role: DeviceRole::Input, name: text("null") }),
             ("device output  USB Audio #2 ", Command::Device { role: DeviceRole::Output, name: text("USB Audio #2") }),
+            ("set calls.dtmf info", Command::Set { name: text("calls.dtmf"), value: text("info") }),
             ("device ring default", Command::Device { role: DeviceRole::Ring, name: text("default") }),
             ("register", Command::Register { account: None }),
             ("register @work", Command::Register { account: Some(text("work")) }),

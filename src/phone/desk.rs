@@ -85,7 +85,7 @@ pub(super) struct Desk {
     /// The watched addresses, in the order of the configuration.
     lamps: Vec<LampState>,
     devices: Devices,
-    hold_music: HoldMusic,
+    pub(super) hold_music: HoldMusic,
     muted: bool,
     pub(super) voice: Voice,
     /// The core has nothing left to wait for.

@@ -7,6 +7,7 @@
 //! - `services`: forwarding, screening, history and people as the phone holds them; `arriving`: what they do with a call;
 //!   `perform_services`: their commands; [`keeping`]: their files;
 //! - `gather`: how the world sees a call's ports; `way`: what ICE has come to;
+//! - `settings`: what can be changed while the phone runs;
 //! - `hooks`: programs that are run when a call comes in, is answered or ends;
 //! - `sound`, [`media_thread`]: the thread that carries the sound.
 
@@ -32,6 +33,7 @@ mod perform_services;
 pub mod screen;
 pub mod security;
 mod services;
+mod settings;
 mod sound;
 pub mod switching;
 pub mod target;

@@ -182,6 +182,7 @@ impl Actor {
             Command::Device { .. } => {
                 Err(refused("which device? `offhook devices` lists them; \"default\" and \"null\" work too"))
             }
+            Command::Set { name, value } => self.set(&name, &value),
             Command::Register { account } => {
                 let account = self.one_account(account.as_deref())?;
                 self.tell_core(now, ua::Command::Register { account })
@@ -269,7 +270,7 @@ impl Actor {
         match (name, self.core_config.accounts.len()) {
             (Some(name), _) => self.named_account(name),
             (None, 1) => Ok(AccountId(0)),
-            (None, 0) => Err(refused("no account is configured: `offhook config init` writes a commented file")),
+            (None, 0) => Err(refused("no account is configured: `offhook setup` asks for one")),
             (None, _) => Err(refused(format!("which account? say one of: {}", self.account_names()))),
         }
     }

@@ -92,7 +92,7 @@ pub(super) struct Services {
     pub(super) redial: Option<Redial>,
     /// Whom we called last, and by which account.
     dialled: Option<(Option<String>, String)>,
-    dnd_code: u16,
+    pub(super) dnd_code: u16,
     contacts: Contacts,
     contacts_path: Option<PathBuf>,
     contacts_stamp: Option<Stamp>,

@@ -2,9 +2,9 @@
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-use crate::app::Msg;
 use crate::app::keymap::Key;
 use crate::app::mouse::{Mouse, Turn};
+use crate::app::{Msg, wizard};
 
 use super::view::Hits;
 
@@ -26,6 +26,16 @@ fn mouse(event: MouseEvent, hits: &Hits) -> Option<Mouse> {
         MouseEventKind::ScrollUp => Some(Mouse::Wheel(Turn::Up, target)),
         MouseEventKind::ScrollDown => Some(Mouse::Wheel(Turn::Down, target)),
         _ => None,
+    }
+}
+
+/// The message of an event for the wizard.
+pub fn wizard_message(event: Event) -> Option<wizard::Msg> {
+    match event {
+        Event::Key(key) => self::key(key).map(wizard::Msg::Key),
+        Event::Paste(text) => Some(wizard::Msg::Paste(text)),
+        Event::Resize(columns, rows) => Some(wizard::Msg::Resized(columns, rows)),
+        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The terminal: what happens goes into [`App`], what it wants is done, and the screen shows it.
 //!
 //! - `terminal.rs`: takes the terminal and gives it back, whatever happens
+//! - `wizard/`: the first minutes
+//! - `devices.rs`: the devices of this machine
 //! - `input.rs`: the terminal's events as the app's messages
 //! - `files.rs`: traces that are saved
 //! - `history.rs`: what was dialled, from one run to the next
@@ -9,6 +11,7 @@
 //! - `frames.rs`: when the screen is drawn
 //! - `view/`: the widgets
 
+mod devices;
 mod files;
 mod frames;
 mod history;
@@ -17,6 +20,7 @@ mod look;
 mod spill;
 mod terminal;
 mod view;
+pub mod wizard;
 
 use std::future::{Future, poll_fn};
 use std::io;

@@ -125,6 +125,12 @@ pub struct UserAgent {
 }
 
 impl UserAgent {
+    /// Other policies for calls to come; what a call agreed on stays. Accounts stay as they are: they are at work.
+    pub fn set_policy(&mut self, config: Config) {
+        let accounts = std::mem::take(&mut self.core.config.accounts);
+        self.core.config = Config { accounts, ..config };
+    }
+
     /// A user agent that does nothing yet: accounts register on [`Command::Register`]. `seed`: 32 bytes that nobody can
     /// guess, for tags, branches and cnonces come from it.
     pub fn new(now: Instant, config: Config, seed: [u8; 32]) -> UserAgent {

@@ -51,6 +51,18 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme, hits: &mut H
     frame.render_widget(Text::from(texts), area);
 }
 
+/// Draws these keys, as many as there is room for; they can't be clicked.
+pub fn draw_keys(frame: &mut Frame, area: Rect, keys: Vec<(String, &'static str)>, theme: Theme) {
+    let keys = keys.into_iter().map(|(name, label)| {
+        let name = Span::styled(format!(" {name}"), theme.accent().patch(theme.strong()));
+        Shown { spans: vec![name, Span::raw(format!(" {label} "))], key: None }
+    });
+    let lines = flow(keys.collect(), usize::from(area.width), usize::from(area.height));
+    let spans = |line: Vec<Shown>| line.into_iter().flat_map(|shown| shown.spans).collect::<Vec<_>>();
+    let lines: Vec<Line> = lines.into_iter().map(|line| Line::from(spans(line))).collect();
+    frame.render_widget(Text::from(lines), area);
+}
+
 /// A key that shows, and which one is pressed by a click on it.
 #[derive(Clone)]
 struct Shown {

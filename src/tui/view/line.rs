@@ -49,7 +49,7 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
 }
 
 /// The text without what stands in its first columns.
-fn from_column(text: &str, columns: usize) -> String {
+pub(super) fn from_column(text: &str, columns: usize) -> String {
     let span = Span::raw(text);
     let mut used = 0;
     let rest = span.styled_graphemes(ratatui::style::Style::new()).filter(|grapheme| {

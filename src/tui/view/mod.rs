@@ -5,6 +5,7 @@ mod calls;
 mod card;
 mod compare;
 mod confirm;
+mod devices;
 mod fit;
 mod footer;
 mod graph;
@@ -25,6 +26,7 @@ mod theme;
 mod trace;
 mod transfer_request;
 mod wide;
+pub mod wizard;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

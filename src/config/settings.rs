@@ -1,0 +1,251 @@
+//! The settings that can be changed one by one while the phone runs: what each may be, from the table of keys; what it is
+//! for and its default, from the commented file; and when a change takes effect.
+
+use std::path::Path;
+
+use toml::Value as Read;
+
+use super::edit::{self, Section, Value};
+use super::keys::{self, Key, Kind};
+use super::{Config, EXAMPLE, network, read};
+
+/// What a value may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `true` or `false`.
+    Flag,
+    /// One of these words; `true` and `false` stand without quotes.
+    Choice(&'static [&'static str]),
+    /// A whole number within these limits.
+    Number(u32, u32),
+    /// A text.
+    Text,
+    /// Texts, written with commas between them.
+    List,
+}
+
+/// When a change takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// At once; calls that are up keep what they agreed on.
+    Now,
+    /// When the phone starts again.
+    NextStart,
+}
+
+/// Who looks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Most people, some day.
+    Often,
+    /// Who knows why.
+    Rare,
+}
+
+/// A key of the file, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its section, without brackets.
+    pub section: &'static str,
+    /// Its name.
+    pub key: &'static str,
+    /// What its value may be.
+    pub shape: Shape,
+    /// The value that holds where there is none; `None`: nothing, or it depends.
+    pub default: Option<String>,
+    /// What it is for: the comment above it in the commented file, as one line.
+    pub about: String,
+    /// When a change takes effect.
+    pub takes: Takes,
+    /// Who looks for it.
+    pub usage: Use,
+}
+
+/// Keys that few people need.
+const RARE: &[(&str, &str)] = &[
+    ("audio", "ptime"),
+    ("calls", "max_calls"),
+    ("calls", "refer_outside"),
+    ("calls", "auto_answer_from"),
+    ("calls", "bye_also"),
+    ("calls", "reliable_ringing"),
+    ("calls", "session_expires"),
+    ("calls", "direct_calls"),
+    ("calls", "emergency"),
+    ("calls", "redial_every"),
+    ("calls", "redial_times"),
+];
+
+/// What a running phone takes over: policies of calls to come. Everything of [calls] but these is such.
+const AT_START: &[&str] = &["emergency", "direct_calls"];
+/// And these of [audio].
+const AT_ONCE: &[&str] =
+    &["input", "output", "ring", "codecs", "ptime", "echo_cancellation", "noise_suppression", "auto_gain"];
+
+impl Setting {
+    /// `section.key`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.section, self.key)
+    }
+
+    /// The value that stands in a text, for a person; `None`: none does.
+    pub fn value_in(&self, text: &str) -> Option<String> {
+        edit::get(text, Section::Named(self.section), self.key).map(|value| shown(&value))
+    }
+
+    /// What a person typed as a value, checked as the file is.
+    ///
+    /// # Errors
+    /// What was expected and what was found.
+    pub fn parse(&self, typed: &str) -> Result<Value, String> {
+        let typed = typed.trim();
+        let value = match self.shape {
+            Shape::Flag | Shape::Choice(_) => match typed {
+                "true" => Value::Flag(true),
+                "false" => Value::Flag(false),
+                word => Value::Text(word.to_owned()),
+            },
+            Shape::Number(..) => typed.parse().map_or_else(|_| Value::Text(typed.to_owned()), Value::Number),
+            Shape::Text => Value::Text(typed.to_owned()),
+            Shape::List => {
+                let items = typed.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Value::List(items.map(str::to_owned).collect())
+            }
+        };
+        let text = format!("[{}]\n{} = {}\n", self.section, self.key, value.written());
+        match read::read(Path::new(""), &text) {
+            Ok(_) => Ok(value),
+            Err(error) => Err(error.problem.trim_start_matches(&format!("{}: ", self.name())).to_owned()),
+        }
+    }
+
+    /// The words among which a person chooses.
+    pub fn words(&self) -> Option<Vec<&'static str>> {
+        match self.shape {
+            Shape::Flag => Some(vec!["true", "false"]),
+            Shape::Choice(words) => Some(words.to_vec()),
+            Shape::Number(..) | Shape::Text | Shape::List => None,
+        }
+    }
+}
+
+/// All of them, in the order of the file: sound, calls, the terminal UI, SIP.
+pub fn all() -> Vec<Setting> {
+    let mut settings = Vec::new();
+    of("audio", keys::AUDIO, &mut settings);
+    of("calls", keys::CALLS, &mut settings);
+    of("ui", keys::UI, &mut settings);
+    of("sip", keys::SIP, &mut settings);
+    of("network", network::KEYS, &mut settings);
+    settings
+}
+
+/// The setting of a name such as `calls.dtmf`.
+pub fn named(name: &str) -> Option<Setting> {
+    all().into_iter().find(|setting| setting.name() == name)
+}
+
+fn of<T>(section: &'static str, keys: &'static [Key<T>], settings: &mut Vec<Setting>) {
+    for key in keys {
+        let Some(shape) = shape(&key.kind) else { continue };
+        let takes = match section {
+            "calls" if !AT_START.contains(&key.name) => Takes::Now,
+            "audio" if AT_ONCE.contains(&key.name) => Takes::Now,
+            _ => Takes::NextStart,
+        };
+        let is_rare = matches!(section, "sip" | "network") || RARE.contains(&(section, key.name));
+        let usage = if is_rare { Use::Rare } else { Use::Often };
+        let (about, default) = example(section, key.name);
+        settings.push(Setting { section, key: key.name, shape, default, about, takes, usage });
+    }
+}
+
+fn shape<T>(kind: &Kind<T>) -> Option<Shape> {
+    match kind {
+        Kind::Flag { .. } => Some(Shape::Flag),
+        Kind::Choice { words, .. } => Some(Shape::Choice(words)),
+        Kind::Number { min, max, .. } => Some(Shape::Number(*min, *max)),
+        Kind::Text { .. } => Some(Shape::Text),
+        Kind::List { .. } => Some(Shape::List),
+        Kind::Password { .. } | Kind::Chains { .. } | Kind::Realms { .. } | Kind::Tables { .. } => None,
+    }
+}
+
+/// What the commented file says of a key: the comment above it, and the value if it is the default.
+fn example(section: &str, key: &str) -> (String, Option<String>) {
+    let header = format!("#[{section}]");
+    let lines: Vec<&str> =
+        EXAMPLE.lines().skip_while(|line| *line != header).skip(1).take_while(|line| !line.starts_with("#[")).collect();
+    let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ");
+    let Some(place) = lines.iter().position(|line| line.strip_prefix('#').is_some_and(|rest| is_key(rest, key))) else {
+        return (String::new(), None);
+    };
+    let above = lines[..place].iter().rev();
+    // Keys that belong together have one comment above the first.
+    let comment = above.skip_while(|line| is_setting(line)).take_while(|line| line.starts_with("# "));
+    let mut comment: Vec<&str> = comment.map(|line| line.trim_start_matches("# ").trim()).collect();
+    comment.reverse();
+    let written = lines[place].trim_start_matches('#');
+    let alone = format!("[{section}]\n{written}\n");
+    let is_default = read::read(Path::new(""), &alone).is_ok_and(|config| config == Config::default());
+    let default = is_default.then(|| edit::get(&alone, Section::Named(section), key)).flatten();
+    (comment.join(" "), default.map(|value| shown(&value)))
+}
+
+fn is_key(line: &str, key: &str) -> bool {
+    line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+}
+
+/// A value for a person: without quotes and brackets.
+fn shown(value: &Read) -> String {
+    match value {
+        Read::String(text) => text.clone(),
+        Read::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_says_what_it_is_for() {
+        let settings = all();
+        for setting in &settings {
+            assert!(setting.about.len() > 8, "{} has no comment in config.example.toml", setting.name());
+            if let (Some(default), Some(words)) = (&setting.default, setting.words()) {
+                assert!(words.contains(&default.as_str()), "{}: {default}", setting.name());
+            }
+            if let Some(default) = &setting.default {
+                assert!(setting.parse(default).is_ok(), "{}: {default}", setting.name());
+            }
+        }
+        for (section, key) in RARE {
+            assert!(named(&format!("{section}.{key}")).is_some(), "{section}.{key}");
+        }
+        let dtmf = named("calls.dtmf").unwrap();
+        assert_eq!(dtmf.default.as_deref(), Some("auto"));
+        assert_eq!(dtmf.takes, Takes::Now);
+        assert_eq!(named("calls.park").unwrap().default, None);
+        assert_eq!(named("audio.codecs").unwrap().default.as_deref(), Some("opus, G722, PCMU, PCMA"));
+    }
+
+    #[test]
+    fn what_is_typed_is_checked_as_the_file_is() {
+        let parse = |name: &str, typed: &str| named(name).unwrap().parse(typed);
+        assert_eq!(parse("calls.auto_answer", "idle"), Ok(Value::Text("idle".into())));
+        assert_eq!(parse("calls.auto_answer", "true"), Ok(Value::Flag(true)));
+        assert_eq!(parse("calls.ring_timeout", " 30 "), Ok(Value::Number(30)));
+        assert_eq!(parse("audio.codecs", "PCMA, opus ,"), Ok(Value::List(vec!["PCMA".into(), "opus".into()])));
+        assert_eq!(
+            parse("calls.ring_timeout", "soon"),
+            Err("expected a whole number from 1 to 3600, found \"soon\"".into())
+        );
+        assert_eq!(
+            parse("calls.hold", "one"),
+            Err("expected \"zero\", \"sendonly\" or \"inactive\", found \"one\"".into())
+        );
+        assert!(parse("audio.codecs", "speex").is_err());
+    }
+}
