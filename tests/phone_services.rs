@@ -345,3 +345,35 @@ fn people_are_called_by_name_and_known_when_they_call() {
         assert_eq!(alice.state().await.forwarding[0].to, bob.address());
     });
 }
+
+#[test]
+fn settings_change_while_the_phone_runs() {
+    run(async {
+        let (mut alice, mut bob) = (Phone::start(config(Calls::default())), Phone::start(config(Calls::default())));
+        // Bob answers by himself from now on, and takes one codec only.
+        bob.does("set calls.auto_answer true").await;
+        bob.does("set audio.codecs PCMA, G722").await;
+        alice.does("set audio.codecs PCMU, PCMA").await;
+        alice.does(&format!("call {}", bob.address())).await;
+        assert_eq!(alice.sees("established").await["codec"], "PCMA");
+        // What a call agreed on stays.
+        bob.does("set audio.codecs PCMU").await;
+        bob.does("set calls.max_calls 1").await;
+        let mut carol = Phone::start(config(Calls::default()));
+        carol.does(&format!("call {}", bob.address())).await;
+        assert_eq!(carol.sees("ended").await["code"], 486);
+        assert_eq!(bob.state().await.calls.len(), 1);
+        alice.does("hangup").await;
+        bob.sees("ended").await;
+        bob.does("set audio.ring null").await;
+        assert_eq!(bob.state().await.devices.ring, "null");
+        // What is none is refused and changes nothing; what only a start takes over says so.
+        let refused = bob.is_refused("set calls.hold softly").await;
+        assert_eq!(refused, "calls.hold: expected \"zero\", \"sendonly\" or \"inactive\", found \"softly\"");
+        assert_eq!(
+            bob.is_refused("set calls.dmtf info").await,
+            "there is no setting 'calls.dmtf' (did you mean 'calls.dtmf'?)"
+        );
+        assert!(bob.is_refused("set sip.keep_alive 5").await.contains("takes effect when the phone starts"));
+    });
+}

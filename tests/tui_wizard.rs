@@ -1,4 +1,5 @@
-//! The first start in a real terminal: `offhook` in tmux with an empty home, keys sent, screen read.
+//! The first start in a real terminal: `offhook` in tmux with an empty home, keys sent, screen read; and what changes the file
+//! afterwards.
 //!
 //! Needs tmux (`./dev test` installs it). Where it is missing the tests say that they were skipped; with
 //! `OFFHOOK_REQUIRE_PEERS=1` they fail.
@@ -24,6 +25,11 @@ struct Terminal {
 impl Terminal {
     /// Runs the phone with these arguments; `None` where there is no tmux, which was then said.
     fn run(term: &str, size: (&str, &str), arguments: &str) -> Option<Terminal> {
+        Terminal::with_file(None, term, size, arguments)
+    }
+
+    /// The same, with this configuration.
+    fn with_file(file: Option<&str>, term: &str, size: (&str, &str), arguments: &str) -> Option<Terminal> {
         if Command::new("tmux").arg("-V").output().is_err() {
             let required = std::env::var_os("OFFHOOK_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
             assert!(!required, "tmux is not installed (Debian package tmux)");
@@ -33,6 +39,10 @@ impl Terminal {
         }
         let folder = tempfile::Builder::new().prefix("offhook-tmux-").tempdir().expect("a folder");
         let terminal = Terminal { folder };
+        if let Some(text) = file {
+            std::fs::create_dir_all(terminal.file().parent().expect("a folder")).expect("a folder");
+            std::fs::write(terminal.file(), text).expect("a file");
+        }
         let phone = env!("CARGO_BIN_EXE_offhook");
         let script = format!("TERM={term} '{phone}' {arguments}; echo \"ended with $?\"; exec cat");
         let (columns, rows) = size;
@@ -52,17 +62,31 @@ impl Terminal {
         self.tmux(&["send-keys", "-t", "first", "-l", text]);
     }
 
-    /// Waits until the screen shows a text, and returns it.
-    fn shows(&self, text: &str) -> String {
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-t", "first"])
+    }
+
+    /// Waits until the screen fits, and returns it.
+    fn wait(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + DEADLINE;
         loop {
-            let screen = self.tmux(&["capture-pane", "-p", "-t", "first"]);
-            if screen.contains(text) {
+            let screen = self.screen();
+            if fits(&screen) {
                 return screen;
             }
-            assert!(Instant::now() < end, "the screen does not show '{text}':\n{screen}");
+            assert!(Instant::now() < end, "the screen does not show {what}:\n{screen}");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Waits until the screen shows a text, and returns it.
+    fn shows(&self, text: &str) -> String {
+        self.wait(&format!("'{text}'"), |screen| screen.contains(text))
+    }
+
+    /// Waits until a line is another one, and returns the screen.
+    fn changes(&self, line: &str) -> String {
+        self.wait(&format!("something else than '{line}'"), |screen| !screen.lines().any(|other| other == line))
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {
@@ -186,5 +210,52 @@ fn a_dumb_terminal_gets_lines() {
     terminal.type_text("hodl\n");
     terminal.shows("unknown command 'hodl' (did you mean 'hold'?)");
     terminal.type_text("quit\n");
+    terminal.shows("ended with 0");
+}
+
+#[test]
+fn settings_and_devices_change_the_file_and_keep_all_else_in_it() {
+    let before = "# mine\n[audio]\ninput = \"null\"   # quiet\noutput = 'null'\nring = \"null\"\n\n\
+                  [calls]\n# what the PBX knows\nhold = \"zero\" # so\n";
+    let size = ("80", "24");
+    let Some(terminal) = Terminal::with_file(Some(before), SCREEN, size, "--listen 127.0.0.1:0") else { return };
+    let file = || std::fs::read_to_string(terminal.file()).expect("the file");
+    terminal.shows("No call");
+
+    // To the setting, row by row.
+    terminal.press(&["S"]);
+    let mut screen = terminal.shows("▸ input");
+    while !screen.contains("▸ hold ") {
+        let chosen = screen.lines().find(|line| line.contains("▸ ")).expect("a chosen row").to_owned();
+        terminal.press(&["j"]);
+        screen = terminal.changes(&chosen);
+    }
+    terminal.press(&["Enter"]);
+    terminal.shows("calls.hold: written, and in effect");
+    assert_eq!(file(), before.replace("\"zero\"", "\"sendonly\""));
+    // Someone else writes meanwhile.
+    std::fs::write(terminal.file(), file() + "max_calls = 3 # theirs\n").expect("the file");
+    terminal.press(&["Enter"]);
+    terminal.shows("● inactive");
+    terminal.press(&["Escape"]);
+    terminal.shows("No call");
+
+    // Another speaker for good: the system's default is there everywhere.
+    terminal.press(&["A"]);
+    terminal.shows("● none: silence is sent");
+    terminal.press(&["Tab"]);
+    terminal.shows("▸ ● none: nothing is played");
+    let mut screen = terminal.screen();
+    while !screen.contains("▸ ○ the system's default") {
+        let chosen = screen.lines().rfind(|line| line.contains("  ▸ ")).expect("a chosen row").to_owned();
+        terminal.press(&["k"]);
+        screen = terminal.changes(&chosen);
+    }
+    terminal.press(&["w"]);
+    terminal.shows("audio.output: written, and in effect");
+    let after = before.replace("\"zero\"", "\"inactive\"").replace("'null'", "\"default\"");
+    assert_eq!(file(), after + "max_calls = 3 # theirs\n");
+    terminal.press(&["Escape"]);
+    terminal.press(&["q"]);
     terminal.shows("ended with 0");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::phone::Command;
-use crate::phone::command::Side;
+use crate::phone::command::{DeviceRole, Side};
 use crate::ua::CallNo;
 
 use super::calls::Call;
@@ -11,10 +11,11 @@ use super::keymap::{Action, Key};
 use super::line::{Line, Purpose};
 use super::log::Level;
 use super::people::List;
+use super::picker::Stays;
 use super::requests::Verdict;
 use super::services::{self, Panel};
 use super::trace::{Format, Step};
-use super::{App, Effect, Reader, Screen, Whose, layout, text};
+use super::{App, Effect, Reader, Screen, layout, text};
 
 /// After a call ended by itself, "hang up" would hit another one: so it waits this long.
 const GRACE: Duration = Duration::from_millis(800);
@@ -72,8 +73,14 @@ impl App {
             }
             Action::Wider => self.resize(RESIZE),
             Action::Narrower => self.resize(-RESIZE),
-            Action::Mute => vec![Effect::Command(Command::Mute { call: None })],
-            Action::Unmute => vec![Effect::Command(Command::Unmute { call: None })],
+            Action::Mute => {
+                self.talking = false;
+                vec![Effect::Command(Command::Mute { call: None })]
+            }
+            Action::Unmute => {
+                self.talking = false;
+                vec![Effect::Command(Command::Unmute { call: None })]
+            }
             Action::Record => vec![Effect::Command(Command::Record { call: selected, path: None })],
             Action::StopRecording => vec![Effect::Command(Command::StopRecording { call: self.recorded() })],
             Action::Louder => self.volume(VOLUME_STEP),
@@ -137,6 +144,18 @@ impl App {
                 self.trace.search("");
                 self.open(Screen::Line(Line::new(Purpose::Find)))
             }
+            Action::Talk => self.talk(),
+            Action::Devices => self.open_devices(DeviceRole::Input),
+            Action::DeviceUp => self.choose_device(Step::Up(1)),
+            Action::DeviceDown => self.choose_device(Step::Down(1)),
+            Action::NextRole => self.next_device_role(),
+            Action::TestSound => self.test_sound(),
+            Action::UseDevice => self.use_device(Stays::Now),
+            Action::KeepDevice => self.use_device(Stays::ForGood),
+            Action::Settings => self.open_settings(),
+            Action::ChangeSetting => self.change_setting(),
+            Action::ResetSetting => self.reset_setting(),
+            Action::OtherSettings => self.other_settings(),
             Action::Compare => {
                 self.trace.pin();
                 self.open(Screen::Compare(Reader::default()))
@@ -171,6 +190,7 @@ impl App {
                 }
             }
             Some(Screen::Line(Line { purpose: Purpose::Find, .. })) => self.trace.search(""),
+            Some(Screen::Devices(_)) => return self.leave_devices(),
             _ => {}
         }
         Vec::new()
@@ -278,7 +298,8 @@ impl App {
                 | Purpose::Forward(_)
                 | Purpose::Message
                 | Purpose::Search
-                | Purpose::Find => &self.dialled,
+                | Purpose::Find
+                | Purpose::Value => &self.dialled,
                 Purpose::Command => &self.commands,
             };
             change(line, history);
@@ -310,7 +331,7 @@ impl App {
         let suggested = self.chosen_suggestion();
         let Some(Screen::Line(line)) = self.screens.last_mut() else { return Vec::new() };
         let typed = suggested.unwrap_or_else(|| line.input.value().trim().to_owned());
-        if typed.is_empty() {
+        if typed.is_empty() && line.purpose != Purpose::Value {
             self.screens.pop();
             return Vec::new();
         }
@@ -340,6 +361,28 @@ impl App {
                 self.screens.pop();
                 return Vec::new();
             }
+            Purpose::Value => {
+                return match self.typed_setting(&typed) {
+                    Ok(effects) => {
+                        self.screens.pop();
+                        effects
+                    }
+                    Err(problem) => {
+                        if let Some(Screen::Line(line)) = self.screens.last_mut() {
+                            line.error = Some(layout::clean(&problem));
+                        }
+                        Vec::new()
+                    }
+                };
+            }
+            Purpose::Command if matches!(typed.as_str(), "device" | "devices" | "settings") => {
+                self.commands.push(&typed);
+                self.screens.pop();
+                return match typed.as_str() {
+                    "settings" => self.open_settings(),
+                    _ => self.open_devices(DeviceRole::Input),
+                };
+            }
             Purpose::Command => match typed.parse::<Command>() {
                 Ok(command) => {
                     self.commands.push(&typed);
@@ -354,11 +397,13 @@ impl App {
         self.screens.pop();
         self.note_decision(&command);
         match command {
-            // It ends more than this UI.
-            Command::Quit if self.settings.phone == Whose::Attached && !self.calls.is_empty() => {
-                self.open(Screen::Confirm)
-            }
+            // As the key does: it asks while a call is up. Attached, it ends more than this UI.
+            Command::Quit if !self.calls.is_empty() => self.open(Screen::Confirm),
             Command::Quit => self.quit(),
+            Command::Device { role, ref name } => {
+                self.note_device(role, name);
+                vec![Effect::Command(command)]
+            }
             Command::History { .. } => self.open_people(List::Calls),
             Command::Volume { side: Side::Output, db } => {
                 self.volume = db;
@@ -391,7 +436,7 @@ impl App {
 
     fn page(&self) -> usize {
         match self.screens.last() {
-            Some(Screen::Trace | Screen::People(_)) => TRACE_PAGE,
+            Some(Screen::Trace | Screen::People(_) | Screen::Settings(_)) => TRACE_PAGE,
             _ => layout::page_rows(self.size.1),
         }
     }
@@ -400,6 +445,7 @@ impl App {
         match self.screens.last_mut() {
             Some(Screen::People(_) | Screen::Line(Line { purpose: Purpose::Search, .. })) => self.move_choice(step),
             Some(Screen::Services(panel)) => panel.step(step),
+            Some(Screen::Settings(panel)) => panel.step(step),
             Some(Screen::Trace) => self.trace.step(step),
             Some(Screen::Line(Line { purpose: Purpose::Find, .. })) => self.trace.step(step),
             Some(Screen::Message(reader) | Screen::Compare(reader) | Screen::Help(reader)) => {
@@ -415,7 +461,7 @@ impl App {
                     Step::Down(rows) => reader.top.saturating_sub(rows),
                 };
             }
-            Some(Screen::Line(_) | Screen::Pad(_) | Screen::Confirm) | None => {}
+            Some(Screen::Line(_) | Screen::Pad(_) | Screen::Devices(_) | Screen::Confirm) | None => {}
         }
         self.clamp_scrolling();
         Vec::new()

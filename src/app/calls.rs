@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::media::session::Stats;
 use crate::phone::Command;
 use crate::phone::event::{
-    AccountState, CallRef, CallStage, CallState, Direction, Event, Kind, Registration, Snapshot,
+    AccountState, CallRef, CallStage, CallState, DeviceState, Direction, Event, Kind, Registration, Snapshot,
 };
 use crate::phone::security::Security;
 use crate::services::forwarding::Forward;
@@ -279,6 +279,7 @@ impl App {
     pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) {
         self.accounts = snapshot.accounts.into_iter().map(account_from).collect();
         self.muted = snapshot.muted;
+        self.devices = snapshot.devices;
         self.forwarding = snapshot.forwarding;
         self.dnd = snapshot.dnd;
         self.missed = snapshot.missed;
@@ -395,7 +396,7 @@ impl App {
             }),
             Kind::MemberMuted { call, muted } => self.change(&call, |call| call.muted = muted),
             Kind::Recording { call, file } => self.change(&call, |call| call.recording = file.is_some()),
-            Kind::Muted => self.muted = true,
+            Kind::Muted => (self.muted, self.talking) = (true, false),
             Kind::Unmuted => self.muted = false,
             Kind::Transfer { call, stage, code } => self.change(&call, |call| call.transfer = Some((stage, code))),
             Kind::TransferRequest { call, to, by } => {
@@ -482,10 +483,11 @@ impl App {
             | Kind::Message { .. }
             | Kind::MessageSent { .. }
             | Kind::MessageFailed { .. }
-            | Kind::Device { .. }
             | Kind::AudioWarning { .. }
             | Kind::Ok { .. }
             | Kind::Error { .. } => {}
+            Kind::Device { role, name, state: DeviceState::Open, .. } => self.note_device(role, &clean(&name)),
+            Kind::Device { .. } => {}
             Kind::State(snapshot) => self.take_snapshot(*snapshot),
         }
         effects

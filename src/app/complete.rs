@@ -112,7 +112,8 @@ impl App {
             | Purpose::Forward(_)
             | Purpose::Message
             | Purpose::Search
-            | Purpose::Find => Vec::new(),
+            | Purpose::Find
+            | Purpose::Value => Vec::new(),
             Purpose::Command => self.completions(line),
         }
     }
@@ -200,8 +201,13 @@ fn commands(word: &str) -> Vec<Suggestion> {
         detail: usage.to_owned(),
         lamp: None,
     };
-    fitting.map(suggestion).collect()
+    let own = OWN_WORDS.iter().filter(|(known, _)| known.starts_with(word)).copied();
+    fitting.chain(own).map(suggestion).collect()
 }
+
+/// Words that only the UI knows: they open a panel.
+const OWN_WORDS: [(&str, &str); 2] =
+    [("devices", "devices: choose microphone, speaker and ring"), ("settings", "settings: change the file")];
 
 /// A target as the command line can take it: words end at blanks.
 fn one_word(suggestion: Suggestion) -> Option<Suggestion> {

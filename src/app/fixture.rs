@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::config::settings::Setting;
 use crate::media::session::Stats;
 use crate::phone::command::{DeviceRole, People};
 use crate::phone::event::{
@@ -17,7 +18,10 @@ use crate::sip::transport::Transport;
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
+use super::devices::{Device, Heard};
 use super::keymap::Key;
+use super::picker::News;
+use super::settings::{self, Row};
 use super::{App, Effect, Msg, Settings, Whose};
 
 /// An app and its time.
@@ -46,7 +50,9 @@ impl Scene {
             mailbox: None,
         };
         let accounts = vec![account("work", "sip:alice@pbx.example.com"), account("home", "sip:alic@home.example.org")];
-        let snapshot = Snapshot { accounts, devices: Devices::default(), ..Snapshot::default() };
+        let device = || "default".to_owned();
+        let devices = Devices { input: device(), output: device(), ring: device() };
+        let snapshot = Snapshot { accounts, devices, ..Snapshot::default() };
         scene.send(Msg::Replied(Ok(Reply::State(Box::new(snapshot)))));
         scene.phone(Kind::Registered {
             account: "work".into(),
@@ -210,6 +216,44 @@ impl Scene {
             to: Some("sip:carol@example.com".into()),
             seconds: None,
         });
+        self
+    }
+
+    /// The picker is open, with devices.
+    pub fn choosing(mut self) -> Scene {
+        self.key(Key::Char('A'));
+        let device = |name: &str, label: &str, input| Device {
+            name: format!("pulseaudio:{name}"),
+            label: label.into(),
+            input,
+            output: !input,
+            default: name.ends_with("0"),
+        };
+        let devices = vec![
+            device("mic0", "Built-in Audio Analog Stereo", true),
+            device("mic1", "USB Headset Pro 山", true),
+            device("out0", "Built-in Audio Analog Stereo", false),
+            device("out1", "USB Headset Pro 山", false),
+        ];
+        self.send(Msg::Devices(News::Found(devices)));
+        self.send(Msg::Devices(News::Heard(Heard::Level(-27.0))));
+        self
+    }
+
+    /// The list of settings is open; the file has two, a variable wins over a third.
+    pub fn setting(mut self) -> Scene {
+        self.key(Key::Char('S'));
+        let row = |setting: Setting| {
+            let value = match setting.name().as_str() {
+                "audio.codecs" => Some("PCMA, opus".into()),
+                "calls.park" => Some("*68".into()),
+                _ => None,
+            };
+            let overridden = (setting.name() == "calls.dtmf").then(|| "OFFHOOK_CALLS_DTMF".into());
+            Row { value, overridden, setting }
+        };
+        let rows = crate::config::settings::all().into_iter().map(row).collect();
+        self.send(Msg::Settings(settings::News::Read(Ok(rows))));
         self
     }
 

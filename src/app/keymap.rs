@@ -2,6 +2,7 @@
 //!
 //! - `main.rs`: the main screen, the pop-ups, the keypad
 //! - `lines.rs`: what is typed, the pane of people, what is switched
+//! - `panels.rs`: devices, settings, push to talk
 //! - `reading.rs`: the trace, and what else is read
 //! - `anywhere.rs`: the question whether to quit, and keys that work everywhere
 //! - `when.rs`: when a line of the table applies
@@ -9,6 +10,7 @@
 mod anywhere;
 mod lines;
 mod main;
+mod panels;
 mod reading;
 mod when;
 
@@ -76,6 +78,12 @@ pub enum Context {
     Compare,
     /// What happened so far.
     Log,
+    /// Which devices are used.
+    Devices,
+    /// The settings of the file.
+    Settings,
+    /// The line that takes a setting's value.
+    Value,
     /// All keys.
     Help,
     /// Whether to quit.
@@ -84,7 +92,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Context; 19] = [
+    pub const ALL: [Context; 22] = [
         Context::Main,
         Context::Incoming,
         Context::TransferRequest,
@@ -102,6 +110,9 @@ impl Context {
         Context::Message,
         Context::Compare,
         Context::Log,
+        Context::Devices,
+        Context::Settings,
+        Context::Value,
         Context::Help,
         Context::Confirm,
     ];
@@ -208,6 +219,21 @@ pub enum Action {
     Copy,
     Save,
     SavePackets,
+    /// Push to talk.
+    Talk,
+    Devices,
+    DeviceUp,
+    DeviceDown,
+    NextRole,
+    TestSound,
+    UseDevice,
+    /// Writes it into the file too.
+    KeepDevice,
+    Settings,
+    ChangeSetting,
+    ResetSetting,
+    /// All settings, or those that people change.
+    OtherSettings,
 }
 
 /// Which keys a line of the table is about.
@@ -312,6 +338,7 @@ const LINES: &[Context] = &[
     Context::Writing,
     Context::Search,
     Context::Find,
+    Context::Value,
 ];
 const TARGETS: &[Context] = &[Context::Dial, Context::TransferTo, Context::ForwardTo];
 const READERS: &[Context] =
@@ -325,6 +352,8 @@ const CLOSABLE: &[Context] = &[
     Context::Help,
     Context::People,
     Context::Services,
+    Context::Devices,
+    Context::Settings,
     Context::Confirm,
 ];
 const NO_TEXT: &[Context] = &[
@@ -336,6 +365,8 @@ const NO_TEXT: &[Context] = &[
     Context::Log,
     Context::People,
     Context::Services,
+    Context::Devices,
+    Context::Settings,
 ];
 
 const fn binding(
@@ -352,6 +383,7 @@ const fn binding(
 static PARTS: &[&[Binding]] = &[
     main::POP_UPS,
     main::SCREEN,
+    panels::ALL,
     lines::TYPED,
     lines::PEOPLE,
     lines::SERVICES,
@@ -405,6 +437,8 @@ const GROUPS: &[(&str, &[Context])] = &[
     (text::GROUP_TRANSFER, &[Context::TransferRequest]),
     (text::GROUP_PEOPLE, &[Context::People, Context::Search]),
     (text::GROUP_SERVICES, &[Context::Services]),
+    (text::GROUP_DEVICES, &[Context::Devices]),
+    (text::GROUP_SETTINGS, &[Context::Settings]),
     (text::GROUP_LINE, LINES),
     (text::GROUP_PAD, &[Context::Pad]),
     (text::GROUP_TRACE, &[Context::Trace, Context::Message, Context::Compare, Context::Find]),

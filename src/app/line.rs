@@ -32,6 +32,8 @@ pub enum Purpose {
     Find,
     /// A command, with the words of `run`.
     Command,
+    /// The value of the chosen setting.
+    Value,
 }
 
 /// A line that is being typed.

@@ -11,6 +11,8 @@
 //! - `mouse.rs`: what is clicked; the panes beside the calls
 //! - `paste.rs`: targets as they are copied elsewhere
 //! - `devices.rs`: which device speaks, which is heard, which rings
+//! - `picker.rs`, `settings.rs`: choosing devices and changing settings while the phone runs
+//! - `talk.rs`: push to talk
 //! - `wizard/`: the first minutes, before there is a phone
 //! - `layout.rs`: wrapping of texts, which scrolling has to know
 //! - `text.rs`: every word on the screen
@@ -29,8 +31,11 @@ pub mod log;
 pub mod mouse;
 mod paste;
 pub mod people;
+pub mod picker;
 pub mod requests;
 pub mod services;
+pub mod settings;
+mod talk;
 pub mod text;
 pub mod trace;
 pub mod wizard;
@@ -81,6 +86,8 @@ pub enum Msg {
     Key(Key),
     /// The mouse was used.
     Mouse(mouse::Mouse),
+    /// A key was let go; few terminals tell.
+    Released(Key),
     /// Text was pasted.
     Paste(String),
     /// The terminal has this many columns and rows.
@@ -97,6 +104,10 @@ pub enum Msg {
     Saved(Result<String, String>),
     /// Nothing else happened, and there is work that waits ([`App::wants_work`]).
     Idle,
+    /// What the outside knows of devices.
+    Devices(picker::News),
+    /// What the outside did with the file.
+    Settings(settings::News),
     /// A signal, or the terminal is gone: end without asking.
     Terminate,
 }
@@ -112,6 +123,10 @@ pub enum Effect {
     Copy(String),
     /// Save what the ladder shows to a file ([`trace::Trace::write`]), and tell where ([`Msg::Saved`]).
     Save(trace::Format),
+    /// Try or look for devices.
+    Devices(picker::Wish),
+    /// Read or write the file.
+    Settings(settings::Wish),
     /// Ring the terminal's bell.
     Bell,
     /// Give the terminal back and stop, as Ctrl-Z does.
@@ -137,6 +152,10 @@ pub enum Screen {
     People(Pane),
     /// What the person switches.
     Services(Panel),
+    /// Which devices are used.
+    Devices(devices::Picker),
+    /// The settings of the file.
+    Settings(settings::Panel),
     /// The ladder of SIP messages.
     Trace,
     /// One SIP message in full.
@@ -181,6 +200,12 @@ pub struct App {
     pub recent: VecDeque<Past>,
     /// The microphone is closed.
     pub muted: bool,
+    /// It is open by push to talk.
+    pub talking: bool,
+    /// The terminal tells when a key is let go.
+    pub tells_releases: bool,
+    /// The devices in use, as configured or chosen.
+    pub devices: crate::phone::event::Devices,
     /// The speaker's gain in dB, as far as keys changed it.
     pub volume: f32,
     /// The sound's levels.
@@ -230,6 +255,9 @@ impl App {
             selection_moved: None,
             recent: VecDeque::new(),
             muted: false,
+            talking: false,
+            tells_releases: false,
+            devices: crate::phone::event::Devices::default(),
             volume: 0.0,
             levels: SILENCE,
             log: Log::default(),
@@ -254,6 +282,12 @@ impl App {
         match msg {
             Msg::Key(key) => self.on_key(key),
             Msg::Mouse(mouse) => self.on_mouse(mouse),
+            Msg::Released(key) => self.released(key),
+            Msg::Devices(news) => {
+                self.on_devices(news);
+                Vec::new()
+            }
+            Msg::Settings(news) => self.on_settings(news),
             Msg::Paste(text) => {
                 self.on_paste(&text);
                 Vec::new()
@@ -297,7 +331,7 @@ impl App {
 
     /// Whether levels and durations move, so that ten ticks a second are wanted.
     pub fn wants_ticks(&self) -> bool {
-        !self.calls.is_empty()
+        !self.calls.is_empty() || self.picker().is_some()
     }
 
     /// Whether [`Msg::Idle`] is wanted: a search goes on.
@@ -328,6 +362,7 @@ impl App {
                 Purpose::Search => Context::Search,
                 Purpose::Find => Context::Find,
                 Purpose::Command => Context::CommandLine,
+                Purpose::Value => Context::Value,
             },
             top => {
                 if self.pop_up_call().is_some() {
@@ -340,6 +375,8 @@ impl App {
                     Some(Screen::Pad(_)) => Context::Pad,
                     Some(Screen::People(_)) => Context::People,
                     Some(Screen::Services(_)) => Context::Services,
+                    Some(Screen::Devices(_)) => Context::Devices,
+                    Some(Screen::Settings(_)) => Context::Settings,
                     Some(Screen::Trace) => Context::Trace,
                     Some(Screen::Message(_)) => Context::Message,
                     Some(Screen::Compare(_)) => Context::Compare,
@@ -358,6 +395,8 @@ impl App {
             Screen::Pad(_)
             | Screen::People(_)
             | Screen::Services(_)
+            | Screen::Devices(_)
+            | Screen::Settings(_)
             | Screen::Trace
             | Screen::Message(_)
             | Screen::Compare(_)
@@ -453,6 +492,8 @@ impl App {
                 | Screen::Pad(_)
                 | Screen::People(_)
                 | Screen::Services(_)
+                | Screen::Devices(_)
+                | Screen::Settings(_)
                 | Screen::Trace
                 | Screen::Confirm => continue,
             };

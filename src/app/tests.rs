@@ -433,6 +433,8 @@ fn ticks_are_wanted_only_while_a_call_is_up() {
     assert!(Scene::established(80, 24).app.wants_ticks());
 }
 
+mod panels;
+
 /// Screens in every context, for tests of all keys.
 fn scenes() -> Vec<Scene> {
     let mut scenes = vec![
@@ -508,6 +510,33 @@ fn scenes() -> Vec<Scene> {
         scene.phone(Kind::Muted);
         scene.key(Key::Up);
     });
+    on(Scene::two_calls(80, 24), &|scene| {
+        scene.phone(Kind::Muted);
+        scene.keys(" ");
+    });
+    for keys in ["", "j", "\t", "\tj"] {
+        on(Scene::established(60, 15).choosing(), &|scene| {
+            for key in keys.chars() {
+                scene.key(if key == '\t' { Key::Tab } else { Key::Char(key) });
+            }
+        });
+    }
+    for (downs, open) in [(0, false), (3, false), (6, false), (6, true)] {
+        on(Scene::registered(60, 15).setting(), &|scene| {
+            for _ in 0..downs {
+                scene.key(Key::Down);
+            }
+            let is_codecs = |scene: &Scene| {
+                scene.app.settings_panel().and_then(|panel| panel.chosen()).map(|row| row.setting.key) == Some("codecs")
+            };
+            while open && !is_codecs(scene) {
+                scene.key(Key::Up);
+            }
+            if open {
+                scene.key(Key::Enter);
+            }
+        });
+    }
     on(Scene::established(80, 24), &|scene| {
         scene.incoming(3);
     });

@@ -13,11 +13,13 @@ use super::keymap::Key;
 
 mod events;
 mod ladder;
+mod panels;
 mod people;
 mod words;
 
 pub use events::{event, lamp_state};
 pub use ladder::*;
+pub use panels::*;
 pub use people::*;
 pub use words::*;
 

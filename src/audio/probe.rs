@@ -2,16 +2,16 @@
 //! own and end when they are dropped.
 
 use std::f32::consts::TAU;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use polling::{Events, Poller};
 
 use crate::config::Latency;
 use crate::media::levels;
 
-use super::capture::Callbacks;
-use super::cards::{self, Source};
-use super::device::{self, OpenError};
+use super::device::{self, OpenError, Why};
 use super::name::Selector;
 use super::ringer::Ringer;
 
@@ -22,8 +22,8 @@ const RATE: u32 = 16_000;
 /// How long the test sound lasts, and the ring.
 const TONE: Duration = Duration::from_millis(1_200);
 const RING: Duration = Duration::from_millis(2_600);
-/// The device's period: nobody waits for a test sound.
-const PERIOD_US: u32 = 20_000;
+/// How much of the test sound is given at a time.
+const PIECE: Duration = Duration::from_millis(20);
 /// The notes of the test sound in Hz, one after the other, and their peak: -12 dBFS.
 const NOTES: [f32; 3] = [440.0, 554.37, 659.26];
 const PEAK: f32 = 0.25 * 32_767.0;
@@ -62,10 +62,11 @@ impl Probe {
     pub fn listen(name: &str) -> Probe {
         let name = name.to_owned();
         Probe::spawn(move |tell, stop| {
-            // Nobody waits for the samples: they are looked for.
-            let mut input = device::open_input(&name, Latency::Safe, Arc::new(|| ()))?;
+            let poller = Arc::new(Poller::new().map_err(unpolled)?);
+            let mut input = device::open_input(&name, Latency::Safe, Arc::clone(&poller))?;
             let _ = input.available(RATE);
             loop {
+                input.woken(Instant::now());
                 input.collect();
                 let usual = (RATE as usize * EVERY.as_millis() as usize) / 1000;
                 let count = if input.is_clocked() { input.available(RATE) } else { usual };
@@ -78,7 +79,7 @@ impl Probe {
                 if !samples.is_empty() {
                     tell(Probed::Running(levels::rms_dbfs(&samples)));
                 }
-                if is_over(stop, EVERY) {
+                if is_over(stop, &poller, EVERY) {
                     return Ok(());
                 }
             }
@@ -92,14 +93,7 @@ impl Probe {
             tell(Probed::Running(0.0));
             match sound {
                 TestSound::Notes => notes(&name, stop)?,
-                TestSound::Ring => {
-                    let ringer = Ringer::open(&name)?;
-                    is_over(stop, RING);
-                    if let Some(why) = ringer.failure() {
-                        tell(Probed::Failed(why));
-                        return Ok(());
-                    }
-                }
+                TestSound::Ring => ring(&name, stop)?,
             }
             tell(Probed::Done);
             Ok(())
@@ -129,40 +123,59 @@ impl Probe {
     }
 }
 
-/// Waits so long; whether it is to end.
-fn is_over(stop: &Receiver<()>, wait: Duration) -> bool {
-    stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout)
+fn unpolled(error: std::io::Error) -> OpenError {
+    tracing::error!(%error, "no poller");
+    OpenError::NoDevice("audio")
+}
+
+/// Waits so long, or until a device's socket has something; whether it is to end.
+fn is_over(stop: &Receiver<()>, poller: &Poller, wait: Duration) -> bool {
+    let end = Instant::now() + wait;
+    let mut events = Events::new();
+    // A socket that keeps on waking must not shorten the pause.
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        events.clear();
+        let _ = poller.wait(&mut events, Some(left));
+        if !events.is_empty() {
+            break;
+        }
+    }
+    stop.try_recv() != Err(TryRecvError::Empty)
+}
+
+fn ring(name: &str, stop: &Receiver<()>) -> Result<(), OpenError> {
+    let poller = Arc::new(Poller::new().map_err(unpolled)?);
+    let mut ringer = Ringer::open(name, Arc::clone(&poller))?;
+    let end = Instant::now() + RING;
+    while Instant::now() < end && ringer.failure().is_none() && !is_over(stop, &poller, PIECE) {
+        ringer.woken();
+    }
+    Ok(())
 }
 
 fn notes(name: &str, stop: &Receiver<()>) -> Result<(), OpenError> {
-    let (host, device) = match Selector::parse(name)? {
+    match Selector::parse(name)? {
         Selector::Null => return Ok(()),
-        Selector::Default => (None, "default".to_owned()),
-        Selector::Card { host, name } => (host, name),
         Selector::Tone(_) | Selector::Wav(_) => {
             return Err(OpenError::Unfit { name: name.to_owned(), purpose: "to play a test sound" });
         }
-    };
-    let callbacks = Callbacks::new();
-    let make_source = |rate: u32| -> Source {
-        let sound = test_sound(rate);
-        let callbacks = Arc::clone(&callbacks);
-        let mut at = 0;
-        Box::new(move |samples| {
-            for sample in samples.iter_mut() {
-                *sample = sound.get(at).copied().unwrap_or(0);
-                at = at.saturating_add(1);
+        Selector::Default | Selector::Card { .. } => {}
+    }
+    let poller = Arc::new(Poller::new().map_err(unpolled)?);
+    let mut output = device::open_output(name, Latency::Safe, Arc::clone(&poller))?;
+    let sound = test_sound(output.rate());
+    let piece = (output.rate() as usize * PIECE.as_millis() as usize / 1000).max(1);
+    let mut next = Instant::now();
+    for samples in sound.chunks(piece) {
+        output.write(Instant::now(), samples, Why::Arrived);
+        next += PIECE;
+        while Instant::now() < next {
+            if is_over(stop, &poller, next.saturating_duration_since(Instant::now())) {
+                return Ok(());
             }
-            callbacks.came(samples.len());
-        })
-    };
-    let on_error = {
-        let callbacks = Arc::clone(&callbacks);
-        move |why| callbacks.lost(why)
-    };
-    let _stream = cards::open_output(host, &device, PERIOD_US, make_source, on_error)?;
-    // A little longer: the device has a buffer.
-    is_over(stop, TONE + Duration::from_millis(200));
+            output.woken(Instant::now());
+        }
+    }
     Ok(())
 }
 

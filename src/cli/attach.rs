@@ -1,6 +1,5 @@
 //! `offhook attach`: the UI onto a phone that `run --socket` serves; without a terminal, its commands and events.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use crate::config::Config;
@@ -19,12 +18,18 @@ pub fn place(path: Option<PathBuf>) -> Result<PathBuf, Failure> {
 }
 
 /// Attaches until the person leaves, a signal comes, or stdin ends; the phone goes on.
-pub async fn run(config: Config, path: PathBuf, style: Style, account: Option<String>) -> Result<Exit, Failure> {
+/// `file`: where the settings are.
+pub async fn run(
+    config: Config,
+    path: PathBuf,
+    style: Style,
+    account: Option<String>,
+    file: Option<PathBuf>,
+) -> Result<Exit, Failure> {
     let phone = Remote::connect(&path).await?;
-    let is_for_person = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if style == Style::Json || !is_for_person {
+    if style == Style::Json || !ui::has_screen() {
         let signals = Signals::listen().map_err(|error| Failure::new(Exit::Internal, format!("signals: {error}")))?;
         return Ok(run::run_attached(phone, stdout(style)?, signals, account).await);
     }
-    ui::left(tui::run_attached(phone, ui::options(&config)).await)
+    ui::left(tui::run_attached(phone, ui::options(&config, file)).await)
 }

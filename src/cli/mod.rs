@@ -85,28 +85,32 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             let path = setup::path(&flags, &environment);
             async_main(async {
                 let is_first = path.as_ref().is_some_and(|path| !path.exists());
-                match if is_first { setup::run(config.clone(), path).await? } else { Leave::Unwritten } {
-                    Leave::Unwritten => ui::run(config).await,
-                    Leave::Written => ui::run(context()?.config).await,
+                match if is_first { setup::run(config.clone(), path.clone()).await? } else { Leave::Unwritten } {
+                    Leave::Unwritten => ui::run(config, path).await,
+                    Leave::Written => ui::run(context()?.config, path).await,
                     Leave::Quit => Ok(Exit::Done),
                 }
             })
         }
         Some(Command::Setup) => {
-            let config = setup::config(&flags, &environment)?;
+            let (config, path) = (setup::config(&flags, &environment)?, setup::path(&flags, &environment));
             async_main(async {
-                match setup::run(config, setup::path(&flags, &environment)).await? {
-                    Leave::Written => ui::run(context()?.config).await,
+                match setup::run(config, path.clone()).await? {
+                    Leave::Written => ui::run(context()?.config, path).await,
                     Leave::Unwritten | Leave::Quit => Ok(Exit::Done),
                 }
             })
         }
         Some(Command::Demo(args::Demo { headless: false, .. })) => {
-            let Context { config, .. } = context()?;
+            let Context { config, style, .. } = context()?;
             async_main(async {
                 // It ends with this block, after the phone.
                 let (exchange, password) = start_demo()?;
-                ui::run(demo::config(config, exchange.address(), crate::exchange::demo::USER, &password)).await
+                let config = demo::config(config, exchange.address(), crate::exchange::demo::USER, &password);
+                match ui::has_screen() {
+                    true => ui::run(config, setup::path(&flags, &environment)).await,
+                    false => run_lines(config, None, style).await,
+                }
             })
         }
         Some(Command::Demo(args::Demo { headless: true, tour: true })) => {
@@ -144,7 +148,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
             // The account, and how the UI looks.
             let Context { config, account, style } = context()?;
             let path = attach::place(socket)?;
-            async_main(attach::run(config, path, style, account))
+            async_main(attach::run(config, path, style, account, setup::path(&flags, &environment)))
         }
         Some(Command::Call(call)) => {
             let Context { config, account, style } = context()?;

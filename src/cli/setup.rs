@@ -41,6 +41,6 @@ pub async fn run(config: Config, path: Option<PathBuf>) -> Result<Leave, Failure
     }
     let path =
         path.ok_or_else(|| Failure::new(Exit::Usage, "there is no home folder: say where with --config FILE"))?;
-    let options = tui::Options::from_environment();
+    let options = tui::Options::new(&config.ui);
     tui::wizard::run(config, path, options).await.map_err(|error| Failure::new(Exit::Internal, format!("{error:#}")))
 }

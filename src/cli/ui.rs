@@ -12,19 +12,20 @@ use crate::tui;
 use super::exit::{Exit, Failure};
 
 /// Runs the UI on a phone of its own until the person leaves.
-pub async fn run(mut config: Config) -> Result<Exit, Failure> {
+/// `file`: where the settings are, for the list that changes them.
+pub async fn run(mut config: Config, file: Option<PathBuf>) -> Result<Exit, Failure> {
     if !has_screen() {
         return Err(Failure::new(Exit::Usage, "the UI needs a terminal; scripts use offhook run, call or answer"));
     }
-    let options = options(&config);
+    let options = options(&config, file);
     config.sip.instance = instance::of_this_phone();
     let phone = PhoneHandle::start_traced(config)?;
     left(tui::run(phone, options).await)
 }
 
-/// What the person has chosen about the UI.
-pub fn options(config: &Config) -> tui::Options {
-    tui::Options { history: history(), ..tui::Options::new(&config.ui) }
+/// What the person has chosen about the UI. `file`: where the settings are.
+pub fn options(config: &Config, file: Option<PathBuf>) -> tui::Options {
+    tui::Options { history: history(), file, ..tui::Options::new(&config.ui) }
 }
 
 /// What the end of the UI means for the process.

@@ -7,7 +7,7 @@ use toml::Value as Read;
 
 use super::edit::{self, Section, Value};
 use super::keys::{self, Key, Kind};
-use super::{Config, EXAMPLE, network, read};
+use super::{Config, EXAMPLE, network, read, ui};
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,10 @@ pub enum Shape {
 /// When a change takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
-    /// At once; calls that are up keep what they agreed on.
+    /// At once.
     Now,
+    /// At once, but for calls that have agreed on something else already.
+    NextCall,
     /// When the phone starts again.
     NextStart,
 }
@@ -79,8 +81,7 @@ const RARE: &[(&str, &str)] = &[
 /// What a running phone takes over: policies of calls to come. Everything of [calls] but these is such.
 const AT_START: &[&str] = &["emergency", "direct_calls"];
 /// And these of [audio].
-const AT_ONCE: &[&str] =
-    &["input", "output", "ring", "codecs", "ptime", "echo_cancellation", "noise_suppression", "auto_gain"];
+const AT_ONCE: &[&str] = &["input", "output", "ring", "echo_cancellation", "noise_suppression", "auto_gain"];
 
 impl Setting {
     /// `section.key`.
@@ -134,7 +135,7 @@ pub fn all() -> Vec<Setting> {
     let mut settings = Vec::new();
     of("audio", keys::AUDIO, &mut settings);
     of("calls", keys::CALLS, &mut settings);
-    of("ui", keys::UI, &mut settings);
+    of("ui", ui::KEYS, &mut settings);
     of("sip", keys::SIP, &mut settings);
     of("network", network::KEYS, &mut settings);
     settings
@@ -150,7 +151,10 @@ fn of<T>(section: &'static str, keys: &'static [Key<T>], settings: &mut Vec<Sett
         let Some(shape) = shape(&key.kind) else { continue };
         let takes = match section {
             "calls" if !AT_START.contains(&key.name) => Takes::Now,
+            "audio" if matches!(key.name, "codecs" | "ptime") => Takes::NextCall,
             "audio" if AT_ONCE.contains(&key.name) => Takes::Now,
+            // The UI that changes it takes it over itself.
+            "ui" if key.name != "mouse" => Takes::Now,
             _ => Takes::NextStart,
         };
         let is_rare = matches!(section, "sip" | "network") || RARE.contains(&(section, key.name));

@@ -11,6 +11,18 @@ const WINDOW: usize = 12;
 /// How alike both must be, 1 being the same.
 const ALIKE: f64 = 0.5;
 
+/// Above it a sample belongs to a tone and not to silence; a codec's noise stays below.
+const AUDIBLE: u16 = 1_000;
+
+/// What is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sound {
+    /// Words and pauses: their course is looked for.
+    Voice,
+    /// A tone that never changes: its beginning is looked for.
+    Tone,
+}
+
 /// What came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Echo {
@@ -22,12 +34,29 @@ pub enum Echo {
     Lost,
 }
 
-/// Looks for `said` in `heard`, both at `rate` Hz and begun at the same moment. Loudness over time is compared, so that
-/// codecs and concealment do no harm; a tone that never changes tells by its beginning.
-pub fn find(said: &[i16], heard: &[i16], rate: u32) -> Echo {
-    if levels::rms_dbfs(said) < SILENT {
-        return Echo::Silence;
+/// Looks for `said` in `heard`, both at `rate` Hz and begun at the same moment.
+pub fn find(said: &[i16], heard: &[i16], rate: u32, sound: Sound) -> Echo {
+    match sound {
+        _ if levels::rms_dbfs(said) < SILENT => Echo::Silence,
+        Sound::Voice => by_course(said, heard, rate),
+        Sound::Tone => by_beginning(said, heard, rate),
     }
+}
+
+fn by_beginning(said: &[i16], heard: &[i16], rate: u32) -> Echo {
+    let begins = |side: &[i16]| side.iter().position(|sample| sample.unsigned_abs() > AUDIBLE);
+    match (begins(said), begins(heard)) {
+        (None, _) => Echo::Silence,
+        (Some(said), Some(heard)) if heard >= said => {
+            let ms = (heard - said) as u64 * 1_000 / u64::from(rate.max(1));
+            Echo::After(u32::try_from(ms).unwrap_or(u32::MAX))
+        }
+        (Some(_), Some(_) | None) => Echo::Lost,
+    }
+}
+
+/// Loudness over time is compared, so that codecs and concealment do no harm.
+fn by_course(said: &[i16], heard: &[i16], rate: u32) -> Echo {
     let (said, heard) = (loudness(said, rate), loudness(heard, rate));
     let best = (0..LONGEST.min(heard.len())).map(|lag| (alike(&said, heard.get(lag..).unwrap_or_default()), lag));
     match best.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
@@ -96,26 +125,30 @@ mod tests {
     #[test]
     fn a_voice_is_found_to_the_millisecond() {
         for (ms, gain) in [(0, 1.0), (43, 0.3), (212, 1.0), (900, 0.5)] {
-            assert_eq!(find(&speech(), &late(&speech(), ms, gain), RATE), Echo::After(ms as u32));
+            assert_eq!(find(&speech(), &late(&speech(), ms, gain), RATE, Sound::Voice), Echo::After(ms as u32));
         }
     }
 
     #[test]
     fn a_tone_is_found_by_its_beginning() {
-        let said = [vec![0; 4_000], tone(16_000)].concat();
-        let Echo::After(ms) = find(&said, &late(&said, 51, 0.7), RATE) else { panic!("not found") };
-        assert!(ms.abs_diff(51) <= 1, "{ms}");
+        // With silence before it and without: a tone has no course.
+        for said in [[vec![0; 4_000], tone(16_000)].concat(), tone(16_000)] {
+            let Echo::After(ms) = find(&said, &late(&said, 51, 0.7), RATE, Sound::Tone) else { panic!("not found") };
+            assert!(ms.abs_diff(51) <= 1, "{ms}");
+        }
+        assert_eq!(find(&tone(8_000), &[0; 8_000], RATE, Sound::Tone), Echo::Lost);
+        assert_eq!(find(&[0; 8_000], &tone(8_000), RATE, Sound::Tone), Echo::Silence);
     }
 
     #[test]
     fn silence_and_strange_sounds_are_told() {
         let quiet: Vec<i16> = speech().iter().map(|sample| sample / 2000).collect();
-        assert_eq!(find(&quiet, &speech(), RATE), Echo::Silence);
-        assert_eq!(find(&[], &[], RATE), Echo::Silence);
-        assert_eq!(find(&speech(), &vec![0; 40_000], RATE), Echo::Lost);
-        assert_eq!(find(&speech(), &[], RATE), Echo::Lost);
+        assert_eq!(find(&quiet, &speech(), RATE, Sound::Voice), Echo::Silence);
+        assert_eq!(find(&[], &[], RATE, Sound::Voice), Echo::Silence);
+        assert_eq!(find(&speech(), &vec![0; 40_000], RATE, Sound::Voice), Echo::Lost);
+        assert_eq!(find(&speech(), &[], RATE, Sound::Voice), Echo::Lost);
         let mut reversed = speech();
         reversed.reverse();
-        assert_eq!(find(&speech(), &reversed, RATE), Echo::Lost);
+        assert_eq!(find(&speech(), &reversed, RATE, Sound::Voice), Echo::Lost);
     }
 }

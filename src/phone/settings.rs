@@ -14,7 +14,7 @@ impl Actor {
     /// Takes over another value; one that only a start takes over is refused, and so is one that is no value.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Outcome {
         let setting = settings::named(name).ok_or_else(|| unknown(name))?;
-        if setting.takes == Takes::NextStart {
+        if setting.takes == Takes::NextStart || setting.section == "ui" {
             return Err(refused(format!("{name} takes effect when the phone starts: write it into the file")));
         }
         setting.parse(value).map_err(|problem| refused(format!("{name}: {problem}")))?;

@@ -11,6 +11,11 @@ use super::view::Hits;
 /// The message of an event, if it is one that the app knows; `hits` says what the mouse points at.
 pub fn message(event: Event, hits: &Hits) -> Option<Msg> {
     match event {
+        Event::Key(event) if event.kind == KeyEventKind::Release => {
+            (event.code == KeyCode::Char(' ')).then_some(Msg::Released(Key::Char(' ')))
+        }
+        // A key that is held does not talk and stop by turns.
+        Event::Key(event) if event.kind == KeyEventKind::Repeat && event.code == KeyCode::Char(' ') => None,
         Event::Key(key) => self::key(key).map(Msg::Key),
         Event::Paste(text) => Some(Msg::Paste(text)),
         Event::Resize(columns, rows) => Some(Msg::Resized(columns, rows)),
@@ -89,5 +94,11 @@ mod tests {
     fn a_key_that_is_let_go_does_nothing() {
         let event = KeyEvent::new_with_kind(KeyCode::Enter, KeyModifiers::NONE, KeyEventKind::Release);
         assert!(message(Event::Key(event), &Hits::default()).is_none());
+        let space = |kind| {
+            message(Event::Key(KeyEvent::new_with_kind(KeyCode::Char(' '), KeyModifiers::NONE, kind)), &Hits::default())
+        };
+        assert!(matches!(space(KeyEventKind::Release), Some(Msg::Released(Key::Char(' ')))));
+        assert!(matches!(space(KeyEventKind::Press), Some(Msg::Key(Key::Char(' ')))));
+        assert!(space(KeyEventKind::Repeat).is_none());
     }
 }

@@ -3,6 +3,7 @@
 //! - `terminal.rs`: takes the terminal and gives it back, whatever happens
 //! - `wizard/`: the first minutes
 //! - `devices.rs`: the devices of this machine
+//! - `panels.rs`, `probes.rs`, `settings.rs`: what the picker of devices and the list of settings want
 //! - `input.rs`: the terminal's events as the app's messages
 //! - `files.rs`: traces that are saved
 //! - `history.rs`: what was dialled, from one run to the next
@@ -17,6 +18,9 @@ mod frames;
 mod history;
 mod input;
 mod look;
+mod panels;
+mod probes;
+mod settings;
 mod spill;
 mod terminal;
 mod view;
@@ -66,13 +70,15 @@ pub struct Options {
     pub history: Option<PathBuf>,
     /// How the person is told of calls.
     pub notify: Notify,
+    /// The configuration, which the list of settings changes.
+    pub file: Option<PathBuf>,
 }
 
 impl Options {
     /// What is configured, as far as the terminal has it (`NO_COLOR`: no-color.org); no history file.
     pub fn new(ui: &config::Ui) -> Options {
         let theme = look::theme(ui, |name| std::env::var(name).ok());
-        Options { theme, mouse: ui.mouse, history: None, notify: ui.notify }
+        Options { theme, mouse: ui.mouse, history: None, notify: ui.notify, file: None }
     }
 }
 
@@ -124,7 +130,8 @@ async fn drive(phone: &impl Phone, channels: Channels, settings: Settings, optio
     app.trace.set_shelf(Arc::new(Mutex::new(Spill::new(folder.as_deref()))));
     let notify = options.notify;
     let hits = Hits::default();
-    let ui = Ui { phone, app, theme, hits, folder, notify, pending: Vec::new(), goodbye: None };
+    let panels = panels::Panels::new(options.file.clone());
+    let ui = Ui { phone, app, theme, hits, folder, notify, panels, pending: Vec::new(), goodbye: None };
     let result = ui.run(&mut terminal, channels, signals, &options).await;
     // The terminal is given back before the error shows.
     drop(terminal);
@@ -153,6 +160,8 @@ struct Ui<'a, P> {
     folder: Option<PathBuf>,
     /// How the person is told of calls.
     notify: Notify,
+    /// Devices and settings.
+    panels: panels::Panels,
     /// The commands that are under way: a slow one holds up nothing.
     pending: Vec<Pin<Box<dyn Future<Output = Replied> + 'a>>>,
     /// When the UI ends at the latest, once it is to end.
@@ -214,7 +223,13 @@ impl<'a, P: Phone> Ui<'a, P> {
                     channels.trace_is_open = entry.is_some();
                     entry.map(Msg::Trace)
                 }
-                _ = ticks.tick(), if is_ticking => Some(Msg::Tick(self.phone.levels())),
+                news = self.panels.next() => Some(news),
+                _ = ticks.tick(), if is_ticking => {
+                    for msg in self.panels.probed() {
+                        self.app.update(SystemTime::now(), msg);
+                    }
+                    Some(Msg::Tick(self.phone.levels()))
+                }
                 replied = next(&mut self.pending), if !self.pending.is_empty() => match replied {
                     Some(result) => Some(Msg::Replied(result)),
                     None => break,
@@ -264,6 +279,17 @@ impl<'a, P: Phone> Ui<'a, P> {
                 Effect::Bell => terminal.bell(),
                 Effect::Notify(text) if self.notify == Notify::Osc => terminal.notify(&text),
                 Effect::Notify(_) => {}
+                Effect::Devices(wish) => self.panels.try_devices(wish),
+                Effect::Settings(wish) => {
+                    let told = self.panels.change_file(&wish);
+                    if let Some(ui) = self.panels.ui() {
+                        let now = Options::new(&ui);
+                        (self.notify, self.theme) = (now.notify, now.theme);
+                    }
+                    if self.take(told, terminal)? == Flow::End {
+                        return Ok(Flow::End);
+                    }
+                }
                 Effect::Copy(text) => terminal.copy(&text),
                 Effect::Save(format) => {
                     let now = SystemTime::now();
@@ -300,6 +326,7 @@ impl<'a, P: Phone> Ui<'a, P> {
 
     /// A terminal that is gone ends the UI, but calls are hung up first.
     fn draw(&mut self, terminal: &mut Terminal) -> anyhow::Result<()> {
+        terminal.tell_releases(self.app.wants_releases());
         let (app, theme, hits) = (&self.app, self.theme, &mut self.hits);
         if let Err(error) = terminal.draw(&app.title(), |frame| *hits = view::draw(frame, app, theme)) {
             tracing::warn!("can't draw: {error}");

@@ -7,7 +7,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, KeyboardEnhancementFlags,
+    PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+};
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
 use ratatui::Frame;
@@ -24,6 +27,8 @@ const TAKE_MOUSE: &[u8] = b"\x1b[?1000h\x1b[?1006h";
 
 /// Whether the UI has the terminal.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal was asked to tell of keys that are let go.
+static TELLS: AtomicBool = AtomicBool::new(false);
 /// Whether some thread panicked since.
 static CRASHED: AtomicBool = AtomicBool::new(false);
 /// Wakes the UI then.
@@ -88,6 +93,23 @@ impl Terminal {
         }
         self.inner.draw(draw)?;
         Ok(())
+    }
+
+    /// Asks the terminal to tell when keys are let go, or not any more (the kitty keyboard protocol). It is not asked whether it
+    /// can: that costs a way there and back, and one that can't leaves the question out. The Linux console may not.
+    pub fn tell_releases(&mut self, wanted: bool) {
+        if TELLS.load(Ordering::SeqCst) == wanted || std::env::var_os("TERM").is_some_and(|term| term == "linux") {
+            return;
+        }
+        TELLS.store(wanted, Ordering::SeqCst);
+        let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
+            | KeyboardEnhancementFlags::REPORT_EVENT_TYPES
+            | KeyboardEnhancementFlags::REPORT_ALTERNATE_KEYS
+            | KeyboardEnhancementFlags::REPORT_ALL_KEYS_AS_ESCAPE_CODES;
+        let _ = match wanted {
+            true => execute!(io::stdout(), PushKeyboardEnhancementFlags(flags)),
+            false => execute!(io::stdout(), PopKeyboardEnhancementFlags),
+        };
     }
 
     /// The next frame draws everything.
@@ -177,6 +199,9 @@ fn leave() {
         return;
     }
     let mut stdout = io::stdout();
+    if TELLS.swap(false, Ordering::SeqCst) {
+        let _ = execute!(stdout, PopKeyboardEnhancementFlags);
+    }
     let _ = execute!(stdout, DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, crossterm::cursor::Show);
     let _ = stdout.write_all(RESTORE_TITLE).and_then(|()| stdout.flush());
     let _ = crossterm::terminal::disable_raw_mode();

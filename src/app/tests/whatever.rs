@@ -43,6 +43,10 @@ fn happening() -> impl Strategy<Value = Msg> {
         1 => (any::<f32>(), any::<f32>()).prop_map(|(input, output)| Msg::Tick(Levels { input, output })),
         1 => ".{0,40}".prop_map(|text| Msg::Replied(Err(text))),
         1 => Just(Msg::Idle),
+        1 => Just(Msg::Released(Key::Char(' '))),
+        1 => Just(Msg::Devices(picker::News::Found(Vec::new()))),
+        1 => Just(Msg::Settings(settings::News::Read(Ok(all_settings())))),
+        1 => Just(Msg::Settings(settings::News::Written("calls.dtmf".into(), Err("full".into())))),
         1 => ("[A-Z]{0,9}.{0,40}", 0u64..100, 0u32..3).prop_map(|(text, ms, call)| Msg::Trace(TraceEntry {
             time: SystemTime::UNIX_EPOCH + Duration::from_millis(ms),
             sent: true,
@@ -56,6 +60,11 @@ fn happening() -> impl Strategy<Value = Msg> {
             text,
         })),
     ]
+}
+
+fn all_settings() -> Vec<settings::Row> {
+    let row = |setting| settings::Row { setting, value: None, overridden: None };
+    crate::config::settings::all().into_iter().map(row).collect()
 }
 
 /// Presses Esc until the main screen is there.

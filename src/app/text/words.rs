@@ -129,7 +129,7 @@ pub const GROUP_QUIT: &str = "Quit?";
 pub const GROUP_ANYWHERE: &str = "Anywhere";
 
 // Titles and fixed texts of the screen.
-pub const NO_ACCOUNT: &str = "no account: direct calls only";
+pub const NO_ACCOUNT: &str = "no account: direct calls only; offhook setup asks for one";
 pub const NO_CALLS: &str = "No call";
 pub const NO_CALLS_HINT: &str = "Type a number, or c and a name, to call someone.";
 pub const CALLS: &str = "Calls";

@@ -92,6 +92,10 @@ fn notes(app: &App, call: &Call, columns: usize, theme: Theme) -> Line<'static> 
     if let Some((stage, code)) = call.transfer {
         notes.push(Span::styled(text::transfer(stage, code), theme.warning()));
     }
+    if app.talking && call.is_active() {
+        let on_air = if app.tells_releases { text::ON_AIR_HELD } else { text::ON_AIR };
+        notes.push(Span::styled(on_air, theme.bad()));
+    }
     if let Some(seconds) = call.media_lost {
         notes.push(Span::styled(text::media_lost(seconds), theme.bad()));
     }

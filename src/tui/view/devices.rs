@@ -16,7 +16,6 @@ use super::theme::Theme;
 
 /// What the mark of a choice tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "the picker comes with the next change")]
 pub enum Shows {
     /// Where the keys are: moving chooses.
     Cursor,

@@ -33,6 +33,10 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
         }
         Purpose::Search | Purpose::Find => format!(" {} › ", text::PROMPT_SEARCH),
         Purpose::Command => format!(" {}", text::PROMPT_COMMAND),
+        Purpose::Value => {
+            let chosen = app.settings_panel().and_then(|panel| panel.chosen());
+            format!(" {} › ", chosen.map(|row| text::prompt_value(&row.setting)).unwrap_or_default())
+        }
     };
     // A long name must leave room for the target.
     let prompt = fit(&prompt, usize::from(area.width) / 2);

@@ -20,7 +20,9 @@ mod message;
 mod meter;
 mod pad;
 mod people;
+mod picker;
 mod services;
+mod settings;
 mod suggestions;
 mod theme;
 mod trace;
@@ -86,6 +88,10 @@ fn draw_all(frame: &mut Frame, app: &App, theme: Theme, hits: &mut Hits) {
     }
     let top = app.screens.iter().rev().find(|screen| !matches!(screen, Screen::Confirm));
     let [text, keys] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+    if app.settings_panel().is_some() && matches!(top, Some(Screen::Settings(_) | Screen::Line(_))) {
+        settings_screen(frame, area, app, theme, hits);
+        return pop_ups(frame, area, app, theme, hits);
+    }
     match top {
         Some(Screen::Message(reader)) => message::draw(frame, text, app, *reader, theme),
         Some(Screen::Compare(reader)) => compare::draw(frame, text, app, *reader, theme),
@@ -96,6 +102,8 @@ fn draw_all(frame: &mut Frame, app: &App, theme: Theme, hits: &mut Hits) {
             | Screen::Pad(_)
             | Screen::People(_)
             | Screen::Services(_)
+            | Screen::Devices(_)
+            | Screen::Settings(_)
             | Screen::Trace
             | Screen::Confirm,
         )
@@ -107,6 +115,19 @@ fn draw_all(frame: &mut Frame, app: &App, theme: Theme, hits: &mut Hits) {
     // A text that takes the whole screen but the keys.
     footer::draw(frame, keys, app, theme, hits);
     pop_ups(frame, area, app, theme, hits);
+}
+
+/// The settings, and the line in which a value is typed.
+fn settings_screen(frame: &mut Frame, area: Rect, app: &App, theme: Theme, hits: &mut Hits) {
+    let Some(panel) = app.settings_panel() else { return };
+    let rows = u16::from(app.line().is_some());
+    let [list, typed, keys] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(rows), Constraint::Length(1)]).areas(area);
+    settings::draw(frame, list, panel, theme);
+    if rows > 0 {
+        line::draw(frame, typed, app, theme);
+    }
+    footer::draw(frame, keys, app, theme, hits);
 }
 
 fn main(frame: &mut Frame, area: Rect, app: &App, theme: Theme, hits: &mut Hits) {
@@ -187,6 +208,9 @@ fn pop_ups(frame: &mut Frame, area: Rect, app: &App, theme: Theme, hits: &mut Hi
     let top = app.screens.last();
     if let Some(panel) = app.panel().filter(|_| app.people_pane().is_none()) {
         services::draw(frame, area, app, panel, theme);
+    }
+    if let Some(Screen::Devices(picker)) = top {
+        picker::draw(frame, area, app, picker, theme);
     }
     if let Some(Screen::Pad(call)) = top {
         pad::draw(frame, area, app, *call, theme);

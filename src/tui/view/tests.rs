@@ -13,8 +13,11 @@ use ratatui::style::Color;
 
 use super::*;
 use crate::app::Msg;
+use crate::app::devices::Heard;
 use crate::app::fixture::{Scene, any_kind, bob, ended, reference};
 use crate::app::keymap::Key;
+use crate::app::picker::News;
+use crate::app::settings;
 use crate::phone::event::{Direction, Kind};
 use crate::phone::security::Security;
 use crate::sdp::crypto::Suite;
@@ -326,6 +329,72 @@ snapshot!(
     })
 );
 
+snapshot!(picker_80, Scene::registered(80, 24).choosing());
+snapshot!(
+    picker_in_call,
+    with(Scene::established(80, 24).choosing(), |scene| {
+        scene.key(Key::Tab);
+        scene.keys("jt");
+    })
+);
+snapshot!(small_picker, with(Scene::established(60, 15).choosing(), |scene| drop(scene.keys("j"))));
+snapshot!(wide_picker, Scene::two_calls(200, 60).choosing());
+snapshot!(
+    picker_without_devices,
+    with(Scene::registered(80, 24), |scene| {
+        scene.keys("A");
+        scene.send(Msg::Devices(News::Found(Vec::new())));
+        scene.send(Msg::Devices(News::Heard(Heard::Failed("there is no input device, and no sound server".into()))));
+    })
+);
+snapshot!(settings_80, Scene::registered(80, 24).setting());
+snapshot!(small_settings, with(Scene::registered(60, 15).setting(), |scene| drop(scene.keys("jjj"))));
+snapshot!(
+    wide_settings,
+    with(Scene::registered(200, 60).setting(), |scene| {
+        scene.key(Key::Tab);
+    })
+);
+snapshot!(
+    settings_overridden,
+    with(Scene::registered(80, 24).setting(), |scene| {
+        let dtmf = |scene: &Scene| scene.app.settings_panel().unwrap().chosen().unwrap().setting.key == "dtmf";
+        while !dtmf(scene) {
+            scene.key(Key::Down);
+        }
+    })
+);
+snapshot!(
+    settings_value_refused,
+    with(Scene::registered(80, 24).setting(), |scene| {
+        let codecs = |scene: &Scene| scene.app.settings_panel().unwrap().chosen().unwrap().setting.key == "codecs";
+        while !codecs(scene) {
+            scene.key(Key::Down);
+        }
+        scene.key(Key::Enter);
+        scene.key(Key::Ctrl('u'));
+        scene.keys("speex");
+        scene.key(Key::Enter);
+    })
+);
+snapshot!(
+    settings_of_a_faulty_file,
+    with(Scene::registered(80, 24), |scene| {
+        scene.keys("S");
+        let fault =
+            "~/.config/offhook/config.toml:7: calls.hold: expected \"zero\", \"sendonly\" or \"inactive\", found 3";
+        scene.send(Msg::Settings(settings::News::Read(Err(fault.into()))));
+    })
+);
+snapshot!(
+    on_air,
+    with(Scene::established(80, 24), |scene| {
+        scene.phone(Kind::Muted);
+        scene.keys(" ");
+        scene.phone(Kind::Unmuted);
+    })
+);
+
 fn colours(buffer: &Buffer) -> usize {
     buffer.content().iter().filter(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset).count()
 }
@@ -357,6 +426,8 @@ fn scenes() -> Vec<Scene> {
         transfer_request(Scene::two_calls(80, 24)),
         reading(Scene::two_calls(80, 24)),
         people(80, 24),
+        Scene::two_calls(80, 24).choosing(),
+        Scene::registered(80, 24).setting(),
         with(Scene::established(80, 24).with_answer(), |scene| drop(scene.keys("id"))),
         with(people(80, 24), |scene| drop(scene.keys("/d"))),
         with(Scene::registered(80, 24).forwarding(), |scene| drop(scene.keys("f"))),

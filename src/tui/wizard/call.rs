@@ -10,15 +10,16 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use crate::app::wizard::outcome::Called;
 use crate::app::wizard::{CallStage, Msg};
-use crate::config::{Account, Audio, Config, Events, Files, Secret};
+use crate::config::{Account, Audio, Config, Files, Secret};
 use crate::exchange;
-use crate::media::echo::{self, Echo};
+use crate::media::echo::{self, Echo, Sound};
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{DeviceState, Kind};
 use crate::phone::{Command, Event, PhoneHandle, Reply};
 use crate::ua::CallNo;
 
 use super::TELL;
+use super::files;
 use super::job::{Job, Teller};
 
 /// The echo's number.
@@ -126,30 +127,17 @@ async fn dial(phone: &PhoneHandle, recording: &Path) -> Result<CallNo, String> {
     let Reply::Call(call) = phone.command(dial).await.map_err(|refused| refused.message)? else {
         return Err("the phone gave no call".into());
     };
-    let record = Command::Record { call, path: recording.to_owned() };
+    let record = Command::Record { call: Some(call), path: Some(recording.to_owned()) };
     phone.command(record).await.map_err(|refused| refused.message)?;
     Ok(call)
 }
 
 /// A phone that registers to the exchange and remembers nothing.
 fn config(audio: Audio, exchange: std::net::SocketAddr, password: &str) -> Config {
-    let account = Account {
-        name: "echo".into(),
-        uri: format!("sip:{}@{exchange}", exchange::demo::USER),
-        display_name: None,
-        password: Secret::Plain(password.to_owned()),
-        auth_user: None,
-        registrar: None,
-        proxies: Vec::new(),
-        expires: 600,
-        register: true,
-        credentials: Vec::new(),
-        voicemail: None,
-        rewrite_contact: true,
-        gruu: false,
-        events: Events::none(),
-    };
-    let mut config = Config { accounts: vec![account], audio, files: Files::default(), ..Config::default() };
+    let account = files::account(&format!("sip:{}@{exchange}", exchange::demo::USER));
+    let password = Secret::Plain(password.to_owned());
+    let accounts = account.map(|account| Account { password, ..account }).into_iter().collect();
+    let mut config = Config { accounts, audio, files: Files::default(), ..Config::default() };
     // Nothing leaves this machine.
     config.sip.listen = std::net::SocketAddr::new(exchange.ip(), 0);
     config
@@ -163,7 +151,11 @@ fn heard(recording: &Path, source: Source) -> Result<Called, String> {
     let side = |first: usize| -> Vec<i16> {
         samples.iter().skip(first).step_by(usize::from(spec.channels.max(1))).copied().collect()
     };
-    Ok(match (echo::find(&side(0), &side(1), spec.sample_rate), source) {
+    let sound = match source {
+        Source::Microphone => Sound::Voice,
+        Source::Tone => Sound::Tone,
+    };
+    Ok(match (echo::find(&side(0), &side(1), spec.sample_rate, sound), source) {
         (Echo::After(ms), Source::Microphone) => Called::Voice(ms),
         (Echo::After(ms), Source::Tone) => Called::Tone(ms),
         (Echo::Silence, _) => Called::Silent,

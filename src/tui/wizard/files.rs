@@ -7,7 +7,7 @@ use crate::app::wizard::address::Hints;
 use crate::app::wizard::{Before, Draft};
 use crate::config::edit::{Section, Value};
 use crate::config::file::{self, Change, ChangeError};
-use crate::config::{Account, Audio, Config, Events, Files, Secret};
+use crate::config::{Account, Audio, Config, Events, Files, Secret, read};
 use crate::phone::command::DeviceRole;
 
 /// What the wizard begins with.
@@ -57,14 +57,17 @@ pub(super) fn audio(audio: &Audio, [input, output, ring]: &[String; 3]) -> Audio
 
 /// A phone that registers the account and remembers nothing.
 pub(super) fn trial(config: &Config, draft: &Draft) -> Config {
-    let mut account = config.accounts.first().cloned().unwrap_or_else(blank);
-    account.uri.clone_from(draft.uri.as_ref().unwrap_or(&account.uri.clone()));
-    if let Some(secret) = &draft.secret {
-        account.password = secret.clone();
+    let uri = draft.uri.clone().unwrap_or_default();
+    let known = config.accounts.first().cloned().map(|account| Account { uri: uri.clone(), ..account });
+    let mut accounts: Vec<Account> = known.or_else(|| account(&uri)).into_iter().collect();
+    for account in &mut accounts {
+        if let Some(secret) = &draft.secret {
+            account.password = secret.clone();
+        }
+        account.register = true;
+        account.events = Events::none();
     }
-    account.register = true;
-    account.events = Events::none();
-    let mut config = Config { accounts: vec![account], files: Files::default(), ..config.clone() };
+    let mut config = Config { accounts, files: Files::default(), ..config.clone() };
     // The port may belong to a phone that runs.
     config.sip.listen.set_port(0);
     config.sip.listen_is_configured = false;
@@ -72,23 +75,11 @@ pub(super) fn trial(config: &Config, draft: &Draft) -> Config {
     config
 }
 
-fn blank() -> Account {
-    Account {
-        name: "account".into(),
-        uri: String::new(),
-        display_name: None,
-        password: Secret::None,
-        auth_user: None,
-        registrar: None,
-        proxies: Vec::new(),
-        expires: 600,
-        register: true,
-        credentials: Vec::new(),
-        voicemail: None,
-        rewrite_contact: true,
-        gruu: false,
-        events: Events::none(),
-    }
+/// An account of this address as the file would give it, with every setting at its default; `None`: it is no address.
+pub(super) fn account(uri: &str) -> Option<Account> {
+    let text = format!("[[account]]\nuri = {}\n", Value::Text(uri.to_owned()).written());
+    let config = read::read(Path::new(""), &text).ok()?;
+    config.accounts.into_iter().next().map(|account| Account { events: Events::none(), ..account })
 }
 
 /// Writes what was asked.
@@ -139,7 +130,7 @@ fn with_devices(mut changes: Vec<Change>, text: &str, draft: &Draft) -> Vec<Chan
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{EXAMPLE, read};
+    use crate::config::EXAMPLE;
 
     fn draft(secret: Option<Secret>) -> Draft {
         Draft {

@@ -18,13 +18,11 @@ use crossterm::event::EventStream;
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::app::devices::{Heard, Tone};
 use crate::app::text;
 use crate::app::wizard::{Effect, Leave, Msg, Wizard};
-use crate::audio::probe::{Probe, Probed, TestSound};
 use crate::config::Config;
-use crate::phone::command::DeviceRole;
 
+use super::probes::Probes;
 use super::terminal::{self, Terminal};
 use super::view::{self, Theme};
 use super::{Options, Signals, devices, input, ticks};
@@ -38,12 +36,12 @@ use job::Job;
 pub async fn run(config: Config, path: PathBuf, options: Options) -> anyhow::Result<Leave> {
     anyhow::ensure!(terminal::is_there(), text::NO_TERMINAL);
     let signals = Signals::new().context("can't listen for signals")?;
-    let mut terminal = Terminal::take().context("can't take the terminal")?;
+    let mut terminal = Terminal::take(false).context("can't take the terminal")?;
     let size = terminal.size().unwrap_or((80, 24));
     let wizard = Wizard::new(files::before(&config, &path), size);
     let (sender, messages) = unbounded_channel();
-    let theme = Theme { colour: options.colour };
-    let ui = Ui { wizard, config, path, theme, sender, listens: None, plays: None, call: None, trial: None };
+    let theme = options.theme;
+    let ui = Ui { wizard, config, path, theme, sender, probes: Probes::default(), call: None, trial: None };
     let result = ui.run(&mut terminal, messages, signals).await;
     // The terminal is given back before an error shows.
     drop(terminal);
@@ -57,8 +55,7 @@ struct Ui {
     theme: Theme,
     /// Where what runs beside tells how it goes.
     sender: UnboundedSender<Msg>,
-    listens: Option<Probe>,
-    plays: Option<(DeviceRole, Probe)>,
+    probes: Probes,
     call: Option<Job>,
     trial: Option<Job>,
 }
@@ -84,7 +81,8 @@ impl Ui {
                 },
                 msg = messages.recv() => msg,
                 _ = ticks.tick(), if is_ticking => {
-                    for msg in self.probed() {
+                    let heard = self.probes.heard().map(Msg::Heard);
+                    for msg in heard.into_iter().chain(self.probes.tone().map(Msg::Tone)) {
                         self.wizard.update(msg);
                     }
                     None
@@ -100,31 +98,13 @@ impl Ui {
         }
     }
 
-    /// How the devices go that are tried.
-    fn probed(&self) -> Vec<Msg> {
-        let heard = self.listens.as_ref().map(|probe| match probe.state() {
-            Probed::Opening | Probed::Done => Heard::Opening,
-            Probed::Running(db) => Heard::Level(db),
-            Probed::Failed(why) => Heard::Failed(why),
-        });
-        let tone = self.plays.as_ref().map(|(role, probe)| match probe.state() {
-            Probed::Opening | Probed::Running(_) => Tone::Playing(*role),
-            Probed::Done => Tone::Played(*role),
-            Probed::Failed(why) => Tone::Failed(why),
-        });
-        heard.map(Msg::Heard).into_iter().chain(tone.map(Msg::Tone)).collect()
-    }
-
     fn take(&mut self, msg: Msg, terminal: &mut Terminal) -> anyhow::Result<Option<Leave>> {
         for effect in self.wizard.update(msg) {
             match effect {
                 Effect::List => devices::list(self.sender.clone(), Msg::Devices),
-                Effect::Listen(name) => self.listens = name.map(|name| Probe::listen(&name)),
-                Effect::Play(role, name) => {
-                    let sound = if role == DeviceRole::Ring { TestSound::Ring } else { TestSound::Notes };
-                    self.plays = Some((role, Probe::play(&name, sound)));
-                }
-                Effect::Hush => self.plays = None,
+                Effect::Listen(name) => self.probes.listen(name.as_deref()),
+                Effect::Play(role, name) => self.probes.play(role, &name),
+                Effect::Hush => self.probes.hush(),
                 Effect::Call(devices) => {
                     let audio = files::audio(&self.config.audio, &devices);
                     self.call = Some(call::start(audio, self.sender.clone()));

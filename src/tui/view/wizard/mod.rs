@@ -25,6 +25,13 @@ const TRAIL: u16 = 72;
 
 /// Draws everything.
 pub fn draw(frame: &mut Frame, wizard: &Wizard, theme: Theme) {
+    draw_all(frame, wizard, theme);
+    if theme.glyphs == super::Glyphs::Ascii {
+        super::ascii::replace(frame.buffer_mut());
+    }
+}
+
+fn draw_all(frame: &mut Frame, wizard: &Wizard, theme: Theme) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return too_small(frame, area, theme);

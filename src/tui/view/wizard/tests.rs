@@ -27,7 +27,7 @@ fn snapshots(size: (u16, u16), suffix: &str) {
     let scenes = scenes();
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         for (name, wizard) in named(&scenes) {
-            insta::assert_snapshot!(format!("wizard_{suffix}_{name}"), render(wizard, size, Theme { colour: true }));
+            insta::assert_snapshot!(format!("wizard_{suffix}_{name}"), render(wizard, size, Theme::TERMINAL));
         }
     });
 }
@@ -51,9 +51,9 @@ fn every_step_at_200_columns() {
 fn every_size_draws_and_no_colour_says_more_than_words() {
     for wizard in scenes() {
         for size in (1..=90).map(|size| (size, size.min(40))).chain([(40, 10), (200, 5), (10, 60)]) {
-            render(&wizard, size, Theme { colour: true });
+            render(&wizard, size, Theme::TERMINAL);
         }
-        let (coloured, plain) = (Theme { colour: true }, Theme { colour: false });
+        let (coloured, plain) = (Theme::TERMINAL, Theme { depth: crate::tui::view::Depth::None, ..Theme::TERMINAL });
         assert_eq!(render(&wizard, (80, 24), coloured), render(&wizard, (80, 24), plain));
     }
 }
@@ -63,7 +63,7 @@ fn a_password_is_never_drawn_until_it_is_asked_for() {
     for mut wizard in scenes() {
         if wizard.step == Step::Password && wizard.field().is_some_and(|field| field.text() == "x") {
             let is_typed = wizard.way == crate::app::wizard::Way::Typed;
-            let shows = |wizard: &Wizard| render(wizard, (80, 24), Theme { colour: true }).contains("› x");
+            let shows = |wizard: &Wizard| render(wizard, (80, 24), Theme::TERMINAL).contains("› x");
             assert_eq!(shows(&wizard), !is_typed);
             wizard.revealed = true;
             assert!(shows(&wizard));
