@@ -145,7 +145,7 @@ fn is_over(stop: &Receiver<()>, poller: &Poller, wait: Duration) -> bool {
 
 fn ring(name: &str, stop: &Receiver<()>) -> Result<(), OpenError> {
     let poller = Arc::new(Poller::new().map_err(unpolled)?);
-    let mut ringer = Ringer::open(name, Arc::clone(&poller))?;
+    let mut ringer = Ringer::open(name, None, Arc::clone(&poller))?;
     let end = Instant::now() + RING;
     while Instant::now() < end && ringer.failure().is_none() && !is_over(stop, &poller, PIECE) {
         ringer.woken();
