@@ -131,10 +131,21 @@ impl Networks {
             routers[n].route(&format!("198.51.{number}.1"))?;
             routers[n].run(&["sysctl", "-qw", "net.ipv4.ip_forward=1"])?;
             // What a home router does: addresses are translated on the way out, and nothing comes in unasked.
-            let rules = "table ip nat { chain out { type nat hook postrouting priority 100; oifname \"wan\" masquerade; } } \
-                         table ip gate { chain pass { type filter hook forward priority 0; policy drop; \
-                         iifname \"lan\" accept; ct state established,related accept; } }";
-            routers[n].run(&["nft", rules])?;
+            let rules = [
+                "add table ip nat",
+                "add chain ip nat out { type nat hook postrouting priority 100; }",
+                "add rule ip nat out oifname wan masquerade",
+                "add table ip gate",
+                "add chain ip gate pass { type filter hook forward priority 0; policy drop; }",
+                "add rule ip gate pass iifname lan accept",
+                // What comes unasked must leave no trace in the router: it would take the place of the way out to whoever sent it.
+                "add chain ip gate self { type filter hook input priority 0; }",
+                "add rule ip gate self iifname wan ct state new drop",
+                "add rule ip gate pass ct state established,related accept",
+            ];
+            for rule in rules {
+                routers[n].run(&["nft", rule])?;
+            }
         }
         world.run(&["ip", "address", "add", &format!("{SERVER}/32"), "dev", "lo"])?;
         world.run(&["sysctl", "-qw", "net.ipv4.ip_forward=1"])?;

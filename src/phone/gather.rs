@@ -1,7 +1,8 @@
 //! How the world sees the ports of a call, asked of a STUN server before its offer or answer is written (RFC 8445 section 5.1.1).
 //!
 //! Calling waits for the answer, half a second at most, and not at all where the server was silent a moment ago or has seen
-//! us at our own address. While a call rings here it is asked at once, so that answering never waits.
+//! us at our own address. While a call rings here it is asked at once, so that answering rarely waits; who answers sooner waits
+//! as long, for behind two translators neither side would find the other without.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -65,12 +66,22 @@ struct WaitingDial {
     answer: Answer,
 }
 
+/// Who has answered a call before the server did.
+enum Answered {
+    /// A person or a script.
+    Told(Answer),
+    /// The phone.
+    ByItself,
+}
+
 /// Asks, and keeps what has been answered until the call wants it.
 pub(super) struct Gatherer {
     server: Option<(String, u16)>,
     jobs: JoinSet<Gathered>,
     dials: Vec<WaitingDial>,
     prepared: HashMap<CallNo, (Sockets, Option<Reflexive>, Instant)>,
+    /// Calls that ring here and are asked about, with who has answered them meanwhile.
+    ringing: HashMap<CallNo, Option<Answered>>,
     silent_until: Option<Instant>,
     no_nat: Option<(IpAddr, Instant)>,
     tickets: u64,
@@ -83,6 +94,7 @@ impl Gatherer {
             jobs: JoinSet::new(),
             dials: Vec::new(),
             prepared: HashMap::new(),
+            ringing: HashMap::new(),
             silent_until: None,
             no_nat: None,
             tickets: 0,
@@ -160,6 +172,31 @@ impl Actor {
             && let Ok(sockets) = self.sound.bind(local)
         {
             self.gatherer.ask(Purpose::Ringing(call), local, sockets);
+            self.gatherer.ringing.insert(call, None);
+        }
+    }
+
+    /// A person answers a call: later, if the server is still being asked about it; an error: now.
+    pub(super) fn answer_later(&mut self, call: Option<CallNo>, answer: Answer) -> Result<(), Answer> {
+        let call = call.or_else(|| self.desk.lines.rung_longest().ok());
+        match call.and_then(|call| self.gatherer.ringing.get_mut(&call)) {
+            Some(waiting @ None) => {
+                *waiting = Some(Answered::Told(answer));
+                Ok(())
+            }
+            Some(Some(_)) | None => Err(answer),
+        }
+    }
+
+    /// The phone answers a call: later, if the server is still being asked about it; false: now.
+    pub(super) fn answers_by_itself_later(&mut self, call: CallNo) -> bool {
+        match self.gatherer.ringing.get_mut(&call) {
+            Some(waiting @ None) => {
+                *waiting = Some(Answered::ByItself);
+                true
+            }
+            Some(Some(_)) => true,
+            None => false,
         }
     }
 
@@ -192,6 +229,14 @@ impl Actor {
             Purpose::Ringing(call) => {
                 if self.desk.lines.get(call).is_some_and(|line| line.waits() && line.offered.is_none()) {
                     self.gatherer.prepared.insert(call, (sockets, reflexive, now));
+                }
+                match self.gatherer.ringing.remove(&call).flatten() {
+                    Some(Answered::Told(answer)) => {
+                        let outcome = self.answer(now, call);
+                        self.answers.push((answer, outcome));
+                    }
+                    Some(Answered::ByItself) => self.answer_by_itself(now, call),
+                    None => {}
                 }
             }
         }

@@ -67,6 +67,13 @@ impl Actor {
                 Ok((account, target)) => return self.call(now, account, target, answer),
                 Err(refused) => Err(refused),
             },
+            Command::Answer { call } => match self.answer_later(call, answer) {
+                Ok(()) => return,
+                Err(answer) => {
+                    let outcome = self.obey(now, Command::Answer { call });
+                    return self.answers.push((answer, outcome));
+                }
+            },
             Command::PickUp { target } => match self.ringing_elsewhere(target.as_deref()) {
                 Ok((account, target)) => return self.call(now, Some(account), target, answer),
                 Err(refused) => Err(refused),
@@ -364,7 +371,7 @@ impl Actor {
             .map_err(|error| refused(format!("can't open ports for the sound at {address}: {error}")))
     }
 
-    fn answer(&mut self, now: Instant, call: CallNo) -> Outcome {
+    pub(super) fn answer(&mut self, now: Instant, call: CallNo) -> Outcome {
         let Some(line) = self.desk.lines.get(call) else { return Err(NoLine::NoSuchCall(call).into()) };
         if !line.waits() {
             return Err(refused(format!("call {call} does not ring here: there is nothing to answer")));
@@ -411,6 +418,9 @@ impl Actor {
     pub(super) fn answer_by_itself(&mut self, now: Instant, call: CallNo) {
         let Some(line) = self.desk.lines.get(call).filter(|line| line.waits()) else { return };
         let (offered, local) = (line.offered, line.arrived_at);
+        if self.answers_by_itself_later(call) {
+            return;
+        }
         match offered.map_or_else(|| self.open(call, local), Ok) {
             Ok(media) => match self.core.command(now, ua::Command::Answer { call, media }) {
                 Ok(CoreReply::Done | CoreReply::Call(_)) => self.desk.answered(call, true),

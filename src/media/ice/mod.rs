@@ -39,6 +39,8 @@ pub struct Ice {
     /// The agents before a restart: what they have found is used until there is something new (RFC 8445 section 12).
     before: Vec<Agent>,
     told: Option<Event>,
+    /// A way was found once: it may be again.
+    was_connected: bool,
     timeout: Option<Instant>,
 }
 
@@ -51,6 +53,7 @@ impl Ice {
             tie_breaker,
             before: Vec::new(),
             told: None,
+            was_connected: false,
             timeout: None,
         };
         ice.handle_timeout(now);
@@ -123,6 +126,7 @@ impl Ice {
     /// What there is to tell, once each time that it changes.
     pub fn poll_event(&mut self) -> Option<Event> {
         let now = self.standing()?;
+        self.was_connected |= matches!(now, Event::Connected(_));
         (self.told != Some(now)).then(|| *self.told.insert(now))
     }
 
@@ -132,7 +136,7 @@ impl Ice {
             return Some(Event::Lost);
         }
         if is(Standing::Failed) {
-            return Some(Event::Failed);
+            return Some(if self.was_connected { Event::Lost } else { Event::Failed });
         }
         let ends = |component| self.agents.iter().find(|agent| agent.component() == component)?.selected();
         let path = Path { rtp: ends(Component::Rtp)?, rtcp: ends(Component::Rtcp) };

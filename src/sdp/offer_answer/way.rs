@@ -38,6 +38,11 @@ impl Session {
         self.restart = true;
     }
 
+    /// It has begun anew already.
+    pub fn no_restart(&mut self) {
+        self.restart = false;
+    }
+
     /// What ICE has agreed on, if it is in use.
     pub fn ice(&self) -> Option<&ice::Agreed> {
         self.agreed.outcome.as_ref()?.2.ice.as_ref()

@@ -220,7 +220,9 @@ impl Call {
         self.sdp.rollback();
         if let Some(modifying) = self.modifying.take() {
             self.moving |= modifying.moving;
-            self.way_due |= modifying.way;
+            if modifying.way {
+                self.repeat_way();
+            }
         }
     }
 

@@ -42,11 +42,21 @@ impl Call {
         self.sdp.restart_ice();
     }
 
-    /// What was found with other credentials is of no use any more.
+    /// The re-INVITE about the way has met another one: it is still due.
+    pub(super) fn repeat_way(&mut self) {
+        self.way_due = true;
+        if self.path.is_none() {
+            self.sdp.restart_ice();
+        }
+    }
+
+    /// What was found with other credentials is of no use any more, and nothing has to begin anew that has just done so.
     pub(super) fn note_ice(&mut self, media: &Negotiated) {
         let credentials = |media: &Negotiated| media.ice.as_ref().map(|ice| (ice.local.clone(), ice.remote.clone()));
         if self.negotiated.as_ref().map(credentials) != Some(credentials(media)) {
             self.path = None;
+            self.way_due = false;
+            self.sdp.no_restart();
         }
     }
 }
