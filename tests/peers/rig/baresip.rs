@@ -138,6 +138,8 @@ fn configure(folder: &Path, name: &str, card: Option<Card>, answers: Answers, me
         ("{RTP_LAST}", (rtp_first + 999).to_string()),
         ("{PLAYER}", player),
         ("{SOURCE}", source),
+        // No parameter of an account's, but written as one here.
+        ("{RTCP_MUX}", if media.contains("rtcp_mux=yes") { "yes" } else { "no" }.to_owned()),
         ("{MODULES}", modules().display().to_string()),
     ]
     .iter()
