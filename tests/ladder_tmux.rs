@@ -19,8 +19,12 @@ const WINDOW: usize = 16;
 /// The phone without an account, and where it listens.
 fn phone() -> Option<(Terminal, SocketAddr)> {
     let terminal = Terminal::new()?;
-    terminal
-        .run(&format!("'{PHONE}' --listen 127.0.0.1:0 --input null --output null; echo \"ended with $?\"; exec cat"));
+    // Without a file it would ask for one.
+    let config = terminal.folder().join("phone.toml");
+    fs::write(&config, "").expect("an empty configuration");
+    let config = config.display();
+    let devices = "--listen 127.0.0.1:0 --input null --output null";
+    terminal.run(&format!("'{PHONE}' --config '{config}' {devices}; echo \"ended with $?\"; exec cat"));
     let screen = terminal.shows("── offhook");
     let address =
         screen.lines().next().and_then(|line| line.split_whitespace().find(|word| word.starts_with("127.0.0.1:")));
