@@ -65,6 +65,9 @@ pub trait Output: Send {
     fn rate(&self) -> u32;
     /// Takes samples; what does not fit is dropped.
     fn write(&mut self, now: Instant, samples: &[i16], why: Why);
+    /// Learns what the device has taken, if it may be about to have nothing left: what is known of one that is not written to for
+    /// a while grows old.
+    fn refresh(&mut self, _now: Instant) {}
     /// When the device will have nothing left to play. `None` when it has no clock: it takes everything at any time.
     fn dry_at(&self, now: Instant) -> Option<Instant>;
     /// How many samples it takes at a time.

@@ -135,6 +135,16 @@ impl Speaker {
     fn level(&self) -> u64 {
         self.written.saturating_sub(self.blocks.taken())
     }
+
+    fn blocks_waiting(&self) -> u64 {
+        self.level() / self.blocks.period()
+    }
+
+    /// When more is needed, by what was last heard of the server.
+    fn dry(&self) -> Option<Instant> {
+        let whole = u32::try_from(self.blocks_waiting()).unwrap_or(u32::MAX).saturating_add(1);
+        (self.blocks.last + self.blocks.period_time() * whole).checked_sub(AHEAD)
+    }
 }
 
 impl Output for Speaker {
@@ -175,11 +185,16 @@ impl Output for Speaker {
         }
     }
 
+    fn refresh(&mut self, now: Instant) {
+        if self.dry().is_some_and(|dry| dry <= now + self.blocks.period_time() * 2) {
+            self.take(now);
+            self.blocks.advance(now);
+        }
+    }
+
     fn dry_at(&self, now: Instant) -> Option<Instant> {
-        let blocks = self.level() / self.blocks.period();
-        let whole = u32::try_from(blocks).unwrap_or(u32::MAX).saturating_add(1);
-        let dry = (self.blocks.last + self.blocks.period_time() * whole).checked_sub(AHEAD)?;
-        Some(if blocks >= PERIODS_AHEAD as u64 { dry.max(now + AHEAD) } else { dry })
+        let dry = self.dry()?;
+        Some(if self.blocks_waiting() >= PERIODS_AHEAD as u64 { dry.max(now + AHEAD) } else { dry })
     }
 
     fn period(&self) -> usize {

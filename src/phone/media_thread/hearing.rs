@@ -56,6 +56,9 @@ impl Engine {
         if !self.is_ticking() {
             return;
         }
+        if let Some(output) = self.output.get_mut() {
+            output.refresh(now);
+        }
         for _ in 0..PIECES {
             if self.feed_deadline(now).is_none_or(|at| now < at) {
                 return;
