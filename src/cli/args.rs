@@ -83,7 +83,7 @@ pub enum Command {
     /// The people that are known, called by name
     #[command(subcommand)]
     Contacts(Contacts),
-    /// Forward calls: forward always|busy|no-answer TARGET [SECONDS], forward [WHEN] off, or how it stands
+    /// Forward calls: forward always|busy|no-answer TARGET, forward off, or how it stands
     ///
     /// Remembered for the phone that starts next; one that runs takes it over within two seconds.
     Forward(Switch),

@@ -78,9 +78,9 @@ const RARE: &[(&str, &str)] = &[
     ("calls", "redial_times"),
 ];
 
-/// What a running phone takes over: policies of calls to come. Everything of [calls] but these is such.
+/// What a running phone takes over: policies of calls to come. Everything of `[calls]` but these is such.
 const AT_START: &[&str] = &["emergency", "direct_calls"];
-/// And these of [audio].
+/// And these of `[audio]`.
 const AT_ONCE: &[&str] = &["input", "output", "ring", "echo_cancellation", "noise_suppression", "auto_gain"];
 
 impl Setting {

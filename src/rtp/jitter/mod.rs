@@ -2,7 +2,7 @@
 //!
 //! Every packet belongs somewhere on the sender's clock, by its timestamp, and came at some time on ours; the fastest
 //! packets of late say how the two clocks go together. *Tolerance* is by how much a packet may come later than those and still
-//! be in time. The buffer measures how far packets are apart ([`spread`]) and wants as much tolerance as all but a few of them
+//! be in time. The buffer measures how far packets are apart (`spread`) and wants as much tolerance as all but a few of them
 //! need. What is played tells how much there is: too little, and sound is stretched; too much, and it is squeezed
 //! ([`JitterBuffer::pace`]). What comes late is played as far as its time is not over, so that a single late packet costs the
 //! part that was missed and no delay.
