@@ -104,9 +104,10 @@ impl Phone for Remote {
     async fn command(&self, command: Command) -> Result<Reply, Refused> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
-        // When there are no answers any more this one is dropped at once.
-        if let Some(answers) = held(&self.waiting).as_mut() {
-            answers.insert(id, answer);
+        match held(&self.waiting).as_mut() {
+            Some(answers) => drop(answers.insert(id, answer)),
+            // At once, not at this function's end, which waits for it.
+            None => drop(answer),
         }
         let _ = self.asks.send(Ask::Command { id, command });
         answered.await.unwrap_or_else(|_| Err(Refused { message: "the phone has gone".into() }))
