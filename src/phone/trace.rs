@@ -11,6 +11,9 @@ use super::screen::harmless_lines;
 /// What stands in the place of a secret.
 const MASK: &str = "***";
 
+/// What line ends alone are for.
+pub const KEEP_ALIVE: &str = "keep-alive";
+
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TraceEntry {
@@ -26,7 +29,7 @@ pub struct TraceEntry {
     pub transport: Transport,
     /// The call to which it belongs, as far as that is known when it leaves or comes.
     pub call: Option<CallNo>,
-    /// The first line.
+    /// The first line; [`KEEP_ALIVE`] for line ends alone.
     pub summary: String,
     /// Call-ID, to follow one call.
     pub call_id: String,
@@ -40,6 +43,9 @@ impl TraceEntry {
     /// The entry of a message as it stands on the wire. Malformed ones have one too: they are what a trace is read for.
     pub fn new(time: SystemTime, sent: bool, flow: Flow, bytes: &[u8]) -> TraceEntry {
         let text = masked(&harmless_lines(&String::from_utf8_lossy(bytes)));
+        // RFC 5626 section 3.5.1: line ends alone keep a way open.
+        let is_blank = bytes.iter().all(u8::is_ascii_whitespace);
+        let first = if is_blank { KEEP_ALIVE } else { text.lines().next().unwrap_or_default() };
         TraceEntry {
             time,
             sent,
@@ -47,7 +53,7 @@ impl TraceEntry {
             remote: flow.remote,
             transport: flow.transport,
             call: None,
-            summary: text.lines().next().unwrap_or_default().to_string(),
+            summary: first.to_string(),
             call_id: field(&text, &["call-id", "i"]).unwrap_or_default().to_string(),
             cseq: field(&text, &["cseq"]).unwrap_or_default().to_string(),
             text,
@@ -222,6 +228,13 @@ mod tests {
         assert_eq!(entry.summary, "SIP/2.0 200 OK");
         assert_eq!(entry.call_id, "abc@host");
         assert_eq!(entry.cseq, "2 INVITE");
+    }
+
+    #[test]
+    fn line_ends_alone_are_a_keep_alive() {
+        assert_eq!(entry("\r\n\r\n").summary, KEEP_ALIVE);
+        assert_eq!(entry("").summary, KEEP_ALIVE);
+        assert_eq!(entry("\r\nx").summary, "");
     }
 
     #[test]

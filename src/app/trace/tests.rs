@@ -109,7 +109,11 @@ fn retransmissions_are_folded_and_their_waits_named() {
         trace.push(TraceEntry { time: at(ms), cseq: "1 OPTIONS".into(), ..entry("OPTIONS sip:b SIP/2.0", "2") });
     }
     trace.push(TraceEntry { sent: false, ..invite });
-    assert_eq!(trace.len(), 3);
+    // No timer of a transaction sends these again.
+    for ms in [4_000, 29_000] {
+        trace.push(TraceEntry { time: at(ms), ..entry(crate::phone::trace::KEEP_ALIVE, "") });
+    }
+    assert_eq!(trace.len(), 4);
     let words = |place| match trace.rung(place) {
         Some(Rung::Message(message)) => crate::app::text::again(&message),
         other => panic!("{other:?}"),
@@ -117,6 +121,7 @@ fn retransmissions_are_folded_and_their_waits_named() {
     assert_eq!(words(0), "×4 timer A 0.5 1 2 s");
     assert_eq!(words(1), "×4 timer E 0.5 1 2 s");
     assert_eq!(words(2), "");
+    assert_eq!(words(3), "×2");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which timer sent a message again, as far as its kind tells (RFC 3261 section 17).
 
+use crate::phone::trace::KEEP_ALIVE;
 use crate::sip::transport::Transport;
 
 use super::Message;
@@ -26,7 +27,7 @@ pub fn of(message: &Message) -> Option<Timer> {
         let is_unreliable = entry.transport == Transport::Udp;
         return match entry.summary.split(' ').next().unwrap_or_default() {
             // An ACK comes again with each response that it answers.
-            "ACK" => None,
+            "ACK" | KEEP_ALIVE => None,
             "INVITE" => is_unreliable.then_some(Timer::A),
             _ => is_unreliable.then_some(Timer::E),
         };
