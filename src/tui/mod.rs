@@ -36,7 +36,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use crossterm::event::EventStream;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
@@ -214,6 +214,11 @@ impl<'a, P: Phone> Ui<'a, P> {
                         Some(Msg::Terminate)
                     }
                 },
+                // Before events: what a snapshot says is older than what was said after it.
+                replied = next(&mut self.pending), if !self.pending.is_empty() => match replied {
+                    Some(result) => Some(Msg::Replied(result)),
+                    None => break,
+                },
                 event = channels.events.recv() => match event {
                     Some(event) => Some(Msg::Phone(event)),
                     None if goodbye.is_some() => break,
@@ -230,10 +235,6 @@ impl<'a, P: Phone> Ui<'a, P> {
                     }
                     Some(Msg::Tick(self.phone.levels()))
                 }
-                replied = next(&mut self.pending), if !self.pending.is_empty() => match replied {
-                    Some(result) => Some(Msg::Replied(result)),
-                    None => break,
-                },
                 () = signals.next() => {
                     left = Left::BySignal;
                     Some(Msg::Terminate)
@@ -257,12 +258,10 @@ impl<'a, P: Phone> Ui<'a, P> {
     /// What has come meanwhile is drawn once.
     fn take_waiting(&mut self, channels: &mut Channels, terminal: &mut Terminal) -> anyhow::Result<Flow> {
         for _ in 0..BATCH {
-            let msg = match channels.events.try_recv() {
-                Ok(event) => Msg::Phone(event),
-                Err(_) => match channels.trace.try_recv() {
-                    Ok(entry) => Msg::Trace(entry),
-                    Err(_) => break,
-                },
+            let msg = match waiting(&mut self.pending, channels) {
+                Some(Some(msg)) => msg,
+                Some(None) => return Ok(Flow::End),
+                None => break,
             };
             if self.take(msg, terminal)? == Flow::End {
                 return Ok(Flow::End);
@@ -336,6 +335,21 @@ impl<'a, P: Phone> Ui<'a, P> {
     }
 }
 
+/// What has come and waits: replies first, for what a snapshot says is older than the events that came after it. `None`:
+/// nothing waits; `Some(None)`: the phone has quit.
+fn waiting(
+    pending: &mut Vec<Pin<Box<dyn Future<Output = Replied> + '_>>>,
+    channels: &mut Channels,
+) -> Option<Option<Msg>> {
+    if let Some(replied) = next(pending).now_or_never() {
+        return Some(replied.map(Msg::Replied));
+    }
+    if let Ok(event) = channels.events.try_recv() {
+        return Some(Some(Msg::Phone(event)));
+    }
+    channels.trace.try_recv().ok().map(|entry| Some(Msg::Trace(entry)))
+}
+
 fn ticks() -> Interval {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -381,5 +395,32 @@ impl Signals {
             _ = hangup.recv() => {}
             _ = interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+    use crate::phone::event::Kind;
+
+    #[test]
+    fn a_snapshot_is_taken_before_what_was_said_after_it() {
+        let (events, event_receiver) = unbounded_channel();
+        let (_trace, trace_receiver) = unbounded_channel();
+        let mut channels = Channels { events: event_receiver, trace: trace_receiver, trace_is_open: true };
+        let kind =
+            Kind::Registered { account: "work".into(), expires: 60, contact: String::new(), contacts: Vec::new() };
+        let event = Event { time: SystemTime::UNIX_EPOCH, kind };
+        events.send(event.clone()).unwrap();
+        let never = Box::pin(std::future::pending());
+        let reply = Box::pin(std::future::ready(Some(Ok(Reply::Done))));
+        let mut pending: Vec<Pin<Box<dyn Future<Output = Replied>>>> = vec![never, reply];
+        assert!(matches!(waiting(&mut pending, &mut channels), Some(Some(Msg::Replied(Ok(Reply::Done))))));
+        assert!(matches!(waiting(&mut pending, &mut channels), Some(Some(Msg::Phone(it))) if it == event));
+        assert!(waiting(&mut pending, &mut channels).is_none());
+        pending.push(Box::pin(std::future::ready(None)));
+        assert!(matches!(waiting(&mut pending, &mut channels), Some(None)));
     }
 }
