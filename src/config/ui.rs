@@ -29,6 +29,8 @@ pub enum Notify {
     Bell,
     /// The bell, and a notification that the terminal shows (OSC 9 or OSC 777).
     Osc,
+    /// The bell, and a notification of the desktop, by D-Bus (builds with the feature `desktop`; else as [`Notify::Osc`]).
+    Desktop,
     /// Not at all.
     Off,
 }
@@ -66,8 +68,8 @@ pub const KEYS: &[Key<Ui>] = &[
     Key {
         name: "notify",
         kind: Kind::Choice {
-            words: &["bell", "osc", "off"],
-            set: |ui, i| ui.notify = [Notify::Bell, Notify::Osc, Notify::Off][i],
+            words: &["bell", "osc", "desktop", "off"],
+            set: |ui, i| ui.notify = [Notify::Bell, Notify::Osc, Notify::Desktop, Notify::Off][i],
         },
     },
     Key {

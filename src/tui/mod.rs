@@ -2,6 +2,7 @@
 //!
 //! - `terminal.rs`: takes the terminal and gives it back, whatever happens
 //! - `wizard/`: the first minutes
+//! - `desktop.rs`: notifications of the desktop
 //! - `devices.rs`: the devices of this machine
 //! - `panels.rs`, `probes.rs`, `settings.rs`: what the picker of devices and the list of settings want
 //! - `input.rs`: the terminal's events as the app's messages
@@ -12,6 +13,7 @@
 //! - `frames.rs`: when the screen is drawn
 //! - `view/`: the widgets
 
+mod desktop;
 mod devices;
 mod files;
 mod frames;
@@ -41,6 +43,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
+use crate::app::log::Level;
 use crate::app::{App, Effect, Msg, Settings, Whose, text};
 use crate::config::{self, Notify};
 use crate::phone::{Command, Event, Phone, PhoneHandle, Reply, TraceEntry};
@@ -131,7 +134,8 @@ async fn drive(phone: &impl Phone, channels: Channels, settings: Settings, optio
     let notify = options.notify;
     let hits = Hits::default();
     let panels = panels::Panels::new(options.file.clone());
-    let ui = Ui { phone, app, theme, hits, folder, notify, panels, pending: Vec::new(), goodbye: None };
+    let desktop = desktop::Desktop::default();
+    let ui = Ui { phone, app, theme, hits, folder, notify, desktop, panels, pending: Vec::new(), goodbye: None };
     let result = ui.run(&mut terminal, channels, signals, &options).await;
     // The terminal is given back before the error shows.
     drop(terminal);
@@ -160,6 +164,8 @@ struct Ui<'a, P> {
     folder: Option<PathBuf>,
     /// How the person is told of calls.
     notify: Notify,
+    /// Where there is one.
+    desktop: desktop::Desktop,
     /// Devices and settings.
     panels: panels::Panels,
     /// The commands that are under way: a slow one holds up nothing.
@@ -191,6 +197,7 @@ impl<'a, P: Phone> Ui<'a, P> {
         let mut frames = Frames::default();
         self.start(Command::State);
         self.start(Command::People);
+        self.warn_of_notifications();
         loop {
             if frames.is_due(Instant::now()) {
                 self.draw(terminal)?;
@@ -276,14 +283,19 @@ impl<'a, P: Phone> Ui<'a, P> {
                 Effect::Command(command) => self.start(command),
                 Effect::Bell if self.notify == Notify::Off => {}
                 Effect::Bell => terminal.bell(),
-                Effect::Notify(text) if self.notify == Notify::Osc => terminal.notify(&text),
-                Effect::Notify(_) => {}
+                Effect::Notify(text) => match self.notify {
+                    Notify::Bell | Notify::Off => {}
+                    Notify::Osc => terminal.notify(&text),
+                    Notify::Desktop if self.desktop.notify(&text) => {}
+                    Notify::Desktop => terminal.notify(&text),
+                },
                 Effect::Devices(wish) => self.panels.try_devices(wish),
                 Effect::Settings(wish) => {
                     let told = self.panels.change_file(&wish);
                     if let Some(ui) = self.panels.ui() {
                         let now = Options::new(&ui);
                         (self.notify, self.theme) = (now.notify, now.theme);
+                        self.warn_of_notifications();
                     }
                     if self.take(told, terminal)? == Flow::End {
                         return Ok(Flow::End);
@@ -312,6 +324,13 @@ impl<'a, P: Phone> Ui<'a, P> {
             }
         }
         Ok(Flow::On)
+    }
+
+    /// Says it where the build can't do what is configured.
+    fn warn_of_notifications(&mut self) {
+        if self.notify == Notify::Desktop && !desktop::IS_BUILT {
+            self.app.log.push(SystemTime::now(), Level::Warning, text::NO_DESKTOP.into());
+        }
     }
 
     fn start(&mut self, command: Command) {

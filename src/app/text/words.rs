@@ -164,6 +164,7 @@ pub const CONFIRM_TITLE: &str = "Quit?";
 pub const QUITTING: &str = "Hanging up and unregistering…";
 pub const TOO_SMALL: &str = "terminal too small";
 pub const NO_SUSPEND: &str = "not suspended: the call would fall silent; hang up first";
+pub const NO_DESKTOP: &str = "ui.notify: this build has no notifications of the desktop; the terminal shows them";
 pub const PROMPT_CALL: &str = "Call";
 pub const PROMPT_COMMAND: &str = ":";
 pub const PROMPT_IDLE: &str = "c to call";
