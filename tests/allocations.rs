@@ -105,6 +105,7 @@ impl Phone {
             receive: vec![(payload_type, codec)],
             send_telephone_event: None,
             receive_telephone_events: Vec::new(),
+            comfort_noise: Default::default(),
             opus: Default::default(),
             ptime_ms: 20,
             send: true,

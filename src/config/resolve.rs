@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::error::{ConfigError, Place};
 use super::{Account, Config, HoldMusic, Secret, address};
+use crate::media::codec::Dtx;
 use crate::sdp::{Capabilities, Codec, HoldStyle};
 use crate::sip::Uri;
 use crate::ua::config::{self as core, Credentials};
@@ -31,6 +32,7 @@ pub fn policy(config: &Config) -> core::Config {
             codecs: codecs(config),
             ptime_ms: config.audio.ptime,
             telephone_event: true,
+            dtx: config.audio.dtx == Dtx::Always,
             rtcp_mux: config.network.rtcp_mux,
             ice: config.network.ice_policy(),
         },

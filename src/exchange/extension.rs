@@ -301,7 +301,7 @@ fn capabilities(act: Act) -> Capabilities {
     // A room mixes samples: all of its guests have the same rate.
     let narrow = |codec: &Codec| matches!(codec, Codec::Pcmu | Codec::Pcma);
     let codecs = Codec::ALL.into_iter().filter(|codec| act != Act::Conference || narrow(codec)).collect();
-    Capabilities { codecs, ptime_ms: 20, telephone_event: true, rtcp_mux: true, ice: Default::default() }
+    Capabilities { codecs, ptime_ms: 20, telephone_event: true, dtx: false, rtcp_mux: true, ice: Default::default() }
 }
 
 fn config(number: &str, act: Act, home: &Home) -> Option<Config> {

@@ -27,13 +27,14 @@ const MAX_OPUS: usize = 1275;
 /// A packet holds at most so much sound (RFC 6716 section 3.2.5).
 const LONGEST_PACKET_MS: usize = 120;
 
-/// Whether nothing is sent while nobody speaks (discontinuous transmission; Opus alone has it).
+/// Whether nothing is sent while nobody speaks (discontinuous transmission): by Opus itself, beside the other codecs by
+/// [`comfort`](super::comfort) noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dtx {
-    /// If the other side asks for it.
+    /// If the other side asks for it (Opus), else not.
     #[default]
     WhenAsked,
-    /// In any case.
+    /// In any case; beside codecs other than Opus where the other side takes comfort noise.
     Always,
 }
 

@@ -218,7 +218,7 @@ impl Session {
         self.way.configure(now, media.ice.as_ref(), &mut self.out);
         self.keep_alive.configure(now, media);
         self.sender.use_codec(media.codec, &mut self.random);
-        self.sender.heed(&media.opus, self.dtx);
+        self.sender.heed(media, self.dtx);
         self.receiver.set_rate(media.codec.sample_rate());
         if media.remote_rtcp.is_some() {
             self.reports.begin(now, &mut self.random);
@@ -533,6 +533,10 @@ impl Kind {
         }
         if let Some((_, rate)) = media.receive_telephone_events.iter().find(|(number, _)| *number == payload_type.0) {
             return Kind::Digit(*rate);
+        }
+        let noises = &media.comfort_noise.receive;
+        if let Some((_, rate)) = noises.iter().find(|(number, _)| *number == payload_type.0) {
+            return Kind::Noise(*rate);
         }
         // Gateways send it without having agreed on it.
         if payload_type == PayloadType::COMFORT_NOISE { Kind::Noise(DEFAULT_SAMPLE_RATE) } else { Kind::Unknown }

@@ -862,6 +862,7 @@ mod tests {
             receive: vec![(8, Codec::Pcma)],
             send_telephone_event: None,
             receive_telephone_events: Vec::new(),
+            comfort_noise: Default::default(),
             opus: crate::sdp::OpusWishes::default(),
             ptime_ms: 20,
             send: true,

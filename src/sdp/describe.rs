@@ -7,8 +7,8 @@ use sipx_sdp::rtpmap::Rtpmap;
 use sipx_sdp::{Address, Attribute, Direction, MediaDescription, SessionDescription};
 
 use super::crypto::Profile;
-use super::numbers::Formats;
-use super::{Codec, ExtendedReports, LocalMedia, OpusWishes, Refusal, ice, xr};
+use super::numbers::{COMFORT_NOISE, Formats};
+use super::{Capabilities, Codec, ExtendedReports, LocalMedia, OpusWishes, Refusal, ice, xr};
 
 /// Streams of a description that is still answered; no phone needs more.
 const MAX_STREAMS: usize = 32;
@@ -76,6 +76,8 @@ pub(super) fn direction_of(sends: bool, receives: bool) -> Direction {
 enum Meaning {
     Codec(Codec),
     TelephoneEvent(u32),
+    /// At this clock rate.
+    ComfortNoise(u32),
     Foreign(String),
     /// A dynamic type without rtpmap.
     Unknown,
@@ -168,6 +170,11 @@ impl Audio {
                         self.formats.telephone_events.push((number, rate));
                     }
                 }
+                Meaning::ComfortNoise(rate) => {
+                    if !self.formats.comfort_noises.iter().any(|(_, known)| *known == rate) {
+                        self.formats.comfort_noises.push((number, rate));
+                    }
+                }
                 Meaning::Foreign(name) => {
                     self.add_name(&name);
                     self.foreign.push(number);
@@ -249,6 +256,9 @@ fn meaning(media: &MediaDescription, number: u8) -> Meaning {
         {
             Meaning::TelephoneEvent(rtpmap.clock_rate())
         }
+        None if name.eq_ignore_ascii_case("CN") && matches!(rtpmap.clock_rate(), 8000 | 16_000) => {
+            Meaning::ComfortNoise(rtpmap.clock_rate())
+        }
         _ => Meaning::Foreign(format!("{name}/{}", rtpmap.clock_rate())),
     }
 }
@@ -264,6 +274,9 @@ fn static_meaning(number: u8) -> Meaning {
     if let Some(codec) = Codec::of_static_type(number) {
         return Meaning::Codec(codec);
     }
+    if number == COMFORT_NOISE {
+        return Meaning::ComfortNoise(8000);
+    }
     match STATIC_NAMES.iter().find(|(known, _)| *known == number) {
         Some((_, name)) => Meaning::Foreign((*name).to_owned()),
         None => Meaning::Unknown,
@@ -275,14 +288,11 @@ pub(super) fn audio_line(
     local: &LocalMedia,
     protocol: &str,
     formats: &Formats,
-    ptime_ms: u8,
+    ours: &Capabilities,
     direction: Direction,
 ) -> MediaDescription {
-    let numbers = formats
-        .codecs
-        .iter()
-        .map(|(number, _)| *number)
-        .chain(formats.telephone_events.iter().map(|(number, _)| *number));
+    let beside = formats.comfort_noises.iter().chain(&formats.telephone_events).map(|(number, _)| *number);
+    let numbers = formats.codecs.iter().map(|(number, _)| *number).chain(beside);
     let mut line = MediaDescription::audio(local.rtp_port, numbers.map(|number| number.to_string()).collect());
     line.protocol = protocol.to_owned();
     let attributes = &mut line.attributes;
@@ -291,14 +301,19 @@ pub(super) fn audio_line(
         let rtpmap = format!("{number} {}/{}{channels}", codec.name(), codec.clock_rate());
         attributes.push(Attribute::valued("rtpmap", rtpmap));
         if let Some(parameters) = codec.parameters() {
-            attributes.push(Attribute::valued("fmtp", format!("{number} {parameters}")));
+            // RFC 7587 section 6.1: that we would rather be sent nothing than silence.
+            let silent = if ours.dtx && *codec == Codec::Opus { ";usedtx=1" } else { "" };
+            attributes.push(Attribute::valued("fmtp", format!("{number} {parameters}{silent}")));
         }
+    }
+    for (number, rate) in &formats.comfort_noises {
+        attributes.push(Attribute::valued("rtpmap", format!("{number} CN/{rate}")));
     }
     for (number, rate) in &formats.telephone_events {
         attributes.push(Attribute::valued("rtpmap", format!("{number} telephone-event/{rate}")));
         attributes.push(Attribute::valued("fmtp", format!("{number} 0-16")));
     }
-    attributes.push(Attribute::valued("ptime", ptime_ms.to_string()));
+    attributes.push(Attribute::valued("ptime", ours.ptime_ms.to_string()));
     attributes.push(Attribute::flag(direction.as_str()));
     if local.rtp_port.checked_add(1) != Some(local.rtcp_port) {
         attributes.push(Attribute::valued("rtcp", local.rtcp_port.to_string()));

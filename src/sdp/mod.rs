@@ -21,6 +21,8 @@ mod xr;
 
 pub use codec::Codec;
 pub use crypto::Keying;
-pub use offer_answer::{Capabilities, HoldStyle, Intent, LocalMedia, Negotiated, Protection, Refusal, Session};
+pub use offer_answer::{
+    Capabilities, ComfortNoise, HoldStyle, Intent, LocalMedia, Negotiated, Protection, Refusal, Session,
+};
 pub use opus::OpusWishes;
 pub use xr::ExtendedReports;

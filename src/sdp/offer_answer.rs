@@ -9,7 +9,7 @@ use sipx_sdp::{Attribute, Connection, Direction, MediaDescription, Origin, Sessi
 use super::crypto::{self, Keying, Keys, Line, Profile, Srtp, SrtpRefusal};
 use super::describe::{self, Audio};
 use super::ice::{self, Role, Secrets};
-use super::numbers::{Formats, Numbers};
+use super::numbers::{Beside, Formats, Numbers};
 use super::{Codec, ExtendedReports, OpusWishes, xr};
 
 /// What we can speak, in order of preference.
@@ -21,6 +21,9 @@ pub struct Capabilities {
     pub ptime_ms: u8,
     /// Whether `telephone-event` (RFC 4733) is offered.
     pub telephone_event: bool,
+    /// Whether we would rather be sent nothing than silence: comfort noise (RFC 3389) is offered, and of Opus `usedtx` is asked.
+    /// Comfort noise that is offered to us is accepted in any case.
+    pub dtx: bool,
     /// Whether RTCP at the RTP port (RFC 5761) is offered, and taken where it is offered.
     pub rtcp_mux: bool,
     /// When ICE is used.
@@ -45,6 +48,7 @@ impl Capabilities {
                 codecs,
                 ptime_ms: ptime_ms.clamp(10, 60),
                 telephone_event: true,
+                dtx: false,
                 rtcp_mux: true,
                 ice: ice::Policy::Off,
             },
@@ -136,6 +140,8 @@ pub struct Negotiated {
     pub send_telephone_event: Option<(u8, u32)>,
     /// The payload types with which we accept `telephone-event`, and their clock rates in Hz.
     pub receive_telephone_events: Vec<(u8, u32)>,
+    /// How each side says what its silence sounds like.
+    pub comfort_noise: ComfortNoise,
     /// What the peer asks of the Opus that we send.
     pub opus: OpusWishes,
     /// Milliseconds of sound a packet that the peer asked for, else ours.
@@ -150,6 +156,15 @@ pub struct Negotiated {
     pub held_by_peer: bool,
     /// How packets are protected, both ways.
     pub protection: Protection,
+}
+
+/// Comfort noise (RFC 3389) in a session; by default there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ComfortNoise {
+    /// The payload type with which the peer takes it beside the codec that we send.
+    pub send: Option<u8>,
+    /// The payload types with which we accept it, and their clock rates in Hz.
+    pub receive: Vec<(u8, u32)>,
 }
 
 /// How a stream's packets are protected.
@@ -288,7 +303,7 @@ impl Session {
         let goes_on = ice.is_some() && self.ice().map(|agreed| &agreed.local) == ice.as_ref();
         let local = &LocalMedia { path: local.path.filter(|_| goes_on), ..*local };
         let shown = local.shown(ice.is_some());
-        let mut audio = describe::audio_line(&shown, &protocol, &formats, self.capabilities.ptime_ms, direction);
+        let mut audio = describe::audio_line(&shown, &protocol, &formats, &self.capabilities, direction);
         let rtcp_mux = self.capabilities.rtcp_mux && formats.leave_room_for_rtcp();
         if rtcp_mux {
             audio.attributes.push(Attribute::flag("rtcp-mux"));
@@ -334,7 +349,8 @@ impl Session {
         };
         let crypto = crypto::lines(line);
         let telephone_events = outcome.receive_telephone_events.clone();
-        let formats = Formats { codecs: outcome.receive.clone(), telephone_events };
+        let comfort_noises = outcome.comfort_noise.receive.clone();
+        let formats = Formats { codecs: outcome.receive.clone(), telephone_events, comfort_noises };
         let rtcp_mux = line.attribute("rtcp-mux").is_some();
         let text = sent.to_string_sdp();
         let before = self.agreed.clone();
@@ -366,7 +382,10 @@ impl Session {
         // RFC 3264 section 7: the numbers are those with which the peer wants to receive, and may differ from ours.
         let theirs = audio.formats.only(
             |codec| offered.codecs.iter().any(|(_, known)| *known == codec),
-            !offered.telephone_events.is_empty(),
+            Beside {
+                telephone_events: !offered.telephone_events.is_empty(),
+                comfort_noises: !offered.comfort_noises.is_empty(),
+            },
         );
         let rtcp_mux = pending.rtcp_mux && audio.rtcp_mux && theirs.leave_room_for_rtcp();
         let peer = audio.ice.as_ref().filter(|peer| !peer.mismatch && peer.fits(audio.rtp));
@@ -434,7 +453,7 @@ impl Session {
         self.agreed.audio = place;
         let protocol = self.agreed.lines.get(place).map_or("RTP/AVP", |line| line.protocol.as_str());
         let shown = local.shown(credentials.is_some());
-        let mut line = describe::audio_line(&shown, protocol, &formats, self.capabilities.ptime_ms, direction);
+        let mut line = describe::audio_line(&shown, protocol, &formats, &self.capabilities, direction);
         if rtcp_mux {
             line.attributes.push(Attribute::flag("rtcp-mux"));
         }
@@ -501,7 +520,8 @@ impl Session {
         let key = crypto::of_offer(self.keying, profile, line)?;
         let audio = Audio::read(offer, line)?;
         let ours = &self.capabilities;
-        let formats = audio.formats.only(|codec| ours.codecs.contains(&codec), ours.telephone_event);
+        let beside = Beside { telephone_events: ours.telephone_event, comfort_noises: true };
+        let formats = audio.formats.only(|codec| ours.codecs.contains(&codec), beside);
         if formats.codecs.is_empty() {
             return Err(Refusal::NoCommonCodec { offered: audio.names });
         }
@@ -624,6 +644,10 @@ impl Exchange<'_> {
             receive: receive.codecs.clone(),
             send_telephone_event: self.send.telephone_event_for(codec),
             receive_telephone_events: receive.telephone_events.clone(),
+            comfort_noise: ComfortNoise {
+                send: self.send.comfort_noise_for(codec),
+                receive: receive.comfort_noises.clone(),
+            },
             opus: audio.opus,
             ptime_ms: audio.ptime_ms(ptime_ms),
             send: speaking && direction.sends(),

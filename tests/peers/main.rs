@@ -18,6 +18,7 @@ mod failover;
 mod ice;
 mod load;
 mod malformed;
+mod quiet;
 mod registration;
 mod rig;
 mod services;

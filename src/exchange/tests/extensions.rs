@@ -133,6 +133,7 @@ impl House {
             codecs: Codec::ALL.to_vec(),
             ptime_ms: 20,
             telephone_event: true,
+            dtx: false,
             rtcp_mux: true,
             ice: Default::default(),
         };
@@ -258,6 +259,7 @@ fn an_extension_that_is_transferred_calls_with_its_own_password() {
         codecs: Codec::ALL.to_vec(),
         ptime_ms: 20,
         telephone_event: true,
+        dtx: false,
         rtcp_mux: true,
         ice: Default::default(),
     };

@@ -64,6 +64,7 @@ impl Caller {
                 codecs: vec![Codec::Pcmu, Codec::Pcma],
                 ptime_ms: 20,
                 telephone_event: true,
+                dtx: false,
                 rtcp_mux: true,
                 ice: Default::default(),
             },

@@ -8,10 +8,11 @@ use rand_core::RngCore;
 
 use super::{Event, Outbox, Transmit};
 use crate::media::codec::{Dtx, Encoded, Encoder};
+use crate::media::comfort::{MAX_PAYLOAD, Said, Suppressor};
 use crate::media::srtp;
 use crate::rtp::telephone_event::{self, Press};
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc};
-use crate::sdp::{Codec, Negotiated, OpusWishes};
+use crate::sdp::{Codec, Negotiated};
 
 /// How long a digit sounds, and how long no other one begins after it.
 const TONE_MS: u32 = 160;
@@ -36,6 +37,8 @@ enum Saying {
 #[derive(Debug)]
 pub(super) struct Sender {
     encoder: Option<Encoder>,
+    /// Keeps silence back, where that was agreed on and the codec does not do it by itself; with the comfort noise's type.
+    quiet: Option<(Suppressor, PayloadType)>,
     ssrc: Ssrc,
     seq: SeqNo,
     /// Of the first sample in `pending`.
@@ -57,6 +60,7 @@ impl Sender {
     pub(super) fn new(now: Instant, ssrc: Ssrc, seq: SeqNo, timestamp: RtpTimestamp) -> Sender {
         Sender {
             encoder: None,
+            quiet: None,
             ssrc,
             seq,
             timestamp,
@@ -106,11 +110,17 @@ impl Sender {
         }
     }
 
-    /// Does what the other side asks of Opus.
-    pub(super) fn heed(&mut self, wishes: &OpusWishes, dtx: Dtx) {
+    /// Does what the other side asks of Opus, and sends silence as comfort noise where both sides want that.
+    pub(super) fn heed(&mut self, media: &Negotiated, dtx: Dtx) {
         if let Some(encoder) = &mut self.encoder {
-            encoder.heed(wishes, dtx);
+            encoder.heed(&media.opus, dtx);
         }
+        let wanted = media.comfort_noise.send.filter(|_| dtx == Dtx::Always).map(PayloadType);
+        let rate = media.codec.sample_rate();
+        self.quiet = match (self.quiet.take(), wanted) {
+            (Some((suppressor, _)), Some(number)) if suppressor.sample_rate() == rate => Some((suppressor, number)),
+            (_, wanted) => wanted.map(|number| (Suppressor::new(rate), number)),
+        };
     }
 
     /// The part of our packets that the peer has lost, 0 to 1.
@@ -205,6 +215,21 @@ impl Sender {
     }
 
     fn sound_packet(&mut self, samples: usize, media: &Negotiated, out: &mut Outbox) -> Option<Vec<u8>> {
+        let sound = self.pending.get(..samples)?;
+        if let Some((suppressor, number)) = &mut self.quiet {
+            let mut noise = [0; MAX_PAYLOAD];
+            match suppressor.take(sound, &mut noise) {
+                Said::Sound => {}
+                Said::Noise(length) => {
+                    let number = *number;
+                    return Some(self.noise_packet(number, noise.get(..length)?, out));
+                }
+                Said::Nothing => {
+                    self.kept_back = true;
+                    return None;
+                }
+            }
+        }
         let encoder = self.encoder.as_mut()?;
         let header = Packet {
             payload_type: PayloadType(media.send_payload_type),
@@ -217,7 +242,7 @@ impl Sender {
         let mut bytes = out.buffer();
         header.write_into(samples + srtp::MAX_GROWTH, &mut bytes);
         let without_payload = bytes.len();
-        if encoder.encode(self.pending.get(..samples)?, &mut bytes) == Encoded::Silence {
+        if encoder.encode(sound, &mut bytes) == Encoded::Silence {
             // RFC 7587 section 4.2: the timestamp goes on, the sequence number does not; what comes next begins a talkspurt.
             self.kept_back = true;
             return None;
@@ -225,6 +250,17 @@ impl Sender {
         (self.begins, self.kept_back) = (false, false);
         self.count(bytes.len() - without_payload);
         Some(bytes)
+    }
+
+    /// A packet that says how our silence sounds; what comes next begins a talkspurt (RFC 3389 sections 4 and 5.1).
+    fn noise_packet(&mut self, payload_type: PayloadType, payload: &[u8], out: &mut Outbox) -> Vec<u8> {
+        let Sender { seq, timestamp, ssrc, .. } = *self;
+        let packet = Packet { payload_type, marker: false, seq, timestamp, ssrc, payload };
+        let mut bytes = out.buffer();
+        packet.write_into(srtp::MAX_GROWTH, &mut bytes);
+        self.kept_back = true;
+        self.count(payload.len());
+        bytes
     }
 
     /// A packet of the digit that is being sent, if one is.

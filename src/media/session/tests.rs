@@ -2,6 +2,7 @@
 
 mod network;
 mod protection;
+mod quiet;
 mod traces;
 
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ pub(super) fn media(remote: &str) -> Negotiated {
         receive: vec![(0, Codec::Pcmu), (8, Codec::Pcma)],
         send_telephone_event: Some((EVENT, 8000)),
         receive_telephone_events: vec![(EVENT, 8000)],
+        comfort_noise: Default::default(),
         opus: crate::sdp::OpusWishes::default(),
         ptime_ms: 20,
         send: true,

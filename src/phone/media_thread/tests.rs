@@ -56,6 +56,7 @@ impl Phone {
             receive: vec![(0, Codec::Pcmu)],
             send_telephone_event: Some((101, 8000)),
             receive_telephone_events: vec![(101, 8000)],
+            comfort_noise: Default::default(),
             opus: crate::sdp::OpusWishes::default(),
             ptime_ms,
             send: true,

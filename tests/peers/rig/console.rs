@@ -149,7 +149,7 @@ fn linphone(home: &Path, name: &str, port: u16, rtp: u16, card: Card, codec: Cod
          [rtp]\naudio_rtp_port={rtp}\naudio_jitt_comp=60\n\
          [sound]\nplayback_dev_id=PulseAudio: {card:?}_speaker\ncapture_dev_id=PulseAudio: {card:?}_mic\nringer_dev_id=PulseAudio: {card:?}_speaker\n\
          echocancellation=0\nlocal_ring=\nremote_ring=\n[video]\ndisplay=0\ncapture=0\nenabled=0\n\
-         [misc]\nuuid=\nstore_friends=0\n\
+         [misc]\nuuid=\nstore_friends=0\nuse_cn=1\n\
          [auth_info_0]\nusername={name}\nuserid={name}\npasswd={name}pw\nrealm=127.0.0.1\ndomain=127.0.0.1\n\
          [proxy_0]\nreg_proxy=<sip:127.0.0.1>\nreg_identity=\"{name}\" <sip:{name}@127.0.0.1>\nreg_expires=3600\n\
          reg_sendregister=1\npublish=0\ndial_escape_plus=0\n"

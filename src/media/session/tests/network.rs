@@ -29,6 +29,7 @@ fn media(remote: &str) -> Negotiated {
         receive: vec![(0, Codec::Pcmu)],
         send_telephone_event: None,
         receive_telephone_events: Vec::new(),
+        comfort_noise: Default::default(),
         opus: crate::sdp::OpusWishes::default(),
         ptime_ms: 20,
         send: true,

@@ -79,6 +79,7 @@ fn media(ports: MediaPorts, codec: Codec) -> Negotiated {
         receive_audio: true,
         held_by_peer: false,
         protection: Default::default(),
+        comfort_noise: Default::default(),
         opus: Default::default(),
     }
 }

@@ -1,4 +1,4 @@
-//! Comfort noise (RFC 3389): what is heard while the other side is silent and sends nothing.
+//! What is heard while the other side is silent and sends nothing.
 
 /// Coefficients that are used at most; more are ignored, as section 3.1 allows.
 const MOST_COEFFICIENTS: usize = 16;
@@ -43,7 +43,7 @@ impl Generator {
         let mut gain = 1.0f32;
         for (m, &byte) in coefficients.iter().take(self.order).enumerate() {
             // Section 3.2: 0 to 254 for -1 to 1.
-            let k = ((f32::from(byte) - 127.0) / 128.0).clamp(-0.97, 0.97);
+            let k = ((f32::from(byte) - 127.0) * 258.0 / 32_768.0).clamp(-0.97, 0.97);
             let before = self.filter;
             for n in 0..m {
                 self.filter[n] = before[n] + k * before[m - 1 - n];
