@@ -16,6 +16,8 @@ use crate::config::Latency;
 
 /// After so much time the moment is noted again at which the server takes a block.
 const TIMED_EVERY: Duration = Duration::from_millis(320);
+/// Of a block that was seen later than expected, so large a part of the difference is believed.
+const LATER_PART: u32 = 8;
 /// Samples that wait in the server at most: 400 ms.
 const MOST: u64 = RATE as u64 * 400 / 1000;
 
@@ -33,10 +35,15 @@ pub struct Speaker {
 }
 
 /// What the server takes, and when.
+///
+/// It takes whole blocks, evenly; that it took one is heard only when its messages are read. When the *next* one is taken
+/// therefore goes by those that were heard of, not by the clock alone: else one that was taken and not yet heard of would be
+/// counted as waiting and as gone.
 #[derive(Debug)]
 struct Blocks {
-    /// A moment at which it took one: as it was seen, and from there on in whole periods.
-    last: Instant,
+    /// When it takes the one after those that it was heard to have taken.
+    next: Instant,
+    /// When one was last seen being taken.
     seen: Instant,
     /// Samples of a block, times 256.
     period: u64,
@@ -48,14 +55,15 @@ struct Blocks {
 
 impl Blocks {
     fn new(now: Instant, period: u64, at_first: u32) -> Blocks {
-        Blocks { last: now, seen: now, period: period << 8, at_first: at_first.into(), wanted: at_first.into() }
+        Blocks { next: now, seen: now, period: period << 8, at_first: at_first.into(), wanted: at_first.into() }
     }
 
     /// It asked `count` times, for `bytes` in all.
-    fn asked(&mut self, count: u64, bytes: u64) {
+    fn asked(&mut self, count: u32, bytes: u64) {
         self.wanted += bytes;
-        let block = ((bytes / u64::from(SAMPLE)) << 8) / count.max(1);
+        let block = ((bytes / u64::from(SAMPLE)) << 8) / u64::from(count.max(1));
         self.period = self.period - self.period / 16 + block / 16;
+        self.next += self.period_time() * count;
     }
 
     fn period(&self) -> u64 {
@@ -71,16 +79,21 @@ impl Blocks {
         self.wanted.saturating_sub(self.at_first) / u64::from(SAMPLE)
     }
 
-    /// One was seen to be taken now.
+    /// The last one was seen being taken now, or somewhat before: whoever sees it may be late.
     fn seen(&mut self, now: Instant) {
-        (self.last, self.seen) = (now, now);
+        let (seen, half) = (now + self.period_time(), self.period_time() / 2);
+        let later = seen.saturating_duration_since(self.next);
+        self.next = if later > half { seen } else { seen.min(self.next + later / LATER_PART) };
+        self.seen = now;
     }
 
-    /// Follows the blocks that were taken unseen.
-    fn advance(&mut self, now: Instant) {
+    /// Nothing waits: what it would have taken until now, it has done without.
+    fn pass(&mut self, now: Instant) {
         let period = self.period_time();
-        let passed = now.saturating_duration_since(self.last).as_nanos() / period.as_nanos().max(1);
-        self.last += period * u32::try_from(passed).unwrap_or(u32::MAX);
+        let passed = now.saturating_duration_since(self.next).as_nanos() / period.as_nanos().max(1);
+        if self.next <= now {
+            self.next += period * u32::try_from(passed + 1).unwrap_or(u32::MAX);
+        }
     }
 }
 
@@ -119,7 +132,7 @@ impl Speaker {
         let Speaker { link, moved, ran_dry, .. } = self;
         let (mut count, mut bytes) = (0, 0);
         link.read(|heard| match heard {
-            Heard::Wanted(more) => (count, bytes) = (count + 1, bytes + u64::from(more)),
+            Heard::Wanted(more) => (count, bytes) = (count + 1_u32, bytes + u64::from(more)),
             Heard::Moved(device) => *moved = Some(device),
             Heard::Dry => *ran_dry += 1,
             Heard::Sound(_) => (),
@@ -142,8 +155,8 @@ impl Speaker {
 
     /// When more is needed, by what was last heard of the server.
     fn dry(&self) -> Option<Instant> {
-        let whole = u32::try_from(self.blocks_waiting()).unwrap_or(u32::MAX).saturating_add(1);
-        (self.blocks.last + self.blocks.period_time() * whole).checked_sub(AHEAD)
+        let whole = u32::try_from(self.blocks_waiting()).unwrap_or(u32::MAX);
+        (self.blocks.next + self.blocks.period_time() * whole).checked_sub(AHEAD)
     }
 }
 
@@ -154,20 +167,20 @@ impl Output for Speaker {
 
     fn write(&mut self, now: Instant, samples: &[i16], why: Why) {
         self.take(now);
-        self.blocks.advance(now);
         if now.saturating_duration_since(self.blocks.seen) > TIMED_EVERY {
             self.link.watch();
         }
         let level = self.level();
         if level == 0 {
             self.last_taken = now;
+            self.blocks.pass(now);
         }
         self.stalled |= now.saturating_duration_since(self.last_taken) > STALLED;
         let samples = match why {
             Why::RunningDry => samples,
             Why::Arrived => {
-                let next = self.blocks.last + self.blocks.period_time();
-                let imminent = if next.saturating_duration_since(now) < IMMINENT { self.blocks.period() } else { 0 };
+                let to_next = self.blocks.next.saturating_duration_since(now);
+                let imminent = if to_next < IMMINENT { self.blocks.period() } else { 0 };
                 self.trimmer.arrived(now, level.cast_signed() - imminent.cast_signed(), samples)
             }
         };
@@ -188,7 +201,6 @@ impl Output for Speaker {
     fn refresh(&mut self, now: Instant) {
         if self.dry().is_some_and(|dry| dry <= now + self.blocks.period_time() * 2) {
             self.take(now);
-            self.blocks.advance(now);
         }
     }
 
@@ -239,11 +251,27 @@ mod tests {
         let at = |us| start + Duration::from_micros(us);
         let mut blocks = Blocks::new(start, 240, 1920);
         assert_eq!((blocks.taken(), blocks.period_time()), (0, Duration::from_millis(5)));
+        // Four were taken; the fifth comes 5 ms after the fourth was seen.
         blocks.asked(4, 4 * 480);
         assert_eq!((blocks.taken(), blocks.period()), (960, 240));
         blocks.seen(at(20_300));
-        blocks.advance(at(36_000));
-        assert_eq!(blocks.last, at(35_300));
+        assert_eq!(blocks.next, at(25_300));
+        // It is not heard of yet: it does not move what comes next.
+        blocks.asked(1, 480);
+        assert_eq!(blocks.next, at(30_300));
+        // Whoever sees one late is not believed at once, whoever sees one early is.
+        blocks.seen(at(26_100));
+        assert_eq!(blocks.next, at(30_400));
+        blocks.seen(at(25_000));
+        assert_eq!(blocks.next, at(30_000));
+        // Far off, it is another beat.
+        blocks.seen(at(29_000));
+        assert_eq!(blocks.next, at(34_000));
+        // Nothing waited when the next ones would have been taken.
+        blocks.pass(at(33_999));
+        assert_eq!(blocks.next, at(34_000));
+        blocks.pass(at(46_000));
+        assert_eq!(blocks.next, at(49_000));
         for _ in 0..200 {
             blocks.asked(1, 960);
         }
