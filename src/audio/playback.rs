@@ -63,6 +63,10 @@ impl Card {
         self.ring.buffer().capacity() - self.ring.slots()
     }
 
+    fn period(&self) -> usize {
+        self.callbacks.period().max(self.rate as usize / 1000)
+    }
+
     fn period_time(&self) -> Duration {
         Duration::from_secs_f64(self.period() as f64 / f64::from(self.rate))
     }
@@ -94,8 +98,8 @@ impl Output for Card {
         Some(if periods >= PERIODS_AHEAD { dry.max(now + AHEAD) } else { dry })
     }
 
-    fn period(&self) -> usize {
-        self.callbacks.period().max(self.rate as usize / 1000)
+    fn lacks(&self) -> usize {
+        self.period() - self.level() % self.period()
     }
 
     fn is_clocked(&self) -> bool {

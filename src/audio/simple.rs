@@ -167,7 +167,7 @@ impl Output for NullOutput {
     fn dry_at(&self, _: Instant) -> Option<Instant> {
         None
     }
-    fn period(&self) -> usize {
+    fn lacks(&self) -> usize {
         160
     }
     fn is_clocked(&self) -> bool {
@@ -209,7 +209,7 @@ impl Output for WavOutput {
     fn dry_at(&self, _: Instant) -> Option<Instant> {
         None
     }
-    fn period(&self) -> usize {
+    fn lacks(&self) -> usize {
         WavOutput::RATE as usize / 50
     }
     fn is_clocked(&self) -> bool {

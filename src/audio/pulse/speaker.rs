@@ -58,11 +58,14 @@ impl Blocks {
         Blocks { next: now, seen: now, period: period << 8, at_first: at_first.into(), wanted: at_first.into() }
     }
 
-    /// It asked `count` times, for `bytes` in all.
-    fn asked(&mut self, count: u32, bytes: u64) {
+    /// It asked `count` times, for `bytes` in all, of `written` samples that it had been given.
+    fn asked(&mut self, count: u32, bytes: u64, written: u64) {
         self.wanted += bytes;
         let block = ((bytes / u64::from(SAMPLE)) << 8) / u64::from(count.max(1));
-        self.period = self.period - self.period / 16 + block / 16;
+        // Who takes everything may have wanted more.
+        if block > self.period || self.taken() < written {
+            self.period = self.period - self.period / 16 + block / 16;
+        }
         self.next += self.period_time() * count;
     }
 
@@ -138,7 +141,7 @@ impl Speaker {
             Heard::Sound(_) => (),
         });
         if count > 0 {
-            self.blocks.asked(count, bytes);
+            self.blocks.asked(count, bytes, self.written);
             self.last_taken = now;
         }
         count > 0
@@ -209,8 +212,8 @@ impl Output for Speaker {
         Some(if self.blocks_waiting() >= PERIODS_AHEAD as u64 { dry.max(now + AHEAD) } else { dry })
     }
 
-    fn period(&self) -> usize {
-        self.blocks.period() as usize
+    fn lacks(&self) -> usize {
+        (self.blocks.period() - self.level() % self.blocks.period()) as usize
     }
 
     fn is_clocked(&self) -> bool {
@@ -252,12 +255,12 @@ mod tests {
         let mut blocks = Blocks::new(start, 240, 1920);
         assert_eq!((blocks.taken(), blocks.period_time()), (0, Duration::from_millis(5)));
         // Four were taken; the fifth comes 5 ms after the fourth was seen.
-        blocks.asked(4, 4 * 480);
+        blocks.asked(4, 4 * 480, 1200);
         assert_eq!((blocks.taken(), blocks.period()), (960, 240));
         blocks.seen(at(20_300));
         assert_eq!(blocks.next, at(25_300));
         // It is not heard of yet: it does not move what comes next.
-        blocks.asked(1, 480);
+        blocks.asked(1, 480, 1440);
         assert_eq!(blocks.next, at(30_300));
         // Whoever sees one late is not believed at once, whoever sees one early is.
         blocks.seen(at(26_100));
@@ -272,8 +275,11 @@ mod tests {
         assert_eq!(blocks.next, at(34_000));
         blocks.pass(at(46_000));
         assert_eq!(blocks.next, at(49_000));
+        // A block for which too little was there says nothing, one that is longer does.
+        blocks.asked(1, 240, blocks.taken() + 120);
+        assert_eq!(blocks.period(), 240);
         for _ in 0..200 {
-            blocks.asked(1, 960);
+            blocks.asked(1, 960, 0);
         }
         assert!((470..=480).contains(&blocks.period()), "{}", blocks.period());
     }

@@ -64,8 +64,8 @@ impl Engine {
                 return;
             }
             let Some(output) = self.output.get() else { return };
-            let (period, rate) = (output.period(), output.rate());
-            self.play(now, period, rate, Why::RunningDry);
+            let (lacks, rate) = (output.lacks(), output.rate());
+            self.play(now, lacks, rate, Why::RunningDry);
         }
         self.feed_not_before = now + PAUSE;
     }
@@ -82,6 +82,11 @@ impl Engine {
             call.listen(now, wanted.next_multiple_of(Resampler::step(own)), &rates, &mut self.scratch);
             let correction = call.session.correction().unwrap_or(correction);
             call.voice.push(&self.scratch, own, out_rate, correction);
+            // A sample that the resampler keeps back would be missing in a period of the card.
+            if why == Why::RunningDry && call.voice.waiting.len() < count {
+                call.listen(now, Resampler::step(own), &rates, &mut self.scratch);
+                call.voice.push(&self.scratch, own, out_rate, correction);
+            }
             frames = frames.max(call.voice.waiting.len());
         }
         self.conference_rates = rates;
