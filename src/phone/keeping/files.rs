@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use crate::services::contacts::Contacts;
 use crate::services::forwarding::Switches;
@@ -21,6 +22,9 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     make_folder(folder)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    // One at a time here; other programs write beside it under another name.
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let beside = folder.join(format!(".{name}.{}.new", std::process::id()));
     let written = write_through(&beside, text).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
