@@ -70,7 +70,7 @@ pub trait Output: Send {
     fn refresh(&mut self, _now: Instant) {}
     /// When the device will have nothing left to play. `None` when it has no clock: it takes everything at any time.
     fn dry_at(&self, now: Instant) -> Option<Instant>;
-    /// How many samples it lacks of a whole period: it takes whole ones.
+    /// How many samples it lacks, at least, of what it takes next: whole periods.
     fn lacks(&self) -> usize;
     /// Whether it has a clock of its own, else its writer's paces it.
     fn is_clocked(&self) -> bool;

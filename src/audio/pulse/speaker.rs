@@ -16,6 +16,12 @@ use crate::config::Latency;
 
 /// After so much time the moment is noted again at which the server takes a block.
 const TIMED_EVERY: Duration = Duration::from_millis(320);
+/// Samples that wait besides whole blocks, where the server is given what it is about to need: its blocks differ a little.
+const BESIDES: u64 = RATE as u64 / 1000;
+/// When it ran dry all the same, it is given sound so much earlier from then on, up to the most; which wears off slowly.
+const EARLIER: Duration = Duration::from_millis(1);
+const EARLIEST: Duration = Duration::from_millis(15);
+const WEARS_OFF: u32 = 256;
 /// Of a block that was seen later than expected, so large a part of the difference is believed.
 const LATER_PART: u32 = 8;
 /// Samples that wait in the server at most: 400 ms.
@@ -32,6 +38,10 @@ pub struct Speaker {
     stalled: bool,
     moved: Option<String>,
     ran_dry: u64,
+    /// Why it was last written to.
+    why: Why,
+    /// How long before a block is taken that would find nothing sound is made.
+    ahead: Duration,
 }
 
 /// What the server takes, and when.
@@ -127,13 +137,15 @@ impl Speaker {
             stalled: false,
             moved: None,
             ran_dry: 0,
+            why: Why::Arrived,
+            ahead: AHEAD,
         })
     }
 
     /// Reads what the server says; gives whether it took anything.
     fn take(&mut self, now: Instant) -> bool {
         let Speaker { link, moved, ran_dry, .. } = self;
-        let (mut count, mut bytes) = (0, 0);
+        let (mut count, mut bytes, dry_before) = (0, 0, *ran_dry);
         link.read(|heard| match heard {
             Heard::Wanted(more) => (count, bytes) = (count + 1_u32, bytes + u64::from(more)),
             Heard::Moved(device) => *moved = Some(device),
@@ -144,6 +156,9 @@ impl Speaker {
             self.blocks.asked(count, bytes, self.written);
             self.last_taken = now;
         }
+        if self.ran_dry > dry_before && self.why == Why::RunningDry {
+            self.ahead = (self.ahead + EARLIER).min(EARLIEST);
+        }
         count > 0
     }
 
@@ -153,13 +168,13 @@ impl Speaker {
     }
 
     fn blocks_waiting(&self) -> u64 {
-        self.level() / self.blocks.period()
+        self.level().saturating_sub(BESIDES) / self.blocks.period()
     }
 
     /// When more is needed, by what was last heard of the server.
     fn dry(&self) -> Option<Instant> {
         let whole = u32::try_from(self.blocks_waiting()).unwrap_or(u32::MAX);
-        (self.blocks.next + self.blocks.period_time() * whole).checked_sub(AHEAD)
+        (self.blocks.next + self.blocks.period_time() * whole).checked_sub(self.ahead)
     }
 }
 
@@ -178,6 +193,7 @@ impl Output for Speaker {
             self.last_taken = now;
             self.blocks.pass(now);
         }
+        self.why = why;
         self.stalled |= now.saturating_duration_since(self.last_taken) > STALLED;
         let samples = match why {
             Why::RunningDry => samples,
@@ -196,6 +212,7 @@ impl Output for Speaker {
     fn woken(&mut self, now: Instant) {
         if self.take(now) {
             self.blocks.seen(now);
+            self.ahead -= self.ahead.saturating_sub(AHEAD) / WEARS_OFF;
         } else {
             self.link.watch();
         }
@@ -213,7 +230,7 @@ impl Output for Speaker {
     }
 
     fn lacks(&self) -> usize {
-        (self.blocks.period() - self.level() % self.blocks.period()) as usize
+        ((self.blocks_waiting() + 1) * self.blocks.period() + BESIDES).saturating_sub(self.level()) as usize
     }
 
     fn is_clocked(&self) -> bool {
