@@ -44,6 +44,14 @@ pub struct Speaker {
     ahead: Duration,
 }
 
+/// What the server found when it took blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Enough,
+    /// They may have been shorter than it wanted.
+    PerhapsLess,
+}
+
 /// What the server takes, and when.
 ///
 /// It takes whole blocks, evenly; that it took one is heard only when its messages are read. When the *next* one is taken
@@ -68,12 +76,11 @@ impl Blocks {
         Blocks { next: now, seen: now, period: period << 8, at_first: at_first.into(), wanted: at_first.into() }
     }
 
-    /// It asked `count` times, for `bytes` in all, of `written` samples that it had been given.
-    fn asked(&mut self, count: u32, bytes: u64, written: u64) {
+    /// It asked `count` times, for `bytes` in all.
+    fn asked(&mut self, count: u32, bytes: u64, found: Found) {
         self.wanted += bytes;
         let block = ((bytes / u64::from(SAMPLE)) << 8) / u64::from(count.max(1));
-        // Who takes everything may have wanted more.
-        if block > self.period || self.taken() < written {
+        if block > self.period || found == Found::Enough {
             self.period = self.period - self.period / 16 + block / 16;
         }
         self.next += self.period_time() * count;
@@ -145,18 +152,20 @@ impl Speaker {
     /// Reads what the server says; gives whether it took anything.
     fn take(&mut self, now: Instant) -> bool {
         let Speaker { link, moved, ran_dry, .. } = self;
-        let (mut count, mut bytes, dry_before) = (0, 0, *ran_dry);
+        let (mut count, mut bytes, mut is_dry) = (0, 0, false);
         link.read(|heard| match heard {
             Heard::Wanted(more) => (count, bytes) = (count + 1_u32, bytes + u64::from(more)),
             Heard::Moved(device) => *moved = Some(device),
-            Heard::Dry => *ran_dry += 1,
+            Heard::Dry => (*ran_dry, is_dry) = (*ran_dry + 1, true),
             Heard::Sound(_) => (),
         });
         if count > 0 {
-            self.blocks.asked(count, bytes, self.written);
+            let waited = self.blocks.taken() + bytes / u64::from(SAMPLE) < self.written;
+            let found = if waited && !is_dry { Found::Enough } else { Found::PerhapsLess };
+            self.blocks.asked(count, bytes, found);
             self.last_taken = now;
         }
-        if self.ran_dry > dry_before && self.why == Why::RunningDry {
+        if is_dry && self.why == Why::RunningDry {
             self.ahead = (self.ahead + EARLIER).min(EARLIEST);
         }
         count > 0
@@ -272,12 +281,12 @@ mod tests {
         let mut blocks = Blocks::new(start, 240, 1920);
         assert_eq!((blocks.taken(), blocks.period_time()), (0, Duration::from_millis(5)));
         // Four were taken; the fifth comes 5 ms after the fourth was seen.
-        blocks.asked(4, 4 * 480, 1200);
+        blocks.asked(4, 4 * 480, Found::Enough);
         assert_eq!((blocks.taken(), blocks.period()), (960, 240));
         blocks.seen(at(20_300));
         assert_eq!(blocks.next, at(25_300));
         // It is not heard of yet: it does not move what comes next.
-        blocks.asked(1, 480, 1440);
+        blocks.asked(1, 480, Found::Enough);
         assert_eq!(blocks.next, at(30_300));
         // Whoever sees one late is not believed at once, whoever sees one early is.
         blocks.seen(at(26_100));
@@ -293,10 +302,10 @@ mod tests {
         blocks.pass(at(46_000));
         assert_eq!(blocks.next, at(49_000));
         // A block for which too little was there says nothing, one that is longer does.
-        blocks.asked(1, 240, blocks.taken() + 120);
+        blocks.asked(1, 240, Found::PerhapsLess);
         assert_eq!(blocks.period(), 240);
         for _ in 0..200 {
-            blocks.asked(1, 960, 0);
+            blocks.asked(1, 960, Found::PerhapsLess);
         }
         assert!((470..=480).contains(&blocks.period()), "{}", blocks.period());
     }

@@ -8,7 +8,6 @@ use crate::media::resample::Resampler;
 use crate::media::tones::Digits;
 use crate::media::{Session, Transmit, mixing};
 use crate::phone::command::PlayAs;
-use crate::rtp::jitter::Waiting;
 use crate::sdp::Negotiated;
 
 use super::conference::Member;
@@ -42,11 +41,8 @@ pub struct Call {
 
 impl Call {
     pub fn new(now: Instant, seed: [u8; 32], sockets: Sockets) -> Call {
-        let mut session = Session::new(now, seed);
-        // With real cards sound that waits still gets gaps at every few hundred milliseconds.
-        session.set_waiting(Waiting::Never);
         Call {
-            session,
+            session: Session::new(now, seed),
             sockets,
             media: None,
             open_at: None,
