@@ -178,11 +178,6 @@ impl Session {
         }
     }
 
-    /// Whether packets may wait before they are played; they may unless told.
-    pub fn set_waiting(&mut self, waiting: crate::rtp::jitter::Waiting) {
-        self.receiver.set_waiting(waiting);
-    }
-
     /// Takes what offer and answer agreed on. Called again with the same values it changes nothing.
     pub fn configure(&mut self, now: Instant, media: &Negotiated) {
         if self.closed {

@@ -8,7 +8,7 @@ use crate::media::codec::{self, Decoder};
 use crate::media::comfort::Generator;
 use crate::media::conceal::{Concealer, HISTORY_MS};
 use crate::media::timescale::{LONGEST_MS, Need, TimeScale};
-use crate::rtp::jitter::{Arrival, Frame, Gap, Inserted, JitterBuffer, Pace, Waiting};
+use crate::rtp::jitter::{Arrival, Frame, Gap, Inserted, JitterBuffer, Pace};
 use crate::sdp::{Codec, Negotiated};
 
 /// How fast the step between two codecs' sounds is smoothed: the time in which it falls to a third.
@@ -55,7 +55,6 @@ enum Peer {
 #[derive(Debug)]
 pub(super) struct Playout {
     sample_rate: u32,
-    waiting: Waiting,
     buffer: JitterBuffer,
     scale: TimeScale,
     concealer: Concealer,
@@ -85,7 +84,6 @@ impl Playout {
     pub(super) fn new(sample_rate: u32) -> Playout {
         Playout {
             sample_rate,
-            waiting: Waiting::AsNeeded,
             buffer: JitterBuffer::new(sample_rate),
             scale: TimeScale::new(sample_rate),
             concealer: Concealer::new(sample_rate),
@@ -117,15 +115,8 @@ impl Playout {
             stretched: in_new(self.counts.stretched),
             squeezed: in_new(self.counts.squeezed),
         };
-        let (last, ramp, waiting) = (self.last, self.ramp + f32::from(self.last), self.waiting);
+        let (last, ramp) = (self.last, self.ramp + f32::from(self.last));
         *self = Playout { counts, last, ramp, ..Playout::new(sample_rate) };
-        self.set_waiting(waiting);
-    }
-
-    /// Whether packets may wait before they are played.
-    pub(super) fn set_waiting(&mut self, waiting: Waiting) {
-        self.waiting = waiting;
-        self.buffer.set_waiting(waiting);
     }
 
     pub(super) fn sample_rate(&self) -> u32 {

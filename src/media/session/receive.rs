@@ -76,11 +76,6 @@ impl Receiver {
         }
     }
 
-    /// Whether packets may wait before they are played.
-    pub(super) fn set_waiting(&mut self, waiting: crate::rtp::jitter::Waiting) {
-        self.playout.set_waiting(waiting);
-    }
-
     /// The session's sample rate is another one from now on.
     pub(super) fn set_rate(&mut self, sample_rate: u32) {
         if self.playout.sample_rate() != sample_rate {

@@ -122,19 +122,9 @@ pub enum Pace {
     Shorter(usize),
 }
 
-/// Whether packets wait before they are played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waiting {
-    /// As long as the measured spread of their arrivals says.
-    AsNeeded,
-    /// Never: each is played when it comes, and what comes too late delays all that follow.
-    Never,
-}
-
 /// Puts packets in order and in time. Bounded: 64 packets, 400 ms.
 #[derive(Debug, Clone)]
 pub struct JitterBuffer {
-    waiting: Waiting,
     sample_rate: u32,
     samples_per_ms: usize,
     slots: Slots,
@@ -181,7 +171,6 @@ impl JitterBuffer {
     pub fn new(sample_rate: u32) -> JitterBuffer {
         let samples_per_ms = (sample_rate as usize / 1000).max(1);
         JitterBuffer {
-            waiting: Waiting::AsNeeded,
             sample_rate,
             samples_per_ms,
             slots: Slots::new(),
@@ -575,26 +564,14 @@ impl JitterBuffer {
         self.short = None;
     }
 
-    /// Whether packets may wait at all; from the next packet on.
-    pub fn set_waiting(&mut self, waiting: Waiting) {
-        self.waiting = waiting;
-    }
-
     fn waits(&self) -> bool {
-        match self.waiting {
-            Waiting::Never => false,
-            Waiting::AsNeeded => self.waits || self.look_ahead > 0,
-        }
+        self.waits || self.look_ahead > 0
     }
 
     /// The tolerance that is wanted, in samples.
     fn wanted(&self) -> i64 {
-        let (waits, look_ahead) = match self.waiting {
-            Waiting::Never => (false, 0),
-            Waiting::AsNeeded => (self.waits, self.look_ahead),
-        };
-        let covered = if waits { self.spread.covered_ms() as i64 } else { 0 };
-        self.in_samples(covered + MARGIN_MS) + look_ahead as i64
+        let covered = if self.waits { self.spread.covered_ms() as i64 } else { 0 };
+        self.in_samples(covered + MARGIN_MS) + self.look_ahead as i64
     }
 
     /// By how much a packet that is needed now may be later than the fastest.
