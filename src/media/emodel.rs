@@ -22,8 +22,12 @@ struct Impairment {
     scale: f32,
 }
 
-/// G.113 appendix I (G.711 with concealment) and appendix IV (G.722 at 64 kbit/s). ITU-T has none for Opus: it is taken for
-/// a wideband codec that impairs little, and that conceals loss as G.711's does; L16 impairs nothing.
+/// What is known of each codec, and how well. The scales are certain: 93.2 is G.107's default rating, and 129 with its 1.29 is
+/// what implementations of G.107.1 agree on. G.711's 0 and 25.1 (with concealment) are G.113 appendix I of 2007 as it is widely
+/// quoted. G.722's 13 and 7.1 are quoted from G.113 appendix IV and the tests behind it (Raake and others, ESSV 2010), but the
+/// tables themselves could not be had to check them. For Opus there are none: "currently no Ie,FB values are available", say
+/// those who set out to find some from P.863 for the fullband model (G.107.2). It is taken, by our own judgement, for a wideband
+/// codec that impairs little and that conceals loss as G.711's concealment does; L16 impairs nothing.
 fn impairment(codec: Codec) -> Impairment {
     match codec {
         Codec::Pcmu | Codec::Pcma => Impairment { without: NARROWBAND, ie: 0.0, bpl: 25.1, scale: 1.0 },
