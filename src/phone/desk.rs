@@ -61,6 +61,7 @@ struct Closing {
     reason: String,
     duration_s: f64,
     stats: Option<Stats>,
+    advice: Option<String>,
     until: Instant,
 }
 
@@ -709,6 +710,7 @@ impl Desk {
             reason,
             duration_s: answered_for.map(seconds).unwrap_or_default(),
             stats: line.stats,
+            advice: advice_for(line.incoming, by, code),
             until: now + CLOSING,
         };
         self.closing.insert(call, closing);
@@ -727,7 +729,7 @@ impl Desk {
             reason: closing.reason,
             duration_s: closing.duration_s,
             rtp: RtpCount { sent: stats.sent, received: stats.received, lost: stats.lost },
-            advice: advice_for(closing.by, closing.code),
+            advice: closing.advice,
         });
     }
 
@@ -804,10 +806,12 @@ fn tone_of_failure(line: &Line, by: EndedBy, code: Option<u16>) -> Option<Tone> 
     }
 }
 
-/// What a person can do about a call that ended; nothing when it ended as it should.
-fn advice_for(by: EndedBy, code: Option<u16>) -> Option<String> {
+/// What a person can do about a call that ended; nothing when it ended as it should. Most codes advise who calls: of those
+/// that end a call which comes in, only one is about us.
+fn advice_for(incoming: bool, by: EndedBy, code: Option<u16>) -> Option<String> {
     let given_up = by == EndedBy::Local && code == Some(487);
-    let code = code.filter(|code| *code >= 300 && !given_up)?;
+    let is_theirs = incoming && code != Some(488);
+    let code = code.filter(|code| *code >= 300 && !given_up && !is_theirs)?;
     advice::advice(code, advice::Attempt::Call).map(String::from)
 }
 
@@ -899,6 +903,14 @@ mod tests {
                 Effect::Way(call, event) => format!("Way {call} {event:?}"),
             })
             .collect()
+    }
+
+    #[test]
+    fn advice_is_for_who_called() {
+        assert!(advice_for(false, EndedBy::Remote, Some(486)).is_some());
+        assert!(advice_for(true, EndedBy::Local, Some(488)).is_some_and(|advice| advice.contains("codec")));
+        assert_eq!(advice_for(true, EndedBy::Remote, Some(487)), None);
+        assert_eq!(advice_for(true, EndedBy::Local, Some(486)), None);
     }
 
     fn name(kind: &Value) -> String {
