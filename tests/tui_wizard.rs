@@ -124,14 +124,14 @@ fn settings_and_devices_change_the_file_and_keep_all_else_in_it() {
     let file = || std::fs::read_to_string(terminal.file()).expect("the file");
     terminal.shows("No call");
 
-    // To the setting, row by row.
+    // To the setting, by its name.
     terminal.press(&["S"]);
-    let mut screen = terminal.shows("▸ input");
-    while !screen.contains("▸ hold ") {
-        let chosen = screen.lines().find(|line| line.contains("▸ ")).expect("a chosen row").to_owned();
-        terminal.press(&["j"]);
-        screen = terminal.changes(&chosen);
-    }
+    terminal.shows("▸ name");
+    terminal.type_text("/calls.hold");
+    terminal.shows("with 'calls.hold'");
+    terminal.press(&["Enter"]);
+    terminal.shows("Enter change");
+    terminal.shows("▸ hold ");
     terminal.press(&["Enter"]);
     terminal.shows("calls.hold: written, and in effect");
     assert_eq!(file(), before.replace("\"zero\"", "\"sendonly\""));

@@ -144,6 +144,7 @@ impl App {
                 self.trace.search("");
                 self.open(Screen::Line(Line::new(Purpose::Find)))
             }
+            Action::FindSetting => self.find_setting(),
             Action::Talk => self.talk(),
             Action::Devices => self.open_devices(DeviceRole::Input),
             Action::DeviceUp => self.choose_device(Step::Up(1)),
@@ -190,6 +191,7 @@ impl App {
                 }
             }
             Some(Screen::Line(Line { purpose: Purpose::Find, .. })) => self.trace.search(""),
+            Some(Screen::Line(Line { purpose: Purpose::Setting, .. })) => self.settings_with(""),
             Some(Screen::Devices(_)) => return self.leave_devices(),
             _ => {}
         }
@@ -299,7 +301,9 @@ impl App {
                 | Purpose::Message
                 | Purpose::Search
                 | Purpose::Find
-                | Purpose::Value => &self.dialled,
+                | Purpose::Value
+                | Purpose::Secret
+                | Purpose::Setting => &self.dialled,
                 Purpose::Command => &self.commands,
             };
             change(line, history);
@@ -331,7 +335,7 @@ impl App {
         let suggested = self.chosen_suggestion();
         let Some(Screen::Line(line)) = self.screens.last_mut() else { return Vec::new() };
         let typed = suggested.unwrap_or_else(|| line.input.value().trim().to_owned());
-        if typed.is_empty() && line.purpose != Purpose::Value {
+        if typed.is_empty() && !matches!(line.purpose, Purpose::Value | Purpose::Secret) {
             self.screens.pop();
             return Vec::new();
         }
@@ -357,11 +361,11 @@ impl App {
             },
             Purpose::Search => return self.call_chosen(),
             // It stays until the next search.
-            Purpose::Find => {
+            Purpose::Find | Purpose::Setting => {
                 self.screens.pop();
                 return Vec::new();
             }
-            Purpose::Value => {
+            Purpose::Value | Purpose::Secret => {
                 return match self.typed_setting(&typed) {
                     Ok(effects) => {
                         self.screens.pop();
@@ -445,7 +449,9 @@ impl App {
         match self.screens.last_mut() {
             Some(Screen::People(_) | Screen::Line(Line { purpose: Purpose::Search, .. })) => self.move_choice(step),
             Some(Screen::Services(panel)) => panel.step(step),
-            Some(Screen::Settings(panel)) => panel.step(step),
+            Some(Screen::Settings(_) | Screen::Line(Line { purpose: Purpose::Setting, .. })) => {
+                self.step_settings(step)
+            }
             Some(Screen::Trace) => self.trace.step(step),
             Some(Screen::Line(Line { purpose: Purpose::Find, .. })) => self.trace.step(step),
             Some(Screen::Message(reader) | Screen::Compare(reader) | Screen::Help(reader)) => {

@@ -113,7 +113,9 @@ impl App {
             | Purpose::Message
             | Purpose::Search
             | Purpose::Find
-            | Purpose::Value => Vec::new(),
+            | Purpose::Value
+            | Purpose::Secret
+            | Purpose::Setting => Vec::new(),
             Purpose::Command => self.completions(line),
         }
     }

@@ -245,6 +245,8 @@ impl Scene {
         self.key(Key::Char('S'));
         let row = |setting: Setting| {
             let value = match setting.name().as_str() {
+                "account.uri" => Some("sip:alice@pbx.example.com".into()),
+                "account.password" => Some(crate::config::settings::HIDDEN.into()),
                 "audio.codecs" => Some("PCMA, opus".into()),
                 "calls.park" => Some("*68".into()),
                 _ => None,

@@ -82,6 +82,8 @@ pub enum Context {
     Devices,
     /// The settings of the file.
     Settings,
+    /// The line that takes what to look for among the settings.
+    FindSetting,
     /// The line that takes a setting's value.
     Value,
     /// All keys.
@@ -92,7 +94,7 @@ pub enum Context {
 
 impl Context {
     /// All of them, in the order of the help.
-    pub const ALL: [Context; 22] = [
+    pub const ALL: [Context; 23] = [
         Context::Main,
         Context::Incoming,
         Context::TransferRequest,
@@ -112,6 +114,7 @@ impl Context {
         Context::Log,
         Context::Devices,
         Context::Settings,
+        Context::FindSetting,
         Context::Value,
         Context::Help,
         Context::Confirm,
@@ -215,6 +218,8 @@ pub enum Action {
     Open,
     Filter,
     Find,
+    /// Looks for a setting.
+    FindSetting,
     Compare,
     Copy,
     Save,
@@ -338,6 +343,7 @@ const LINES: &[Context] = &[
     Context::Writing,
     Context::Search,
     Context::Find,
+    Context::FindSetting,
     Context::Value,
 ];
 const TARGETS: &[Context] = &[Context::Dial, Context::TransferTo, Context::ForwardTo];
@@ -438,7 +444,7 @@ const GROUPS: &[(&str, &[Context])] = &[
     (text::GROUP_PEOPLE, &[Context::People, Context::Search]),
     (text::GROUP_SERVICES, &[Context::Services]),
     (text::GROUP_DEVICES, &[Context::Devices]),
-    (text::GROUP_SETTINGS, &[Context::Settings]),
+    (text::GROUP_SETTINGS, &[Context::Settings, Context::FindSetting]),
     (text::GROUP_LINE, LINES),
     (text::GROUP_PAD, &[Context::Pad]),
     (text::GROUP_TRACE, &[Context::Trace, Context::Message, Context::Compare, Context::Find]),

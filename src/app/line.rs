@@ -34,6 +34,10 @@ pub enum Purpose {
     Command,
     /// The value of the chosen setting.
     Value,
+    /// The same, where nobody is to see it.
+    Secret,
+    /// Which settings show.
+    Setting,
 }
 
 /// A line that is being typed.
@@ -79,8 +83,7 @@ impl Line {
         if let Key::Char(c) = key {
             return self.insert(c.encode_utf8(&mut [0; 4]));
         }
-        if let Some(request) = request(key) {
-            self.input.handle(request);
+        if edit(&mut self.input, key) {
             self.changed();
         }
     }
@@ -158,8 +161,14 @@ pub fn is_editing(key: Key) -> bool {
     request(key).is_some()
 }
 
+/// Does what an editing key says; false: it is none. What a person takes for one character goes, and is passed, as one,
+/// however many it is made of (Unicode Standard Annex 29).
+pub fn edit(input: &mut Input, key: Key) -> bool {
+    request(key).map(|request| input.handle(request)).is_some()
+}
+
 /// What an editing key asks of a line.
-pub fn request(key: Key) -> Option<InputRequest> {
+fn request(key: Key) -> Option<InputRequest> {
     Some(match key {
         Key::Backspace | Key::Ctrl('h') => InputRequest::DeletePrevChar,
         Key::Delete | Key::Ctrl('d') => InputRequest::DeleteNextChar,
@@ -255,6 +264,28 @@ mod tests {
         assert_eq!(line.input.value(), "Zoë ");
         line.edit(Key::Ctrl('u'));
         assert_eq!(line.input.value(), "");
+    }
+
+    #[test]
+    fn what_looks_like_one_character_is_one() {
+        let family = "👩\u{200d}👩\u{200d}👧";
+        let flag = "🇩🇪";
+        let accent = "e\u{301}";
+        for one in [family, flag, accent, "\u{1112}\u{1161}\u{11ab}"] {
+            let mut line = Line::new(Purpose::Call);
+            line.insert(&format!("a{one}b"));
+            line.edit(Key::Left);
+            line.edit(Key::Backspace);
+            assert_eq!(line.input.value(), "ab");
+            line.insert(one);
+            line.edit(Key::Left);
+            assert_eq!(line.before_cursor(), "a");
+            line.edit(Key::Right);
+            assert_eq!(line.before_cursor(), format!("a{one}"));
+            line.edit(Key::Left);
+            line.edit(Key::Delete);
+            assert_eq!(line.input.value(), "ab");
+        }
     }
 
     #[test]

@@ -362,7 +362,8 @@ impl App {
                 Purpose::Search => Context::Search,
                 Purpose::Find => Context::Find,
                 Purpose::Command => Context::CommandLine,
-                Purpose::Value => Context::Value,
+                Purpose::Value | Purpose::Secret => Context::Value,
+                Purpose::Setting => Context::FindSetting,
             },
             top => {
                 if self.pop_up_call().is_some() {

@@ -62,6 +62,9 @@ impl App {
                 self.notice = None;
                 self.click(target)
             }
+            Mouse::Wheel(turn, _) if self.context() == Context::Devices => {
+                self.choose_device(if turn == Turn::Up { Step::Up(1) } else { Step::Down(1) })
+            }
             Mouse::Wheel(turn, target) => {
                 self.turn(turn, target);
                 Vec::new()
@@ -167,6 +170,9 @@ impl App {
                 | Context::Message
                 | Context::Compare
                 | Context::Log
+                | Context::Settings
+                | Context::FindSetting
+                | Context::Services
                 | Context::Help,
                 _,
             ) => drop(self.scroll(step)),

@@ -372,11 +372,13 @@ impl App {
     /// The pane shows what the line asks for; the list that has it when the other has nothing.
     pub(super) fn follow_search(&mut self) {
         let Some(Screen::Line(line)) = self.screens.last() else { return };
-        let typed = line.input.value().to_owned();
-        if line.purpose == Purpose::Find {
-            self.trace.search(&typed);
+        let (typed, purpose) = (line.input.value().to_owned(), line.purpose);
+        match purpose {
+            Purpose::Find => self.trace.search(&typed),
+            Purpose::Setting => self.settings_with(&typed),
+            _ => {}
         }
-        if line.purpose != Purpose::Search {
+        if purpose != Purpose::Search {
             return;
         }
         let (people, calls) = (self.book.people(&typed).len(), self.book.calls(&typed).len());

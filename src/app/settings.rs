@@ -65,13 +65,27 @@ pub struct Panel {
     pub shown: Shown,
     /// The chosen one's place among those that show.
     pub row: usize,
+    /// What is looked for: all that have it show, and no others. Empty: nothing.
+    pub query: String,
+}
+
+impl Row {
+    /// Whether its name, its value or what it is for has a text, which is in lower case.
+    fn has(&self, query: &str) -> bool {
+        let texts = [Some(self.setting.name()), self.value.clone(), Some(self.setting.about.clone())];
+        texts.into_iter().flatten().any(|text| text.to_lowercase().contains(query))
+    }
 }
 
 impl Panel {
     /// Those that show.
     pub fn visible(&self) -> Vec<&Row> {
         let rows = self.rows.as_ref().and_then(|rows| rows.as_ref().ok());
-        let shows = |row: &&Row| self.shown == Shown::All || row.setting.usage == Use::Often;
+        let query = self.query.to_lowercase();
+        let shows = |row: &&Row| match query.is_empty() {
+            true => self.shown == Shown::All || row.setting.usage == Use::Often,
+            false => row.has(&query),
+        };
         rows.into_iter().flatten().filter(shows).collect()
     }
 
@@ -127,6 +141,25 @@ impl App {
         Vec::new()
     }
 
+    pub(super) fn find_setting(&mut self) -> Vec<Effect> {
+        self.settings_with("");
+        self.open(Screen::Line(Line::new(Purpose::Setting)))
+    }
+
+    /// Shows those that have a text; all as before for an empty one.
+    pub(super) fn settings_with(&mut self, query: &str) {
+        if let Some(panel) = self.settings_panel_mut() {
+            query.clone_into(&mut panel.query);
+            panel.row = 0;
+        }
+    }
+
+    pub(super) fn step_settings(&mut self, step: Step) {
+        if let Some(panel) = self.settings_panel_mut() {
+            panel.step(step);
+        }
+    }
+
     pub(super) fn on_settings(&mut self, news: News) -> Vec<Effect> {
         match news {
             News::Read(rows) => {
@@ -166,6 +199,8 @@ impl App {
                 let next = at.map_or(0, |at| (at + 1) % words.len());
                 words.get(next).map(|word| self.write_setting(&row, word)).unwrap_or_default()
             }
+            // What is there never shows: the new one is typed from its first letter.
+            None if row.setting.shape == Shape::Secret => self.open(Screen::Line(Line::new(Purpose::Secret))),
             None => {
                 let mut line = Line::new(Purpose::Value);
                 line.insert(&now);
@@ -177,6 +212,9 @@ impl App {
     /// What was typed as the chosen setting's value; it may be refused.
     pub(super) fn typed_setting(&mut self, typed: &str) -> Result<Vec<Effect>, String> {
         let Some(row) = self.settings_panel().and_then(Panel::chosen).cloned() else { return Ok(Vec::new()) };
+        if typed.is_empty() && row.setting.shape == Shape::Secret {
+            return Ok(Vec::new());
+        }
         if typed.trim().is_empty() && row.setting.shape != Shape::List {
             return Ok(self.reset_setting());
         }

@@ -521,19 +521,14 @@ fn scenes() -> Vec<Scene> {
             }
         });
     }
-    for (downs, open) in [(0, false), (3, false), (6, false), (6, true)] {
+    for keys in ["", "j", "jjj", "/codecs\n", "/codecs\n\n", "/a", "/a\u{1}", "/a\n"] {
         on(Scene::registered(60, 15).setting(), &|scene| {
-            for _ in 0..downs {
-                scene.key(Key::Down);
-            }
-            let is_codecs = |scene: &Scene| {
-                scene.app.settings_panel().and_then(|panel| panel.chosen()).map(|row| row.setting.key) == Some("codecs")
-            };
-            while open && !is_codecs(scene) {
-                scene.key(Key::Up);
-            }
-            if open {
-                scene.key(Key::Enter);
+            for key in keys.chars() {
+                scene.key(match key {
+                    '\n' => Key::Enter,
+                    '\u{1}' => Key::Down,
+                    other => Key::Char(other),
+                });
             }
         });
     }

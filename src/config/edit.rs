@@ -14,8 +14,8 @@ use toml_edit::Document;
 pub enum Section<'a> {
     /// `[audio]`.
     Named(&'a str),
-    /// The first `[[account]]`; it is made if there is none.
-    Account,
+    /// The `[[account]]` of this place, from 0; the first is made if there is none.
+    Account(usize),
 }
 
 /// A value to be written.
@@ -97,7 +97,7 @@ pub fn get(text: &str, section: Section<'_>, key: &str) -> Option<Read> {
     let table = read(text).ok()?;
     let section = match section {
         Section::Named(name) => table.get(name)?.as_table()?,
-        Section::Account => table.get("account")?.as_array()?.first()?.as_table()?,
+        Section::Account(place) => table.get("account")?.as_array()?.get(place)?.as_table()?,
     };
     section.get(key).cloned()
 }
@@ -114,9 +114,9 @@ fn wanted(table: &Table, section: Section<'_>, key: &str, value: Option<&Value>)
             let entry = table.entry(name).or_insert_with(|| Read::Table(Table::new()));
             entry.as_table_mut()?
         }
-        Section::Account => {
+        Section::Account(place) => {
             let one = || Read::Array(vec![Read::Table(Table::new())]);
-            table.entry("account").or_insert_with(one).as_array_mut()?.first_mut()?.as_table_mut()?
+            table.entry("account").or_insert_with(one).as_array_mut()?.get_mut(place)?.as_table_mut()?
         }
     };
     match value {
@@ -130,7 +130,7 @@ impl Section<'_> {
     fn name(self) -> &'static str {
         match self {
             Section::Named(name) => SECTIONS.iter().find(|known| **known == name).unwrap_or(&"the section"),
-            Section::Account => "account",
+            Section::Account(_) => "account",
         }
     }
 
@@ -138,13 +138,16 @@ impl Section<'_> {
     fn header(self) -> String {
         match self {
             Section::Named(name) => format!("[{name}]"),
-            Section::Account => "[[account]]".into(),
+            Section::Account(_) => "[[account]]".into(),
         }
     }
 }
 
 /// Those that are changed one key at a time.
 const SECTIONS: [&str; 5] = ["sip", "audio", "calls", "ui", "network"];
+
+/// The key whose value nobody is to find, not even in a comment.
+const SECRET: &str = "password";
 
 /// Where the things of a section stand in a text.
 struct Map<'a> {
@@ -163,7 +166,7 @@ impl<'a> Map<'a> {
         let root = document.as_table();
         let table = match section {
             Section::Named(name) => root.get(name).and_then(|item| item.as_table()),
-            Section::Account => root.get("account").and_then(|item| item.as_array_of_tables()?.get(0)),
+            Section::Account(place) => root.get("account").and_then(|item| item.as_array_of_tables()?.get(place)),
         };
         let mut map = Map { text, section, header: None, keys: Vec::new() };
         let Some(table) = table.filter(|table| !table.is_dotted() && !table.is_implicit()) else { return Ok(map) };
@@ -228,10 +231,13 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// The key's lines as comments.
+    /// The key's lines as comments; a secret does not stay in one.
     fn commented_out(&self, key: &str) -> Option<String> {
         let (_, from, to) = self.keys.iter().find(|(name, ..)| name == key)?;
         let start = self.text[..from.start].rfind('\n').map_or(0, |at| at + 1);
+        if key == SECRET {
+            return self.spliced(start..to.end, &format!("# {key} = \"secret\""));
+        }
         let commented: Vec<String> =
             self.text[start..to.end].split_inclusive('\n').map(|line| format!("#{line}")).collect();
         self.spliced(start..to.end, &commented.concat())
@@ -286,8 +292,8 @@ mod tests {
     fn a_commented_line_of_the_example_comes_to_life() {
         let mut file = EXAMPLE.to_owned();
         for (section, key, value) in [
-            (Section::Account, "uri", text("sip:bob@example.org")),
-            (Section::Account, "password", text("tiger")),
+            (Section::Account(0), "uri", text("sip:bob@example.org")),
+            (Section::Account(0), "password", text("tiger")),
             (AUDIO, "ring", text("null")),
             (Section::Named("calls"), "dtmf", text("info")),
         ] {
@@ -332,11 +338,25 @@ mod tests {
     }
 
     #[test]
-    fn the_first_account_is_meant() {
+    fn the_account_of_a_place_is_meant() {
         let before = "[[account]]\nuri = \"sip:a@b\"\n\n[[account]]\nuri = \"sip:c@d\"\n";
-        let after = set(before, Section::Account, "password", Some(&text("x"))).unwrap();
+        let after = set(before, Section::Account(0), "password", Some(&text("x"))).unwrap();
         assert_eq!(after, before.replacen("\"sip:a@b\"\n", "\"sip:a@b\"\npassword = \"x\"\n", 1));
-        assert_eq!(get(&after, Section::Account, "password"), Some(Read::String("x".into())));
+        assert_eq!(get(&after, Section::Account(0), "password"), Some(Read::String("x".into())));
+        // What nobody is to find stays in no comment.
+        let without = set(&after, Section::Account(0), "password", None).unwrap();
+        assert_eq!(without, after.replace("password = \"x\"", "# password = \"secret\""));
+        let again = set(&without, Section::Account(0), "password", Some(&text("y"))).unwrap();
+        assert_eq!(again, after.replace("\"x\"", "\"y\""));
+    }
+
+    #[test]
+    fn a_second_account_changes_alone() {
+        let before =
+            "[[account]]\nuri = \"sip:a@b\"\n#expires = 3600\n\n[[account]]\nuri = \"sip:c@d\"\n#expires = 60\n";
+        let after = set(before, Section::Account(1), "expires", Some(&Value::Number(90))).unwrap();
+        assert_eq!(after, before.replace("#expires = 60\n", "expires = 90\n"));
+        assert!(matches!(set(before, Section::Account(2), "uri", Some(&text("sip:e@f"))), Err(EditError::ByHand(_))));
     }
 
     /// A file as people write them: sections in any order, blanks, comments before, behind and between.

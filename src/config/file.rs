@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(mode(&real), 0o640);
         // A password makes it private.
         let account =
-            |key, value: &str| Change { section: Section::Account, key, value: Some(Value::Text(value.into())) };
+            |key, value: &str| Change { section: Section::Account(0), key, value: Some(Value::Text(value.into())) };
         change(&path, &[account("uri", "sip:a@b"), account("password", "x")]).unwrap();
         assert_eq!(mode(&real), 0o600);
     }

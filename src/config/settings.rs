@@ -1,4 +1,4 @@
-//! The settings that can be changed one by one while the phone runs: what each may be, from the table of keys; what it is
+//! The settings that can be changed one by one, most of them while the phone runs: what each may be, from the table of keys; what it is
 //! for and its default, from the commented file; and when a change takes effect.
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use toml::Value as Read;
 
 use super::edit::{self, Section, Value};
 use super::keys::{self, Key, Kind};
-use super::{Config, EXAMPLE, network, read, ui};
+use super::{EXAMPLE, network, read, ui};
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Shape {
     Text,
     /// Texts, written with commas between them.
     List,
+    /// A text that never shows.
+    Secret,
 }
 
 /// When a change takes effect.
@@ -49,6 +51,8 @@ pub enum Use {
 pub struct Setting {
     /// Its section, without brackets.
     pub section: &'static str,
+    /// Which account it is about, from 0; 0 in other sections.
+    pub account: usize,
     /// Its name.
     pub key: &'static str,
     /// What its value may be.
@@ -65,6 +69,14 @@ pub struct Setting {
 
 /// Keys that few people need.
 const RARE: &[(&str, &str)] = &[
+    ("account", "expires"),
+    ("account", "register"),
+    ("account", "srtp"),
+    ("account", "rewrite_contact"),
+    ("account", "gruu"),
+    ("account", "mwi"),
+    ("account", "watch"),
+    ("account", "reg_events"),
     ("audio", "ptime"),
     ("calls", "max_calls"),
     ("calls", "refer_outside"),
@@ -84,14 +96,35 @@ const AT_START: &[&str] = &["emergency", "direct_calls"];
 const AT_ONCE: &[&str] = &["input", "output", "ring", "echo_cancellation", "noise_suppression", "auto_gain"];
 
 impl Setting {
-    /// `section.key`.
+    /// `section.key`; of a second account `account.2.key`.
     pub fn name(&self) -> String {
-        format!("{}.{}", self.section, self.key)
+        match self.account {
+            0 => format!("{}.{}", self.section, self.key),
+            place => format!("{}.{}.{}", self.section, place + 1, self.key),
+        }
     }
 
-    /// The value that stands in a text, for a person; `None`: none does.
+    /// Where it stands in the file.
+    pub fn place(&self) -> Section<'static> {
+        match self.section {
+            ACCOUNT => Section::Account(self.account),
+            section => Section::Named(section),
+        }
+    }
+
+    /// The value that stands in a text, for a person; `None`: none does. A secret is [`HIDDEN`].
     pub fn value_in(&self, text: &str) -> Option<String> {
-        edit::get(text, Section::Named(self.section), self.key).map(|value| shown(&value))
+        let value = edit::get(text, self.place(), self.key)?;
+        Some(if self.shape == Shape::Secret { HIDDEN.into() } else { shown(&value) })
+    }
+
+    /// The key that can't stand beside this one: the password is given in one way.
+    pub fn instead_of(&self) -> Option<&'static str> {
+        match (self.section, self.key) {
+            (ACCOUNT, "password") => Some("password_command"),
+            (ACCOUNT, "password_command") => Some("password"),
+            _ => None,
+        }
     }
 
     /// What a person typed as a value, checked as the file is.
@@ -107,16 +140,20 @@ impl Setting {
                 word => Value::Text(word.to_owned()),
             },
             Shape::Number(..) => typed.parse().map_or_else(|_| Value::Text(typed.to_owned()), Value::Number),
-            Shape::Text => Value::Text(typed.to_owned()),
+            Shape::Text | Shape::Secret => Value::Text(typed.to_owned()),
             Shape::List => {
                 let items = typed.split(',').map(str::trim).filter(|item| !item.is_empty());
                 Value::List(items.map(str::to_owned).collect())
             }
         };
-        let text = format!("[{}]\n{} = {}\n", self.section, self.key, value.written());
+        let written = format!("{} = {}\n", self.key, value.written());
+        let text = alone(self.section, self.key, &written);
         match read::read(Path::new(""), &text) {
             Ok(_) => Ok(value),
-            Err(error) => Err(error.problem.trim_start_matches(&format!("{}: ", self.name())).to_owned()),
+            Err(error) => {
+                let name = format!("{}.{}: ", self.section, self.key);
+                Err(error.problem.trim_start_matches(&name).to_owned())
+            }
         }
     }
 
@@ -125,14 +162,29 @@ impl Setting {
         match self.shape {
             Shape::Flag => Some(vec!["true", "false"]),
             Shape::Choice(words) => Some(words.to_vec()),
-            Shape::Number(..) | Shape::Text | Shape::List => None,
+            Shape::Number(..) | Shape::Text | Shape::List | Shape::Secret => None,
         }
     }
 }
 
-/// All of them, in the order of the file: sound, calls, the terminal UI, SIP.
+/// The section of accounts.
+pub const ACCOUNT: &str = "account";
+/// What stands for a secret.
+pub const HIDDEN: &str = "set, and not shown";
+
+/// All of them, in the order of the file: the account, sound, calls, the terminal UI, SIP.
 pub fn all() -> Vec<Setting> {
+    with_accounts(1)
+}
+
+/// All of them, where there are so many accounts.
+pub fn with_accounts(count: usize) -> Vec<Setting> {
     let mut settings = Vec::new();
+    for account in 0..count {
+        let first = settings.len();
+        of(ACCOUNT, keys::ACCOUNT, &mut settings);
+        settings[first..].iter_mut().for_each(|setting| setting.account = account);
+    }
     of("audio", keys::AUDIO, &mut settings);
     of("calls", keys::CALLS, &mut settings);
     of("ui", ui::KEYS, &mut settings);
@@ -141,10 +193,28 @@ pub fn all() -> Vec<Setting> {
     settings
 }
 
-/// The setting of a name such as `calls.dtmf`.
-pub fn named(name: &str) -> Option<Setting> {
-    all().into_iter().find(|setting| setting.name() == name)
+/// How many accounts a text has.
+pub fn accounts_in(text: &str) -> usize {
+    let table = text.parse::<toml::Table>().ok();
+    table.as_ref().and_then(|table| table.get(ACCOUNT)?.as_array().map(Vec::len)).unwrap_or(0)
 }
+
+/// The setting of a name such as `calls.dtmf` or `account.2.uri`.
+pub fn named(name: &str) -> Option<Setting> {
+    let place = name.strip_prefix("account.").and_then(|rest| rest.split_once('.')?.0.parse::<usize>().ok());
+    let (account, plain) = match place {
+        Some(place) => (
+            place.checked_sub(1).filter(|account| *account < MOST_ACCOUNTS)?,
+            name.replacen(&format!("{place}."), "", 1),
+        ),
+        None => (0, name.to_owned()),
+    };
+    let setting = all().into_iter().find(|setting| setting.name() == plain)?;
+    Some(Setting { account, ..setting })
+}
+
+/// Accounts whose settings have names.
+const MOST_ACCOUNTS: usize = 1_000;
 
 fn of<T>(section: &'static str, keys: &'static [Key<T>], settings: &mut Vec<Setting>) {
     for key in keys {
@@ -160,7 +230,7 @@ fn of<T>(section: &'static str, keys: &'static [Key<T>], settings: &mut Vec<Sett
         let is_rare = matches!(section, "sip" | "network") || RARE.contains(&(section, key.name));
         let usage = if is_rare { Use::Rare } else { Use::Often };
         let (about, default) = example(section, key.name);
-        settings.push(Setting { section, key: key.name, shape, default, about, takes, usage });
+        settings.push(Setting { section, account: 0, key: key.name, shape, default, about, takes, usage });
     }
 }
 
@@ -171,29 +241,47 @@ fn shape<T>(kind: &Kind<T>) -> Option<Shape> {
         Kind::Number { min, max, .. } => Some(Shape::Number(*min, *max)),
         Kind::Text { .. } => Some(Shape::Text),
         Kind::List { .. } => Some(Shape::List),
-        Kind::Password { .. } | Kind::Chains { .. } | Kind::Realms { .. } | Kind::Tables { .. } => None,
+        Kind::Password { .. } => Some(Shape::Secret),
+        Kind::Chains { .. } | Kind::Realms { .. } | Kind::Tables { .. } => None,
     }
 }
 
 /// What the commented file says of a key: the comment above it, and the value if it is the default.
 fn example(section: &str, key: &str) -> (String, Option<String>) {
-    let header = format!("#[{section}]");
-    let lines: Vec<&str> =
-        EXAMPLE.lines().skip_while(|line| *line != header).skip(1).take_while(|line| !line.starts_with("#[")).collect();
-    let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ");
-    let Some(place) = lines.iter().position(|line| line.strip_prefix('#').is_some_and(|rest| is_key(rest, key))) else {
+    let header = if section == ACCOUNT { format!("#[[{section}]]") } else { format!("#[{section}]") };
+    let all: Vec<&str> = EXAMPLE.lines().collect();
+    let Some(first) = all.iter().position(|line| *line == header) else { return (String::new(), None) };
+    let own = all[first + 1..].iter().take_while(|line| !line.starts_with("#[")).count();
+    // "# key = ..." is another way.
+    let is_way = |line: &str| line.strip_prefix("# ").is_some_and(|rest| is_key(rest, key));
+    let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ") || is_way(line);
+    let is_own = |line: &&str| line.strip_prefix('#').is_some_and(|rest| is_key(rest, key)) || is_way(line);
+    let Some(place) = all[first + 1..=first + own].iter().position(is_own) else {
         return (String::new(), None);
     };
+    let lines = &all[..=first + own];
+    let place = first + 1 + place;
     let above = lines[..place].iter().rev();
-    // Keys that belong together have one comment above the first.
+    // Keys that belong together have one comment above the first, and that of a section is that of its first key too.
     let comment = above.skip_while(|line| is_setting(line)).take_while(|line| line.starts_with("# "));
     let mut comment: Vec<&str> = comment.map(|line| line.trim_start_matches("# ").trim()).collect();
     comment.reverse();
-    let written = lines[place].trim_start_matches('#');
-    let alone = format!("[{section}]\n{written}\n");
-    let is_default = read::read(Path::new(""), &alone).is_ok_and(|config| config == Config::default());
-    let default = is_default.then(|| edit::get(&alone, Section::Named(section), key)).flatten();
+    let written = lines[place].trim_start_matches(['#', ' ']);
+    let (with, without) = (alone(section, key, written), alone(section, key, ""));
+    let read = |text: &str| read::read(Path::new(""), text).ok();
+    let is_default = read(&with).is_some_and(|config| Some(config) == read(&without));
+    let place = if section == ACCOUNT { Section::Account(0) } else { Section::Named(section) };
+    let default = is_default.then(|| edit::get(&with, place, key)).flatten();
     (comment.join(" "), default.map(|value| shown(&value)))
+}
+
+/// A file with this line of a section alone; an account has an address, whatever else.
+fn alone(section: &str, key: &str, line: &str) -> String {
+    match (section, key) {
+        (ACCOUNT, "uri") => format!("[[account]]\n{line}\n"),
+        (ACCOUNT, _) => format!("[[account]]\nuri = \"sip:alice@pbx.example.com\"\n{line}\n"),
+        _ => format!("[{section}]\n{line}\n"),
+    }
 }
 
 fn is_key(line: &str, key: &str) -> bool {

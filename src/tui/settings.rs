@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use crate::app::settings::{Row, Wish};
-use crate::config::edit::Section;
 use crate::config::file::{self, Change};
 use crate::config::settings::{self, Setting};
 use crate::config::{Environment, Ui, read};
@@ -15,11 +14,13 @@ pub fn rows(path: &Path, environment: &Environment) -> Result<Vec<Row>, String> 
         return Err(error.to_string());
     }
     let row = |setting: Setting| {
+        // Those of accounts have no variables.
         let variable = format!("OFFHOOK_{}_{}", setting.section, setting.key).to_ascii_uppercase();
-        let overridden = environment.get(&variable).map(|_| variable.clone());
+        let overridden = environment.get(&variable).filter(|_| setting.section != settings::ACCOUNT);
+        let overridden = overridden.map(|_| variable.clone());
         Row { value: setting.value_in(&text), overridden, setting }
     };
-    Ok(settings::all().into_iter().map(row).collect())
+    Ok(settings::with_accounts(settings::accounts_in(&text).max(1)).into_iter().map(row).collect())
 }
 
 /// Writes one; what someone else wrote under the same key meanwhile stays.
@@ -34,8 +35,11 @@ pub fn write(path: &Path, wish: &Wish) -> Result<(), String> {
         let now = now.unwrap_or_else(|| "nothing".into());
         return Err(format!("the file says {now} by now, look again"));
     }
-    let change = Change { section: Section::Named(setting.section), key: setting.key, value: value.clone() };
-    file::change(path, &[change]).map_err(|error| error.to_string())
+    let change = |key, value| Change { section: setting.place(), key, value };
+    // The way that is not used any more goes with the first line of the new one.
+    let instead = setting.instead_of().filter(|_| value.is_some()).map(|key| change(key, None));
+    let changes: Vec<Change> = std::iter::once(change(setting.key, value.clone())).chain(instead).collect();
+    file::change(path, &changes).map_err(|error| error.to_string())
 }
 
 /// The file's part about the terminal UI, which takes it over at once.
@@ -65,6 +69,37 @@ mod tests {
         assert_eq!(write(&path, &wish("auto", Some("info"))), Err("the file says inband by now, look again".into()));
         write(&path, &wish("auto", Some("inband"))).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "# mine\n[calls]\ndtmf = \"auto\" # theirs\n");
+    }
+
+    #[test]
+    fn accounts_are_changed_and_their_secrets_do_not_show() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let before =
+            "[[account]] # work\nuri = \"sip:a@b\"\npassword = \"tiger\" # old\n\n[[account]]\nuri = \"sip:c@d\"\n";
+        std::fs::write(&path, before).unwrap();
+        let value = |name: &str| {
+            let rows = rows(&path, &Environment::default()).unwrap();
+            rows.into_iter().find(|row| row.setting.name() == name).and_then(|row| row.value)
+        };
+        assert_eq!(value("account.uri").as_deref(), Some("sip:a@b"));
+        assert_eq!(value("account.2.uri").as_deref(), Some("sip:c@d"));
+        assert_eq!(value("account.password").as_deref(), Some(settings::HIDDEN));
+        let set = |name: &str, value: &str, was: Option<&str>| {
+            let value = Some(Value::Text(value.into()));
+            write(&path, &Wish::Write { name: name.into(), value, was: Some(was.map(Into::into)) })
+        };
+        set("account.2.display_name", "Carol", None).unwrap();
+        // The password itself goes when a command gives it.
+        set("account.password_command", "pass show pbx", None).unwrap();
+        let after = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            after,
+            "[[account]] # work\nuri = \"sip:a@b\"\n# password = \"secret\" # old\npassword_command = \"pass show pbx\"\n\n\
+             [[account]]\nuri = \"sip:c@d\"\ndisplay_name = \"Carol\"\n"
+        );
+        let refused = set("account.uri", "nonsense", Some("sip:a@b")).unwrap_err();
+        assert!(!refused.is_empty() && value("account.uri").as_deref() == Some("sip:a@b"), "{refused}");
     }
 
     #[test]

@@ -18,6 +18,11 @@ pub(super) static QUITTING: &[Binding] = &[
 pub(super) static EVERYWHERE: &[Binding] = &[
     binding(MAIN, One(Char('q')), A::Quit, text::QUIT, Footer, ends_with_us),
     binding(MAIN, One(Char('q')), A::Detach, text::DETACH, Footer, goes_on),
+    // Where room is short these go first; in a call it is.
+    binding(MAIN, One(Char('A')), A::Devices, text::DEVICES, Footer, is_idle),
+    binding(MAIN, One(Char('A')), A::Devices, text::DEVICES, Help, is_in_call),
+    binding(MAIN, One(Char('S')), A::Settings, text::SETTINGS, Footer, is_idle),
+    binding(MAIN, One(Char('S')), A::Settings, text::SETTINGS, Help, is_in_call),
     binding(NO_TEXT, One(Char('?')), A::Help, text::HELP, Footer, always),
     binding(CLOSABLE, One(Key::Esc), A::Back, text::BACK, Footer, always),
     binding(&C::ALL, One(Ctrl('c')), A::Quit, text::INTERRUPT, Help, ends_with_us),

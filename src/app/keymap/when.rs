@@ -57,6 +57,14 @@ pub(super) fn in_conference(app: &App) -> bool {
     app.calls.iter().any(|call| call.conference)
 }
 
+pub(super) fn is_idle(app: &App) -> bool {
+    app.calls.is_empty()
+}
+
+pub(super) fn is_in_call(app: &App) -> bool {
+    !app.calls.is_empty()
+}
+
 pub(super) fn has_calls(app: &App) -> bool {
     app.calls.len() > 1
 }

@@ -107,6 +107,58 @@ fn a_device_among_the_settings_opens_the_picker() {
 }
 
 #[test]
+fn a_setting_is_found_by_its_name_its_value_and_what_it_is_for() {
+    let mut scene = Scene::registered(80, 24).setting();
+    let found = |scene: &Scene| -> Vec<String> {
+        let panel = scene.app.settings_panel().unwrap();
+        panel.visible().iter().map(|row| row.setting.name()).collect()
+    };
+    let usual = found(&scene);
+    // Those that show only among all are found too.
+    scene.keys("/KEEP_al");
+    assert_eq!(found(&scene), ["sip.keep_alive"]);
+    scene.key(Key::Ctrl('u'));
+    scene.keys("*68");
+    assert_eq!(found(&scene), ["calls.park"]);
+    scene.key(Key::Ctrl('u'));
+    scene.keys("mailbox");
+    assert_eq!(found(&scene), ["account.voicemail"]);
+    scene.keys("!");
+    assert!(found(&scene).is_empty());
+    scene.key(Key::Backspace);
+    // What was found stays, and is changed.
+    scene.key(Key::Enter);
+    assert_eq!((scene.app.context(), chosen(&scene)), (Context::Settings, "account.voicemail".into()));
+    scene.key(Key::Enter);
+    scene.keys("sip:*97@pbx.example.com");
+    let value = Some(Value::Text("sip:*97@pbx.example.com".into()));
+    let write = settings::Wish::Write { name: "account.voicemail".into(), value, was: Some(None) };
+    assert_eq!(scene.key(Key::Enter), [Effect::Settings(write)]);
+    // Esc forgets what was looked for.
+    scene.keys("/x");
+    scene.key(Key::Esc);
+    assert_eq!(found(&scene), usual);
+}
+
+#[test]
+fn a_password_is_typed_anew_and_shows_nowhere() {
+    let mut scene = Scene::registered(80, 24).setting();
+    choose(&mut scene, "account.password");
+    scene.key(Key::Enter);
+    // What is there does not come into the line, and an empty one changes nothing.
+    assert_eq!(scene.app.line().map(|line| line.input.value()), Some(""));
+    assert_eq!(scene.key(Key::Enter), []);
+    scene.key(Key::Enter);
+    scene.keys("tiger");
+    let was = Some(Some(crate::config::settings::HIDDEN.to_owned()));
+    let value = Some(Value::Text("tiger".into()));
+    let write = settings::Wish::Write { name: "account.password".into(), value, was };
+    assert_eq!(scene.key(Key::Enter), [Effect::Settings(write)]);
+    scene.send(Msg::Settings(settings::News::Written("account.password".into(), Ok(()))));
+    assert!(scene.app.log.lines().all(|line| !line.text.contains("tiger")));
+}
+
+#[test]
 fn push_to_talk_opens_and_closes() {
     let (mute, unmute) = (Command::Mute { call: None }, Command::Unmute { call: None });
     let mut scene = Scene::established(80, 24);

@@ -1,6 +1,6 @@
 //! Words of the picker of devices, of the list of settings, and of push to talk.
 
-use crate::config::settings::{Setting, Shape, Takes};
+use crate::config::settings::{self, Setting, Shape, Takes};
 use crate::phone::command::DeviceRole;
 
 type Label = (&'static str, &'static str);
@@ -25,6 +25,8 @@ pub const NEXT_ROLE: Label = ("next list", "the next list");
 /// A key of the settings.
 pub const CHANGE_SETTING: Label = ("change", "another value");
 /// A key of the settings.
+pub const FIND_SETTING: Label = ("search", "search all settings");
+/// A key of the settings.
 pub const RESET_SETTING: Label = ("default", "back to the default");
 /// A key of the settings.
 pub const OTHER_SETTINGS: Label = ("all, or few", "all settings, or few");
@@ -39,6 +41,8 @@ pub const GROUP_SETTINGS: &str = "Settings";
 pub const DEVICES_TITLE: &str = "Audio devices";
 /// The title of the settings.
 pub const SETTINGS_TITLE: &str = "Settings";
+/// None has what is looked for.
+pub const NO_SUCH_SETTING: &str = "no setting has it";
 /// They are not there yet.
 pub const SETTINGS_READ: &str = "the file is being read…";
 /// There is no value.
@@ -53,15 +57,23 @@ pub const ON_AIR: &str = "on air: Space ends it";
 pub const ON_AIR_HELD: &str = "on air while Space is held";
 
 /// A section of the file.
-pub fn section(section: &str) -> &'static str {
-    match section {
+pub fn section(setting: &Setting) -> String {
+    let name = match setting.section {
+        settings::ACCOUNT if setting.account > 0 => return format!("Account {}", setting.account + 1),
+        settings::ACCOUNT => "Account",
         "audio" => "Sound",
         "calls" => "Calls",
         "ui" => "Terminal UI",
         "sip" => "SIP",
         "network" => "Network",
         _ => "Other",
-    }
+    };
+    name.to_owned()
+}
+
+/// What stands for which settings show.
+pub fn settings_found(count: usize, query: &str) -> String {
+    format!("{count} with '{query}'")
 }
 
 /// The prompt of the line for a value.
@@ -69,7 +81,7 @@ pub fn prompt_value(setting: &Setting) -> String {
     let like = match setting.shape {
         Shape::List => ", with commas".to_owned(),
         Shape::Number(min, max) => format!(", {min} to {max}"),
-        Shape::Flag | Shape::Choice(_) | Shape::Text => String::new(),
+        Shape::Flag | Shape::Choice(_) | Shape::Text | Shape::Secret => String::new(),
     };
     format!("{}{like}", setting.key)
 }
@@ -84,7 +96,7 @@ pub fn setting_facts(setting: &Setting) -> String {
     let default = setting.default.as_deref().map(|default| format!("default: {default} · "));
     let words = match setting.shape {
         Shape::Choice(words) => format!("{} · ", words.join(" | ")),
-        Shape::Flag | Shape::Number(..) | Shape::Text | Shape::List => String::new(),
+        Shape::Flag | Shape::Number(..) | Shape::Text | Shape::List | Shape::Secret => String::new(),
     };
     format!("{words}{}{takes}", default.unwrap_or_default())
 }

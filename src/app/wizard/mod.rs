@@ -229,11 +229,7 @@ impl Field {
     fn edit(&mut self, key: Key) {
         match key {
             Key::Char(c) => self.insert(c.encode_utf8(&mut [0; 4])),
-            key => {
-                if let Some(request) = line::request(key) {
-                    self.input.handle(request);
-                }
-            }
+            key => drop(line::edit(&mut self.input, key)),
         }
     }
 }

@@ -21,8 +21,9 @@ const SMALL_ABOUT: u16 = 4;
 pub fn draw(frame: &mut Frame, area: Rect, panel: &Panel, theme: Theme) {
     let visible = panel.visible();
     let shown = match panel.shown {
-        Shown::Often => text::FEW,
-        Shown::All => text::ALL,
+        _ if !panel.query.is_empty() => text::settings_found(visible.len(), &panel.query),
+        Shown::Often => text::FEW.to_owned(),
+        Shown::All => text::ALL.to_owned(),
     };
     let block = block(Line::styled(format!(" {} ", text::SETTINGS_TITLE), theme.strong()), theme)
         .title(Line::styled(format!(" {shown} "), theme.dim()).right_aligned());
@@ -42,8 +43,9 @@ pub fn draw(frame: &mut Frame, area: Rect, panel: &Panel, theme: Theme) {
         Layout::vertical([Constraint::Fill(1), Constraint::Length(1), Constraint::Length(about)]).areas(inner);
     draw_list(frame, list, panel, &visible, theme);
     frame.render_widget(Line::styled("─".repeat(usize::from(rule.width)), theme.dim()), rule);
-    if let Some(row) = panel.chosen() {
-        frame.render_widget(Text::from(about_lines(row, below, theme)), below);
+    match panel.chosen() {
+        Some(row) => frame.render_widget(Text::from(about_lines(row, below, theme)), below),
+        None => frame.render_widget(Line::styled(text::NO_SUCH_SETTING, theme.dim()), below),
     }
 }
 
@@ -52,11 +54,12 @@ fn draw_list(frame: &mut Frame, area: Rect, panel: &Panel, visible: &[&Row], the
     let names = visible.iter().map(|row| width(row.setting.key)).max().unwrap_or(0).min(columns / 2);
     let mut lines: Vec<Line> = Vec::new();
     let mut chosen = 0;
-    let mut before = "";
+    let mut before = None;
     for (place, row) in visible.iter().enumerate() {
-        if row.setting.section != before {
-            before = row.setting.section;
-            lines.push(Line::styled(fit(text::section(before), columns), theme.dim()));
+        let section = (row.setting.section, row.setting.account);
+        if before != Some(section) {
+            before = Some(section);
+            lines.push(Line::styled(fit(&text::section(&row.setting), columns), theme.dim()));
         }
         if place == panel.row {
             chosen = lines.len();

@@ -377,6 +377,16 @@ snapshot!(
         scene.key(Key::Enter);
     })
 );
+snapshot!(settings_found, with(Scene::registered(80, 24).setting(), |scene| drop(scene.keys("/auto"))));
+snapshot!(
+    settings_password,
+    with(Scene::registered(80, 24).setting(), |scene| {
+        scene.keys("/password");
+        scene.key(Key::Enter);
+        scene.key(Key::Enter);
+        scene.keys("geheim");
+    })
+);
 snapshot!(
     settings_of_a_faulty_file,
     with(Scene::registered(80, 24), |scene| {

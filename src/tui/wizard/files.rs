@@ -91,7 +91,7 @@ pub(super) fn write(path: &Path, draft: &Draft) -> Result<(), ChangeError> {
 /// The keys that change. What is the default and does not stand in the file need not be written.
 fn changes(text: &str, draft: &Draft) -> Vec<Change> {
     let account = |key, value: Option<&String>| Change {
-        section: Section::Account,
+        section: Section::Account(0),
         key,
         value: value.map(|value| Value::Text(value.clone())),
     };

@@ -10,10 +10,8 @@ use crate::app::wizard::{Way, Wizard, words};
 
 use super::super::fit::fit;
 use super::super::theme::Theme;
-use super::{field, question, split};
+use super::{Shows, field, question, split};
 
-/// What stands for a character of a password.
-const MASK: char = '•';
 /// Shows in place of an address as long as there is none.
 const LIKE: &str = "alice@pbx.example.com";
 
@@ -55,7 +53,7 @@ pub fn address(frame: &mut Frame, area: Rect, wizard: &Wizard, theme: Theme) {
         said.push(Line::styled(fit(&format!("{key:>4} {suggestion}"), columns), theme.dim()));
     }
     frame.render_widget(Text::from(said), below);
-    field(frame, line, (words::PROMPT_ADDRESS, &wizard.address.input, None), LIKE, theme);
+    field(frame, line, (words::PROMPT_ADDRESS, &wizard.address.input, Shows::Text), LIKE, theme);
 }
 
 /// The password, or where it comes from.
@@ -69,14 +67,14 @@ pub fn password(frame: &mut Frame, area: Rect, wizard: &Wizard, theme: Theme) {
     let prompt = words::prompt_password(wizard.way);
     match wizard.way {
         Way::Typed => {
-            let mask = (!wizard.revealed).then_some(MASK);
-            field(frame, line, (prompt, &wizard.password.input, mask), "", theme);
+            let shows = if wizard.revealed { Shows::Text } else { Shows::Bullets };
+            field(frame, line, (prompt, &wizard.password.input, shows), "", theme);
             if wizard.password.text().is_empty() {
                 frame.render_widget(Line::styled(format!("· {}", words::NO_PASSWORD), theme.dim()), below);
             }
         }
         Way::Command => {
-            field(frame, line, (prompt, &wizard.command.input, None), words::COMMAND_EXAMPLE, theme);
+            field(frame, line, (prompt, &wizard.command.input, Shows::Text), words::COMMAND_EXAMPLE, theme);
         }
         Way::Kept => {
             frame.render_widget(Line::styled(format!("{prompt} › {}", words::KEPT), theme.good()), line);

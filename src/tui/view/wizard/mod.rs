@@ -15,6 +15,7 @@ use crate::app::wizard::outcome::{Said, Tone};
 use crate::app::wizard::{Step, Wizard, keys, words};
 
 use super::fit::{fit, width};
+use super::line::{around_cursor, masked};
 use super::theme::Theme;
 use super::{SMALLEST, TALL, footer, too_small};
 
@@ -143,25 +144,31 @@ fn result(said: &Said, columns: usize, theme: Theme) -> Vec<Line<'static>> {
     lines
 }
 
-/// Puts a field's prompt and text in a row, and the cursor into it. `mask`: the text is not shown.
+/// How the text of a field shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    /// As it is.
+    Text,
+    /// A sign for each character.
+    Bullets,
+}
+
+/// Puts a field's prompt and text in a row, and the cursor into it.
 fn field(
     frame: &mut Frame,
     area: Rect,
-    (prompt, input, mask): (&str, &tui_input::Input, Option<char>),
+    (prompt, input, shows): (&str, &tui_input::Input, Shows),
     hint: &str,
     theme: Theme,
 ) {
     let prompt = format!("{prompt} › ");
     let columns = usize::from(area.width).saturating_sub(width(&prompt) + 1);
-    let shown = mask.map(|mask| {
-        let text: String = input.value().chars().map(|_| mask).collect();
-        tui_input::Input::new(text).with_cursor(input.cursor())
-    });
-    let input = shown.as_ref().unwrap_or(input);
-    let hidden = input.visual_scroll(columns);
-    let text = super::line::from_column(input.value(), hidden);
+    let (text, cursor) = match shows {
+        Shows::Text => around_cursor(input, columns),
+        Shows::Bullets => around_cursor(&masked(input), columns),
+    };
     let (text, style) = if input.value().is_empty() { (hint.to_owned(), theme.dim()) } else { (text, Style::new()) };
-    let column = width(&prompt) + input.visual_cursor().saturating_sub(hidden);
+    let column = width(&prompt) + cursor;
     let line = Line::from(vec![
         Span::styled(prompt, theme.accent().patch(theme.strong())),
         Span::styled(fit(&text, columns + 1), style),
