@@ -86,6 +86,7 @@ fn config() -> Config {
         user_agent: "offhook".to_owned(),
         capabilities: Capabilities::from_names(["PCMU", "PCMA"], 20).0,
         srtp: Default::default(),
+        srtp_keying: Default::default(),
         hold: HoldStyle::Zero,
         max_calls: usize::MAX,
         ring_timeout: Duration::from_secs(120),

@@ -88,6 +88,7 @@ fn config() -> Config {
         expires: 600,
         register: true,
         srtp: None,
+        srtp_keying: None,
         credentials: Vec::new(),
         voicemail: None,
         events: offhook::config::Events::default(),

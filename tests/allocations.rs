@@ -87,7 +87,7 @@ impl Phone {
         let audio = config::Audio { input, output, ring, processing, ..config::Audio::default() };
         let (sender, reports) = channel();
         let report = move |report| drop(sender.send(report));
-        let thread = MediaThread::spawn(&audio, &config::Network::default(), report).expect("a thread");
+        let thread = MediaThread::spawn(&audio, &config::Network::default(), None, report).expect("a thread");
         let ports = thread.open(CALL, LOOPBACK).expect("ports");
         thread.order(Order::Prepare);
         Phone { thread, reports, ports }

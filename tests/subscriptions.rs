@@ -78,6 +78,7 @@ fn account(server: SocketAddr, events: Events) -> Account {
         expires: 600,
         register: false,
         srtp: None,
+        srtp_keying: None,
         credentials: Vec::new(),
         rewrite_contact: true,
         gruu: false,

@@ -45,6 +45,7 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         proxies: Vec::new(),
         expires: 600,
         srtp: None,
+        srtp_keying: None,
         register: true,
         credentials: Vec::new(),
         voicemail: None,

@@ -8,7 +8,7 @@ use crate::phone::event::{
     CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, Snapshot,
     WayState,
 };
-use crate::phone::security::{Lock, Security};
+use crate::phone::security::{Keying, Lock, Security};
 use crate::services::forwarding::When;
 use crate::services::history::{self, Entry, Outcome};
 use crate::ua::CallNo;
@@ -299,11 +299,18 @@ fn ending(by: EndedBy, code: Option<u16>, reason: &str) -> String {
 /// `#1, #2`.
 /// How the sound is encrypted, if it is.
 fn secured(security: &Security) -> Option<String> {
+    if security.is_awaited() {
+        return Some("agreeing on keys".into());
+    }
     let suite = security.suite?.name();
-    match security.lock() {
-        Lock::None => None,
-        Lock::Half => Some(format!("encrypted ({suite}), but its keys went without TLS")),
-        Lock::Whole => Some(format!("encrypted ({suite})")),
+    match (security.lock(), security.keying) {
+        (Lock::None, _) => None,
+        (Lock::Half, Some(Keying::Dtls)) => {
+            Some(format!("encrypted ({suite} by DTLS), but for whom was said without TLS"))
+        }
+        (Lock::Whole, Some(Keying::Dtls)) => Some(format!("encrypted ({suite} by DTLS)")),
+        (Lock::Half, Some(Keying::Sdes) | None) => Some(format!("encrypted ({suite}), but its keys went without TLS")),
+        (Lock::Whole, Some(Keying::Sdes) | None) => Some(format!("encrypted ({suite})")),
     }
 }
 

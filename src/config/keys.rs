@@ -10,7 +10,7 @@ use crate::media::codec::Dtx;
 use crate::media::processing::Switch;
 use crate::media::tones::countries;
 use crate::sdp::{Codec, HoldStyle};
-use crate::ua::config::{AutoAnswer, MessageWaiting, SrtpPolicy, TransferPolicy};
+use crate::ua::config::{AutoAnswer, MessageWaiting, SrtpKeying, SrtpPolicy, TransferPolicy};
 
 /// A key of section `T`.
 pub struct Key<T: 'static> {
@@ -115,6 +115,10 @@ pub const ACCOUNT: &[Key<Account>] = &[
     Key { name: "expires", kind: Kind::Number { min: 1, max: 604_800, set: |account, n| account.expires = n } },
     Key { name: "register", kind: Kind::Flag { set: |account, on| account.register = on } },
     Key { name: "srtp", kind: Kind::Choice { words: SRTP, set: |account, i| account.srtp = Some(SRTP_POLICIES[i]) } },
+    Key {
+        name: "srtp_keying",
+        kind: Kind::Choice { words: KEYINGS, set: |account, i| account.srtp_keying = Some(SRTP_KEYINGS[i]) },
+    },
     Key { name: "rewrite_contact", kind: Kind::Flag { set: |account, on| account.rewrite_contact = on } },
     Key { name: "gruu", kind: Kind::Flag { set: |account, on| account.gruu = on } },
     Key { name: "credentials", kind: Kind::Realms { set: |account, realms| account.credentials = realms } },
@@ -147,6 +151,8 @@ pub const ACCOUNT: &[Key<Account>] = &[
 
 const SRTP: &[&str] = &["off", "optional", "required"];
 const SRTP_POLICIES: [SrtpPolicy; 3] = [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required];
+const KEYINGS: &[&str] = &["sdes", "dtls"];
+const SRTP_KEYINGS: [SrtpKeying; 2] = [SrtpKeying::Sdes, SrtpKeying::Dtls];
 
 /// One entry of `credentials`.
 pub const REALM: &[Key<RealmCredentials>] = &[
@@ -182,6 +188,7 @@ pub const SIP: &[Key<Sip>] = &[
     },
     Key { name: "keep_alive", kind: Kind::Number { min: 0, max: 3_600, set: |sip, n| sip.keep_alive = n } },
     Key { name: "srtp", kind: Kind::Choice { words: SRTP, set: |sip, i| sip.srtp = SRTP_POLICIES[i] } },
+    Key { name: "srtp_keying", kind: Kind::Choice { words: KEYINGS, set: |sip, i| sip.srtp_keying = SRTP_KEYINGS[i] } },
     Key { name: "ca_file", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.ca_file, text) } },
     Key { name: "tls_cert", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.certificate, text) } },
     Key { name: "tls_key", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.key, text) } },

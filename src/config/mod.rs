@@ -144,6 +144,8 @@ pub struct Account {
     pub register: bool,
     /// Whether its calls are encrypted; default: as `[sip]` says.
     pub srtp: Option<crate::ua::config::SrtpPolicy>,
+    /// Where the keys for that come from in its offers; default: as `[sip]` says.
+    pub srtp_keying: Option<crate::ua::config::SrtpKeying>,
     /// Further realms.
     pub credentials: Vec<RealmCredentials>,
     /// The voice mailbox's address.
@@ -202,6 +204,8 @@ pub struct Sip {
     pub instance: Option<String>,
     /// Whether calls are encrypted; an account may say otherwise.
     pub srtp: crate::ua::config::SrtpPolicy,
+    /// Where the keys for that come from in our offers; an account may say otherwise.
+    pub srtp_keying: crate::ua::config::SrtpKeying,
     /// TLS: whom to believe, who we are.
     pub tls: crate::net::TlsOptions,
 }
@@ -307,6 +311,7 @@ impl Default for Sip {
             tls: crate::net::TlsOptions::default(),
             keep_alive: 30,
             srtp: Default::default(),
+            srtp_keying: Default::default(),
             instance: None,
         }
     }

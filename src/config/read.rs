@@ -101,6 +101,7 @@ impl Document<'_> {
             expires: EXPIRES,
             register: true,
             srtp: None,
+            srtp_keying: None,
             credentials: Vec::new(),
             voicemail: None,
             rewrite_contact: true,
@@ -419,6 +420,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             expires: 1800,
             register: false,
             srtp: Some(SrtpPolicy::Required),
+            srtp_keying: None,
             credentials: vec![RealmCredentials {
                 realm: text("other.example"),
                 user: text("al"),
@@ -444,6 +446,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             expires: 3600,
             register: true,
             srtp: None,
+            srtp_keying: None,
             credentials: Vec::new(),
             voicemail: None,
             rewrite_contact: true,
@@ -515,6 +518,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             listen_is_configured: true,
             keep_alive: 20,
             srtp: SrtpPolicy::Off,
+            srtp_keying: Default::default(),
             ..Sip::default()
         };
         let accounts = vec![work, bob];
@@ -605,7 +609,7 @@ test = [["0171", "sip:+49171@pbx.example.com"]]
             ("[sip]\nlsten = \":0\"", "c.toml:2: unknown key 'lsten' in sip (did you mean 'listen'?)"),
             (
                 "[sip]\ncolour = 1",
-                "c.toml:2: unknown key 'colour' in sip (known: listen, keep_alive, srtp, ca_file, tls_cert, tls_key, tls_verify)",
+                "c.toml:2: unknown key 'colour' in sip (known: listen, keep_alive, srtp, srtp_keying, ca_file, tls_cert, tls_key, tls_verify)",
             ),
             ("\n[auido]\n", "c.toml:2: unknown section 'auido' (did you mean 'audio'?)"),
             (

@@ -316,6 +316,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         fallbacks: Vec::new(),
         expires: Duration::from_secs(3600),
         srtp: Default::default(),
+        srtp_keying: Default::default(),
         register: false,
         credentials: Some(credentials.clone()),
         realms: vec![(home.domain.clone(), credentials)],
@@ -329,6 +330,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         user_agent: concat!("offhook-exchange/", env!("CARGO_PKG_VERSION")).to_owned(),
         capabilities: capabilities(act),
         srtp: Default::default(),
+        srtp_keying: Default::default(),
         hold: HoldStyle::SendOnly,
         max_calls: MAX_CALLS,
         // 603 rings until the caller or the exchange's Timer C has had enough.

@@ -7,6 +7,7 @@
 pub mod codec;
 pub mod comfort;
 pub mod conceal;
+pub mod dtls;
 pub mod echo;
 pub mod echo_delay;
 pub mod emodel;

@@ -12,7 +12,9 @@
 //! | `report` | RTCP: what we report, what the peer reports |
 //! | `quality` | the figures, and their meaning for a listener |
 //! | `supervision` | whether RTP comes |
+//! | `handshake` | the keys, and the DTLS handshakes that give them |
 
+mod handshake;
 mod keep_alive;
 mod playout;
 mod quality;
@@ -34,14 +36,16 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 
 use crate::media::codec::Dtx;
+use crate::media::dtls;
 use crate::media::echo_delay::EchoDelay;
 use crate::media::ice::{self, Component};
-use crate::media::srtp::Guard;
 use crate::rtp::telephone_event::{self, Payload};
 use crate::rtp::xr::VoipMetrics;
 use crate::rtp::{Packet, PayloadType, RtpTimestamp, SeqNo, Ssrc, rtcp};
+use crate::sdp::crypto::Suite;
 use crate::sdp::{Codec, Negotiated};
 
+use handshake::Keys;
 use keep_alive::KeepAlive;
 pub use quality::Stats;
 use receive::{Heard, Receiver};
@@ -86,6 +90,10 @@ pub enum Event {
     Stats(Stats),
     /// What ICE has come to.
     Ice(ice::Event),
+    /// A handshake has given the keys of RTP, and the peer is who the description says.
+    Keyed { suite: Suite },
+    /// It gives none: no sound comes or goes.
+    KeysFailed(dtls::Failure),
 }
 
 /// What waits to be polled.
@@ -142,7 +150,7 @@ pub struct Session {
     reports: Reports,
     track: Track,
     supervision: Supervision,
-    guard: Guard,
+    keys: Keys,
     way: Way,
     keep_alive: KeepAlive,
     out: Outbox,
@@ -171,7 +179,7 @@ impl Session {
             reports: Reports::new(now, cname),
             track: Track::default(),
             supervision: Supervision::default(),
-            guard: Guard::default(),
+            keys: Keys::default(),
             way: Way::new(tie_breaker),
             keep_alive: KeepAlive::default(),
             out: Outbox::default(),
@@ -209,8 +217,8 @@ impl Session {
                 }
             }
         }
-        self.guard.configure(&media.protection);
         self.way.configure(now, media.ice.as_ref(), &mut self.out);
+        self.configure_keys(now, media);
         self.keep_alive.configure(now, media);
         self.sender.use_codec(media.codec, &mut self.random);
         self.sender.heed(media, self.dtx);
@@ -237,7 +245,7 @@ impl Session {
 
     /// Whether microphone samples are wanted: configured, and the session sends.
     pub fn sends(&self) -> bool {
-        self.agreed.as_ref().is_some_and(|agreed| agreed.media.send)
+        self.agreed.as_ref().is_some_and(|agreed| agreed.media.send) && !self.keys.is_locked(Component::Rtp)
     }
 
     /// Before the answer, and while muted, the samples given to [`Session::capture`] are replaced by silence.
@@ -248,6 +256,9 @@ impl Session {
     /// Microphone samples, any number of them; a packet leaves with the sample that completes it.
     pub fn capture(&mut self, now: Instant, samples: &[i16]) {
         let Some(agreed) = self.agreed.as_ref().filter(|agreed| agreed.media.send) else { return };
+        if self.keys.is_locked(Component::Rtp) {
+            return;
+        }
         // RFC 8445 section 12.1: nothing is sent before a way has been found.
         let Some(to) = self.way.destination(Component::Rtp, agreed.sources.destination()) else { return };
         if let Some(echo) = self.echo.as_mut().filter(|_| self.microphone_open) {
@@ -297,12 +308,15 @@ impl Session {
         if ice::is_stun(bytes) {
             return self.handle_stun(now, Component::Rtp, from, bytes);
         }
+        if dtls::is_dtls(bytes) {
+            return self.handle_dtls(now, Component::Rtp, from, bytes);
+        }
         let Some(agreed) = &mut self.agreed else { return };
         if agreed.media.rtcp_mux && rtcp::is_rtcp(bytes) {
             return self.handle_rtcp(now, from, bytes);
         }
         // With SRTP a stranger's packets end here, and none of them opens the latch.
-        let Some(bytes) = self.guard.unprotect(bytes) else { return };
+        let Some(bytes) = self.keys.guard(Component::Rtp).unprotect(bytes) else { return };
         let Ok(packet) = Packet::read(bytes) else { return };
         let kind = Kind::of(packet.payload_type, &agreed.media);
         let origin = match self.way.judge(Component::Rtp, from) {
@@ -352,6 +366,9 @@ impl Session {
         if ice::is_stun(bytes) {
             return self.handle_stun(now, Component::Rtcp, from, bytes);
         }
+        if dtls::is_dtls(bytes) {
+            return self.handle_dtls(now, Component::Rtcp, from, bytes);
+        }
         let Some(agreed) = &self.agreed else { return };
         let Some(signalled) = agreed.media.remote_rtcp else { return };
         let component = if agreed.media.rtcp_mux { Component::Rtp } else { Component::Rtcp };
@@ -363,15 +380,16 @@ impl Session {
         if !is_peer {
             return;
         }
-        let Some(bytes) = self.guard.unprotect(bytes) else { return };
+        let Some(bytes) = self.keys.guard(component).unprotect(bytes) else { return };
         if let Some(loss) = self.reports.handle(now, from, bytes, self.sender.ssrc()) {
             self.sender.expect_loss(loss);
         }
     }
 
     fn handle_stun(&mut self, now: Instant, component: Component, from: SocketAddr, bytes: &[u8]) {
-        if !self.closed {
+        if !self.closed && !self.answer_check(component, from, bytes) {
             self.way.handle(now, component, from, bytes, &mut self.out);
+            self.begin_handshakes(now);
         }
     }
 
@@ -407,7 +425,9 @@ impl Session {
         self.digits.handle_timeout(now);
         self.take_digits();
         self.way.handle_timeout(now, &mut self.out);
+        self.begin_handshakes(now);
         if self.keep_alive.is_due(now)
+            && !self.keys.is_locked(Component::Rtp)
             && let Some(agreed) = &self.agreed
         {
             self.sender.keep_alive(now, &agreed.media, agreed.sources.destination(), &mut self.out);
@@ -430,6 +450,9 @@ impl Session {
             false => self.reports.destination(signalled, agreed.sources.latched()),
         };
         let component = if rtcp_mux { Component::Rtp } else { Component::Rtcp };
+        if self.keys.is_locked(component) {
+            return;
+        }
         let Some(to) = self.way.destination(component, plain) else { return };
         let clock_rate = agreed.media.codec.clock_rate();
         let wanted = agreed.media.xr;
@@ -444,13 +467,16 @@ impl Session {
         }
     }
 
-    /// The next packet to send. This is the only way out of here, so that none leaves unprotected, but for checks of ICE, which
-    /// have a protection of their own.
+    /// The next packet to send. This is the only way out of here, so that none leaves unprotected, but for checks of ICE and
+    /// handshakes, which have a protection of their own.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         loop {
             let mut transmit = self.out.transmits.pop_front()?;
-            let (Transmit::Rtp { bytes, .. } | Transmit::Rtcp { bytes, .. }) = &mut transmit;
-            if ice::is_stun(bytes) || self.guard.protect(bytes) {
+            let (component, bytes) = match &mut transmit {
+                Transmit::Rtp { bytes, .. } => (Component::Rtp, bytes),
+                Transmit::Rtcp { bytes, .. } => (Component::Rtcp, bytes),
+            };
+            if ice::is_stun(bytes) || dtls::is_dtls(bytes) || self.keys.guard(component).protect(bytes) {
                 return Some(transmit);
             }
         }
@@ -471,7 +497,7 @@ impl Session {
     /// The figures so far.
     pub fn stats(&self) -> Stats {
         let stats = quality::stats(&self.ends(), self.sender.packets(), &self.receiver);
-        Stats { strangers: stats.strangers + self.guard.rejected(), ..stats }
+        Stats { strangers: stats.strangers + self.keys.rejected(), ..stats }
     }
 
     /// What the figures are made of beside the receiver's.
@@ -499,6 +525,7 @@ impl Session {
             self.report(now, true);
         }
         self.agreed = None;
+        self.keys.end();
         self.way.close();
         self.closed = true;
     }

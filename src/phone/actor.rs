@@ -301,6 +301,7 @@ impl Actor {
                 Effect::FollowTransfer(call) => self.follow_by_itself(now, call),
                 Effect::Hold(call) => self.hold_by_itself(now, call),
                 Effect::Way(call, event) => self.note_way(now, call, event),
+                Effect::GiveUp(call, failure) => self.give_up(now, call, &failure),
             }
         }
         any

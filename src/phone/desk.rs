@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::config::{self, Config, HoldMusic};
+use crate::media::dtls::Failure;
 use crate::media::ice;
 use crate::media::session::{self, Stats};
 use crate::sdp::Negotiated;
@@ -22,7 +23,6 @@ use super::event::{
 use super::lines::{Hold, Line, Lines, NoLine, seconds};
 use super::media_thread::{Order, Report, Tone};
 use super::screen::{harmless, harmless_lines};
-use super::security::Security;
 use super::voice::Voice;
 
 /// How long the end of a call waits for the figures of its sound.
@@ -46,6 +46,8 @@ pub(super) enum Effect {
     MoveSound(CallNo, IpAddr, Option<MediaPorts>),
     /// Tell the core what has become of the way that ICE looks for.
     Way(CallNo, ice::Event),
+    /// End a call that gets no keys.
+    GiveUp(CallNo, Failure),
     /// Hold a call, for another one is in the ear.
     Hold(CallNo),
     /// Follow a transfer that is to be followed without asking.
@@ -510,6 +512,8 @@ impl Desk {
                 self.tell_call(call, |call| Kind::Stats { call, stats, processing });
             }
             session::Event::Ice(event) => self.way(call, event),
+            session::Event::Keyed { suite } => self.keyed(call, suite),
+            session::Event::KeysFailed(failure) => self.keys_failed(call, failure),
         }
     }
 
@@ -577,13 +581,13 @@ impl Desk {
 
     fn media(&mut self, call: CallNo, media: Negotiated) {
         let Some(line) = self.lines.get_mut(call) else { return };
-        line.media = Some(media.clone());
+        line.set_media(media.clone());
         if line.waits() {
             line.kept_back = true;
             return;
         }
         // An INVITE without an offer is answered before the other side has told its codec.
-        let security = Security::of(&media, line.transport);
+        let security = line.security_now();
         let secured_anew = line.security.is_some_and(|told| told != security);
         let told_late = line.established.is_some() && !std::mem::replace(&mut line.told_established, true);
         self.order(Order::Configure { call, media: Box::new(media) });
@@ -624,7 +628,7 @@ impl Desk {
     fn tell_established(&mut self, call: CallNo) {
         let Some(line) = self.lines.get_mut(call) else { return };
         let Some(media) = &line.media else { return };
-        let security = Security::of(media, line.transport);
+        let security = line.security_now();
         line.security = Some(security);
         let established = Kind::Established {
             call: line.call.clone(),
@@ -901,6 +905,7 @@ mod tests {
                 Effect::FollowTransfer(call) => format!("Follow {call}"),
                 Effect::Hold(call) => format!("Hold {call}"),
                 Effect::Way(call, event) => format!("Way {call} {event:?}"),
+                Effect::GiveUp(call, failure) => format!("GiveUp {call} {failure}"),
             })
             .collect()
     }

@@ -719,7 +719,7 @@ mod tests {
                     security: Security::default(),
                     remote_rtp: "192.0.2.1:4000".into(),
                 },
-                json!({"event": "established", "codec": "PCMU", "srtp": false, "suite": null, "tls": false, "remote_rtp": "192.0.2.1:4000"}),
+                json!({"event": "established", "codec": "PCMU", "srtp": false, "suite": null, "keying": null, "tls": false, "remote_rtp": "192.0.2.1:4000"}),
             ),
             (
                 Kind::PeerChanged { call: call(), from: "sip:eve@example.com".into(), name: None },

@@ -13,6 +13,7 @@ use crate::net::{Bound, PortInUse, Tls};
 use crate::ua::{self, UserAgent};
 
 use super::actor::{Actor, Parts, Request};
+use super::dtls::Identity;
 use super::media_thread::Levels;
 use super::sound::{SharedThread, Sound};
 use super::{Command, Event, Refused, Reply, StartError, TraceEntry};
@@ -88,9 +89,12 @@ impl PhoneHandle {
         };
         thread::Builder::new().name("sip".into()).spawn(move || {
             let _still_running = still_running;
-            let core = UserAgent::new(Instant::now(), core_config.clone(), seed);
+            let mut core = UserAgent::new(Instant::now(), core_config.clone(), seed);
+            let identity =
+                Identity::new().inspect_err(|error| tracing::error!(%error, "no certificate for DTLS-SRTP")).ok();
+            identity.iter().for_each(|identity| core.use_certificate(identity.fingerprint()));
             let actor = Actor::new(Parts {
-                sound: Sound::new(config.audio.clone(), config.network.clone(), shared),
+                sound: Sound::new(config.audio.clone(), config.network.clone(), identity.map(Arc::new), shared),
                 config,
                 core,
                 core_config,

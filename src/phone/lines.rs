@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::media::session::Stats;
 use crate::sdp::Negotiated;
+use crate::sdp::crypto::Suite;
 use crate::sip::transport::Transport;
 use crate::ua::command::MediaPorts;
 use crate::ua::event::TransferStage;
@@ -46,6 +47,8 @@ pub(super) struct Line {
     pub(super) media: Option<Negotiated>,
     /// By what its messages travel.
     pub(super) transport: Option<Transport>,
+    /// A handshake has given its keys, of this suite.
+    pub(super) keyed: Option<Suite>,
     /// What was told of its protection.
     pub(super) security: Option<Security>,
     /// Its RTP ports are open.
@@ -106,6 +109,7 @@ impl Line {
             remote_held: false,
             media: None,
             transport: None,
+            keyed: None,
             security: None,
             sound_open: false,
             offered: None,
@@ -159,7 +163,7 @@ impl Line {
             conference: self.conference,
             muted: self.muted,
             codec: self.media.as_ref().map(|media| media.codec.name().to_string()),
-            security: self.media.as_ref().map_or_else(Security::default, |media| Security::of(media, self.transport)),
+            security: self.security_now(),
             duration_s: self.established.map(|since| seconds(now.saturating_duration_since(since))),
             transfer: self.transfer,
             transfer_request: self.transfer_request.clone(),

@@ -7,6 +7,7 @@
 //! - `services`: forwarding, screening, history and people as the phone holds them; `arriving`: what they do with a call;
 //!   `perform_services`: their commands; [`keeping`]: their files;
 //! - `gather`: how the world sees a call's ports; `way`: what ICE has come to;
+//! - [`dtls`]: handshakes for the keys of SRTP; `keying`: what has become of them; [`security`]: what of a call is protected;
 //! - `settings`: what can be changed while the phone runs;
 //! - `hooks`: programs that are run when a call comes in, is answered or ends;
 //! - `sound`, [`media_thread`]: the thread that carries the sound.
@@ -18,12 +19,14 @@ pub mod audio_warning;
 pub mod command;
 mod conference;
 mod desk;
+pub mod dtls;
 pub mod event;
 mod gather;
 pub mod handle;
 mod hooks;
 mod info_digits;
 pub mod keeping;
+mod keying;
 mod lines;
 pub mod media_thread;
 mod memory;

@@ -2,9 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sdp::Negotiated;
 use crate::sdp::crypto::Suite;
+use crate::sdp::{Negotiated, Protection};
 use crate::sip::transport::Transport;
+
+/// Where the keys of the sound come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keying {
+    /// They stand in the SIP messages (RFC 4568).
+    Sdes,
+    /// A handshake in the way of the sound (RFC 5763), with whom the SIP messages name.
+    Dtls,
+}
 
 /// What of a call is protected, as events tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -13,6 +23,9 @@ pub struct Security {
     pub srtp: bool,
     /// How, by the name of RFC 4568.
     pub suite: Option<Suite>,
+    /// Where its keys come from; with DTLS they may still be to come.
+    #[serde(default)]
+    pub keying: Option<Keying>,
     /// The signalling goes by TLS, to our own proxy at least.
     pub tls: bool,
 }
@@ -29,9 +42,19 @@ pub enum Lock {
 }
 
 impl Security {
-    pub(super) fn of(media: &Negotiated, transport: Option<Transport>) -> Security {
-        let suite = media.protection.srtp().map(|srtp| srtp.suite());
-        Security { srtp: suite.is_some(), suite, tls: transport == Some(Transport::Tls) }
+    /// `keyed`: the suite of the keys that a handshake has given.
+    pub(super) fn of(media: &Negotiated, keyed: Option<Suite>, transport: Option<Transport>) -> Security {
+        let (keying, suite) = match &media.protection {
+            Protection::None => (None, None),
+            Protection::Srtp(srtp) => (Some(Keying::Sdes), Some(srtp.suite())),
+            Protection::Dtls(_) => (Some(Keying::Dtls), keyed),
+        };
+        Security { srtp: suite.is_some(), suite, keying, tls: transport == Some(Transport::Tls) }
+    }
+
+    /// Its keys are to come: no sound comes or goes before.
+    pub fn is_awaited(&self) -> bool {
+        self.keying.is_some() && !self.srtp
     }
 
     /// The lock to show.
@@ -68,7 +91,7 @@ mod tests {
             (true, true, Lock::Whole),
         ];
         for (srtp, tls, lock) in table {
-            assert_eq!(Security { srtp, suite: None, tls }.lock(), lock);
+            assert_eq!(Security { srtp, tls, ..Security::default() }.lock(), lock);
         }
     }
 
@@ -104,8 +127,9 @@ mod tests {
         let event = |protection| ua::Event::Media { call: CALL, media: Box::new(media(protection)) };
         desk.dialled(CALL, None, "sip:bob@example.com".into());
         desk.note_transport(CALL, Some(Transport::Tls));
-        let whole = Security { srtp: true, suite: Some(Suite::AeadAes128Gcm), tls: true };
-        let none = Security { srtp: false, suite: None, tls: true };
+        let keying = Some(Keying::Sdes);
+        let whole = Security { srtp: true, suite: Some(Suite::AeadAes128Gcm), keying, tls: true };
+        let none = Security { tls: true, ..Security::default() };
         let answered = [event(encrypted()), ua::Event::Established { call: CALL }];
         assert_eq!(told(&mut desk, answered), [(true, whole)]);
         assert_eq!(told(&mut desk, [event(encrypted())]), []);

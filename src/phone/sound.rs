@@ -11,6 +11,7 @@ use crate::config;
 use crate::ua::CallNo;
 use crate::ua::command::MediaPorts;
 
+use super::dtls::Identity;
 use super::media_thread::{MediaThread, Order, Report, Sockets};
 
 /// How long the media thread may take to finish its files.
@@ -23,6 +24,7 @@ pub(super) type SharedThread = Arc<OnceLock<MediaThread>>;
 pub(super) struct Sound {
     audio: config::Audio,
     network: config::Network,
+    identity: Option<Arc<Identity>>,
     thread: SharedThread,
     /// Given to the thread when it starts: when it ends the channel ends.
     reporter: Option<mpsc::UnboundedSender<Report>>,
@@ -30,16 +32,21 @@ pub(super) struct Sound {
 }
 
 impl Sound {
-    pub(super) fn new(audio: config::Audio, network: config::Network, thread: SharedThread) -> Sound {
+    pub(super) fn new(
+        audio: config::Audio,
+        network: config::Network,
+        identity: Option<Arc<Identity>>,
+        thread: SharedThread,
+    ) -> Sound {
         let (reporter, reports) = mpsc::unbounded_channel();
-        Sound { audio, network, thread, reporter: Some(reporter), reports }
+        Sound { audio, network, identity, thread, reporter: Some(reporter), reports }
     }
 
     /// Starts the thread, unless it runs.
     pub(super) fn thread(&mut self) -> io::Result<&MediaThread> {
         if self.thread.get().is_none() {
             let reporter = self.reporter.take().ok_or_else(|| io::Error::other("the media thread has not started"))?;
-            let started = MediaThread::spawn(&self.audio, &self.network, move |report| {
+            let started = MediaThread::spawn(&self.audio, &self.network, self.identity.clone(), move |report| {
                 let _ = reporter.send(report);
             })?;
             let _ = self.thread.set(started);

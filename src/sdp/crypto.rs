@@ -1,4 +1,5 @@
-//! Security descriptions (RFC 4568): the keys of SRTP in `a=crypto` lines, and when this phone offers or takes them.
+//! Security descriptions (RFC 4568): the keys of SRTP in `a=crypto` lines, and when this phone offers or takes them, or those of
+//! [`super::dtls`].
 
 use std::fmt;
 
@@ -191,6 +192,15 @@ pub enum SrtpRefusal {
     /// An answer whose key is not one of those that were offered.
     #[error("the a=crypto line of the answer does not fit the offer")]
     BadAnswer,
+    /// DTLS where there is no certificate.
+    #[error("SRTP is asked for by DTLS, which is not there")]
+    NoDtls,
+    /// DTLS, and the peer's certificate can't be told by anything.
+    #[error("DTLS-SRTP is asked for with no a=fingerprint of SHA-256, SHA-384 or SHA-512")]
+    NoFingerprint,
+    /// DTLS, and nobody would begin.
+    #[error("DTLS-SRTP is asked for with an a=setup that is not active, passive or actpass")]
+    NoSetup,
 }
 
 /// A stream's transport protocol, as far as this phone speaks it.
@@ -200,6 +210,8 @@ pub(super) enum Profile {
     Plain,
     /// `RTP/SAVP` or `RTP/SAVPF` (RFC 5124).
     Secure,
+    /// `UDP/TLS/RTP/SAVP` or `UDP/TLS/RTP/SAVPF` (RFC 5764 section 8).
+    Dtls,
 }
 
 impl Profile {
@@ -209,6 +221,8 @@ impl Profile {
             Some(Profile::Plain)
         } else if is("RTP/SAVP") || is("RTP/SAVPF") {
             Some(Profile::Secure)
+        } else if is("UDP/TLS/RTP/SAVP") || is("UDP/TLS/RTP/SAVPF") {
+            Some(Profile::Dtls)
         } else {
             None
         }
@@ -298,14 +312,6 @@ pub(super) fn values(media: &MediaDescription) -> impl Iterator<Item = &str> {
     lines.filter_map(|attribute| attribute.value.as_deref()).take(MAX_LINES)
 }
 
-/// The transport protocol of a first offer.
-pub(super) fn protocol(keying: Keying) -> &'static str {
-    match keying {
-        Keying::Off | Keying::Unprotected | Keying::Optional => "RTP/AVP",
-        Keying::Required => "RTP/SAVP",
-    }
-}
-
 /// The line of an offered stream that we take; `None`: the stream is taken without SRTP.
 pub(super) fn of_offer(
     keying: Keying,
@@ -314,10 +320,12 @@ pub(super) fn of_offer(
 ) -> Result<Option<Line>, SrtpRefusal> {
     match (keying, profile) {
         (Keying::Off | Keying::Unprotected, Profile::Plain) => Ok(None),
-        (Keying::Off, Profile::Secure) => Err(SrtpRefusal::Unwanted),
+        (Keying::Off, Profile::Secure | Profile::Dtls) => Err(SrtpRefusal::Unwanted),
         (Keying::Unprotected, Profile::Secure) => Err(SrtpRefusal::Unprotected),
+        // Whatever else stands in it: this profile means DTLS.
+        (Keying::Unprotected | Keying::Optional | Keying::Required, Profile::Dtls) => Err(SrtpRefusal::NoFingerprint),
         (Keying::Optional, Profile::Plain) => Ok(lines(offered).first().copied()),
-        (Keying::Optional | Keying::Required, _) => match lines(offered).first() {
+        (Keying::Optional | Keying::Required, Profile::Plain | Profile::Secure) => match lines(offered).first() {
             Some(line) => Ok(Some(*line)),
             None if profile == Profile::Plain && !has_lines(offered) => Err(SrtpRefusal::Missing),
             None => Err(SrtpRefusal::NoSuite),
@@ -333,7 +341,7 @@ pub(super) fn of_answer(keying: Keying, offered: &[Line], answer: &MediaDescript
     if offered.is_empty() {
         return match profile {
             Profile::Plain => Ok(Protection::None),
-            Profile::Secure => Err(Refusal::BadAnswer("it has another transport protocol")),
+            Profile::Secure | Profile::Dtls => Err(Refusal::BadAnswer("it has another transport protocol")),
         };
     }
     let chosen = lines(answer).into_iter().find_map(|line| {
@@ -342,8 +350,9 @@ pub(super) fn of_answer(keying: Keying, offered: &[Line], answer: &MediaDescript
         (ours.key != line.key).then_some(Srtp { send: ours.key, receive: line.key, mki_length: line.mki_length })
     });
     match (chosen, profile, keying) {
-        (Some(srtp), _, _) => Ok(srtp.into()),
-        (None, _, _) if has_lines(answer) => Err(SrtpRefusal::BadAnswer.into()),
+        (_, Profile::Dtls, _) => Err(Refusal::BadAnswer("it has another transport protocol")),
+        (Some(srtp), Profile::Plain | Profile::Secure, _) => Ok(srtp.into()),
+        (None, Profile::Plain | Profile::Secure, _) if has_lines(answer) => Err(SrtpRefusal::BadAnswer.into()),
         (None, Profile::Secure, _) | (None, Profile::Plain, Keying::Required) => Err(SrtpRefusal::Missing.into()),
         (None, Profile::Plain, Keying::Off | Keying::Unprotected | Keying::Optional) => Ok(Protection::None),
     }

@@ -1,16 +1,19 @@
 //! Offer and answer (RFC 3264) for one audio stream: pure functions over our side's history.
 
+mod keying;
 mod way;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use sipx_sdp::{Attribute, Connection, Direction, MediaDescription, Origin, SessionDescription, Timing};
 
-use super::crypto::{self, Keying, Keys, Line, Profile, Srtp, SrtpRefusal};
+use super::crypto::{Keying, Keys, Profile, Srtp, SrtpRefusal};
 use super::describe::{self, Audio};
+use super::dtls;
 use super::ice::{self, Role, Secrets};
 use super::numbers::{Beside, Formats, Numbers};
 use super::{Codec, ExtendedReports, OpusWishes, xr};
+use keying::{Offered, Taken};
 
 /// What we can speak, in order of preference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +178,8 @@ pub enum Protection {
     None,
     /// SRTP with these keys.
     Srtp(Box<Srtp>),
+    /// SRTP with the keys that a handshake gives; nothing is sent or believed before that.
+    Dtls(Box<dtls::Agreed>),
 }
 
 impl From<Srtp> for Protection {
@@ -184,11 +189,19 @@ impl From<Srtp> for Protection {
 }
 
 impl Protection {
-    /// The keys, where there are any.
+    /// The keys, where they are in the descriptions.
     pub fn srtp(&self) -> Option<&Srtp> {
         match self {
-            Protection::None => None,
+            Protection::None | Protection::Dtls(_) => None,
             Protection::Srtp(srtp) => Some(srtp),
+        }
+    }
+
+    /// The handshake that gives the keys, where one does.
+    pub fn dtls(&self) -> Option<&dtls::Agreed> {
+        match self {
+            Protection::None | Protection::Srtp(_) => None,
+            Protection::Dtls(agreed) => Some(agreed),
         }
     }
 }
@@ -225,6 +238,7 @@ pub struct Session {
     pub capabilities: Capabilities,
     keying: Keying,
     keys: Keys,
+    dtls: Option<dtls::Ours>,
     session_id: u64,
     version: u64,
     /// The last description sent, refused or not: the next one that differs from it gets the next version.
@@ -261,7 +275,7 @@ struct Pending {
     formats: Formats,
     rtcp_mux: bool,
     /// The keys in it.
-    crypto: Vec<Line>,
+    keys: Offered,
     ice: Option<ice::Credentials>,
     answered: bool,
 }
@@ -273,6 +287,7 @@ impl Session {
             capabilities,
             keying: Keying::Off,
             keys: Keys::default(),
+            dtls: None,
             session_id,
             version: session_id,
             sent: None,
@@ -283,21 +298,14 @@ impl Session {
         }
     }
 
-    /// What the next offer or answer does about SRTP. Our keys come from `seed`, which nobody else may know or guess.
-    pub fn set_keying(&mut self, keying: Keying, seed: [u8; 32]) {
-        self.keying = keying;
-        self.keys = Keys::new(seed);
-    }
-
     /// Makes an offer. A second call before the answer replaces the first (it has failed or is sent again).
     ///
     /// It states `intent` whatever was agreed on before, with the payload types and the number of `m=` lines in use.
     pub fn offer(&mut self, local: &LocalMedia, intent: Intent) -> String {
         let formats = self.agreed.numbers.formats_to_offer(&self.capabilities);
         let direction = intent.direction();
-        let protocol =
-            self.agreed.lines.get(self.agreed.audio).map_or(crypto::protocol(self.keying), |line| &line.protocol);
-        let protocol = protocol.to_owned();
+        let keys = self.keys_to_offer();
+        let protocol = self.protocol_to_offer(&keys);
         let ice = self.credentials_to_offer();
         // RFC 8839 section 4.4.1.2.2: what the checks have found goes with the credentials that found it.
         let goes_on = ice.is_some() && self.ice().map(|agreed| &agreed.local) == ice.as_ref();
@@ -308,11 +316,7 @@ impl Session {
         if rtcp_mux {
             audio.attributes.push(Attribute::flag("rtcp-mux"));
         }
-        let crypto = match (self.agreed.srtp(), self.keying) {
-            (None, Keying::Off | Keying::Unprotected) => Vec::new(),
-            (in_use, _) => self.keys.offer(in_use),
-        };
-        audio.attributes.extend(crypto.iter().map(Line::write));
+        self.write_offered(&keys, &mut audio);
         xr::write(&mut audio);
         if let Some(credentials) = &ice {
             let is_shared = local.path.is_some_and(|path| path.rtcp.is_none());
@@ -328,7 +332,7 @@ impl Session {
             Some(pending) if !pending.answered => pending.before,
             Some(_) | None => self.agreed.clone(),
         };
-        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, crypto, ice, answered: false });
+        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, keys, ice, answered: false });
         text
     }
 
@@ -347,7 +351,7 @@ impl Session {
         let Some(line) = line.filter(|line| describe::direction(sent, line) == intent.direction()) else {
             return self.offer(local, intent);
         };
-        let crypto = crypto::lines(line);
+        let Some(keys) = Offered::of(line) else { return self.offer(local, intent) };
         let telephone_events = outcome.receive_telephone_events.clone();
         let comfort_noises = outcome.comfort_noise.receive.clone();
         let formats = Formats { codecs: outcome.receive.clone(), telephone_events, comfort_noises };
@@ -355,7 +359,7 @@ impl Session {
         let text = sent.to_string_sdp();
         let before = self.agreed.clone();
         let ice = outcome.ice.as_ref().map(|agreed| agreed.local.clone());
-        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, crypto, ice, answered: false });
+        self.pending = Some(Pending { before, local: *local, intent, formats, rtcp_mux, keys, ice, answered: false });
         text
     }
 
@@ -376,7 +380,7 @@ impl Session {
         if line.is_rejected() {
             return Err(Refusal::NoAudio);
         }
-        let protection = crypto::of_answer(self.keying, &pending.crypto, line)?;
+        let protection = self.keys_of_answer(&pending.keys, &answer, line)?;
         let audio = Audio::read(&answer, line)?;
         let offered = &pending.formats;
         // RFC 3264 section 7: the numbers are those with which the peer wants to receive, and may differ from ours.
@@ -429,8 +433,8 @@ impl Session {
         let unchanged = known.is_some();
         let offer = known.unwrap_or(offer);
 
-        let (place, audio, formats, key) = self.first_usable(&offer, local)?;
-        let ours = key.map(|line| self.answer_to(line)).transpose()?;
+        let (place, audio, formats, keys) = self.first_usable(&offer, local)?;
+        let keys = self.keys_to_answer(keys)?;
         let rtcp_mux = self.capabilities.rtcp_mux && audio.rtcp_mux && formats.leave_room_for_rtcp();
         let credentials = self.credentials_to_answer(&audio);
         let local = &self.local_to_answer(local, &audio, credentials.as_ref());
@@ -446,7 +450,7 @@ impl Session {
         {
             negotiated = last.clone();
         }
-        negotiated.protection = ours.map_or(Protection::None, |(_, srtp)| srtp.into());
+        negotiated.protection = keys.protection();
 
         let direction = exchange.direction();
         self.agreed.lines = offer.media.iter().map(describe::rejected_line).collect();
@@ -457,7 +461,7 @@ impl Session {
         if rtcp_mux {
             line.attributes.push(Attribute::flag("rtcp-mux"));
         }
-        line.attributes.extend(ours.map(|(line, _)| line.write()));
+        self.write_answered(&keys, &mut line);
         // RFC 3611 section 5.2: who does not know them is not asked.
         if audio.xr.is_some() {
             xr::write(&mut line);
@@ -490,20 +494,20 @@ impl Session {
         }
     }
 
-    /// The place of the first audio stream that we can take, what it says, the formats in common, and its key. Streams with one
+    /// The place of the first audio stream that we can take, what it says, the formats in common, and its keys. Streams with some
     /// come first: some offer the same stream twice.
     fn first_usable(
         &self,
         offer: &SessionDescription,
         local: &LocalMedia,
-    ) -> Result<(usize, Audio, Formats, Option<Line>), Refusal> {
+    ) -> Result<(usize, Audio, Formats, Taken), Refusal> {
         let mut refusal = None;
         let mut plain = None;
         for (place, line) in offer.media.iter().enumerate() {
             let Some(profile) = describe::profile_of_audio(line) else { continue };
             match self.usable(offer, line, profile, local) {
-                Ok((audio, formats, Some(key))) => return Ok((place, audio, formats, Some(key))),
-                Ok((audio, formats, None)) => plain = plain.or(Some((place, audio, formats, None))),
+                Ok((audio, formats, Taken::Plain)) => plain = plain.or(Some((place, audio, formats, Taken::Plain))),
+                Ok((audio, formats, keys)) => return Ok((place, audio, formats, keys)),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
@@ -516,8 +520,8 @@ impl Session {
         line: &MediaDescription,
         profile: Profile,
         local: &LocalMedia,
-    ) -> Result<(Audio, Formats, Option<Line>), Refusal> {
-        let key = crypto::of_offer(self.keying, profile, line)?;
+    ) -> Result<(Audio, Formats, Taken), Refusal> {
+        let keys = self.keys_of_offer(profile, offer, line)?;
         let audio = Audio::read(offer, line)?;
         let ours = &self.capabilities;
         let beside = Beside { telephone_events: ours.telephone_event, comfort_noises: true };
@@ -528,15 +532,7 @@ impl Session {
         if audio.rtp.is_some_and(|rtp| rtp.is_ipv4() != local.address.is_ipv4()) {
             return Err(Refusal::NoAudio);
         }
-        Ok((audio, formats, key))
-    }
-
-    /// Our line for the one of the peer's that is taken. While the peer keeps its key we keep ours.
-    fn answer_to(&mut self, line: Line) -> Result<(Line, Srtp), Refusal> {
-        let in_use = self.agreed.srtp().filter(|srtp| srtp.receive == line.key).map(|srtp| srtp.send);
-        let send = in_use.or_else(|| self.keys.fresh(line.key.suite())).ok_or(SrtpRefusal::NoSuite)?;
-        let srtp = Srtp { send, receive: line.key, mki_length: line.mki_length };
-        Ok((Line { tag: line.tag, key: send, mki_length: 0 }, srtp))
+        Ok((audio, formats, keys))
     }
 
     /// Writes a description; one that differs from the last gets the next version, and the `o=` line changes in nothing
@@ -566,9 +562,9 @@ impl Session {
 }
 
 impl Agreed {
-    /// The keys in use.
-    fn srtp(&self) -> Option<&Srtp> {
-        self.outcome.as_ref().and_then(|(_, _, outcome)| outcome.protection.srtp())
+    /// How packets are protected now.
+    fn protection(&self) -> Option<&Protection> {
+        self.outcome.as_ref().map(|(_, _, outcome)| &outcome.protection)
     }
 
     /// The `m=` lines of a description of ours: our audio in its place, the others rejected.
@@ -675,7 +671,7 @@ fn is_same_description(known: &SessionDescription, offer: &SessionDescription) -
                 && known_line.protocol == line.protocol
                 && known_line.formats == line.formats
                 && known_line.is_rejected() == line.is_rejected()
-                && crypto::values(known_line).eq(crypto::values(line))
+                && keying::same_keys((known, known_line), (offer, line))
                 && describe::direction(known, known_line) == describe::direction(offer, line)
         })
 }

@@ -505,6 +505,7 @@ mod tests {
             expires: Duration::from_secs(3600),
             register: true,
             srtp: Default::default(),
+            srtp_keying: Default::default(),
             credentials: Some(secret("bob", "zanzibar")),
             realms: vec![("chicago.example.com".to_owned(), secret("robert", "windy"))],
             rewrite_contact: true,

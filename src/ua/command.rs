@@ -167,6 +167,13 @@ pub enum Command {
         /// Which.
         call: CallNo,
     },
+    /// Ends a call that can have no sound, as a hang-up does; who stands in it is told that it was for the media (488).
+    GiveUp {
+        /// Which.
+        call: CallNo,
+        /// Why, for the person here.
+        reason: String,
+    },
     /// One digit by INFO (`application/dtmf-relay`).
     InfoDigit {
         /// Which.

@@ -16,6 +16,8 @@ pub struct Config {
     pub capabilities: Capabilities,
     /// What calls that belong to no account do about SRTP.
     pub srtp: SrtpPolicy,
+    /// Where the keys for that come from in their offers.
+    pub srtp_keying: SrtpKeying,
     /// How a hold is written.
     pub hold: HoldStyle,
     /// Calls that may be up at a time; one more gets 486.
@@ -69,6 +71,8 @@ pub struct Account {
     pub register: bool,
     /// What its calls do about SRTP.
     pub srtp: SrtpPolicy,
+    /// Where the keys for that come from in its offers.
+    pub srtp_keying: SrtpKeying,
     /// The credentials of the account's own realm.
     pub credentials: Option<Credentials>,
     /// Credentials of further realms.
@@ -130,16 +134,26 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// Whether calls are encrypted (SRTP by RFC 4568).
+/// Whether calls are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SrtpPolicy {
     /// Never.
     Off,
-    /// Where the signalling goes by TLS and the other side takes it.
+    /// Where the other side takes it, and with keys in the descriptions only where the signalling goes by TLS.
     #[default]
     Optional,
-    /// Always; other calls are refused. Without TLS the keys can be read on their way.
+    /// Always; other calls are refused. Without TLS the keys in descriptions can be read on their way.
     Required,
+}
+
+/// Where the keys of SRTP come from in our offers; those of others are answered as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SrtpKeying {
+    /// They stand in the description (RFC 4568).
+    #[default]
+    Sdes,
+    /// A handshake in the way of the sound (RFC 5763).
+    Dtls,
 }
 
 /// Which calls are answered without a person.

@@ -8,7 +8,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use sha2::{Digest as _, Sha256};
 
-use crate::sdp::{Intent, Keying, LocalMedia, Refusal, Session};
+use crate::sdp::dtls::Fingerprint;
+use crate::sdp::{Intent, LocalMedia, Refusal, Session};
 use crate::sip::salvage::Salvaged;
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{
@@ -128,6 +129,8 @@ pub struct Core {
     pub asks_before_ringing: bool,
     /// The name of the rule that forbids to call an address.
     pub forbids: Option<Screen>,
+    /// What tells the certificate of our handshakes; none: there are none.
+    pub certificate: Option<Fingerprint>,
 }
 
 /// Says which rule forbids to call an address, if one does.
@@ -150,6 +153,7 @@ impl Core {
             tag_key,
             rng,
             owners: HashMap::new(),
+            certificate: None,
             owned: HashMap::new(),
             ended: HashMap::new(),
             granted: vec![Granted::default(); accounts],
@@ -347,10 +351,11 @@ impl Core {
     }
 
     /// Whether an offer could be answered at all.
-    pub fn try_offer(&self, offer: &str, address: IpAddr, keying: Keying) -> Result<(), Refusal> {
-        let local = LocalMedia::new(address, 9, 10);
+    pub fn try_offer(&self, offer: &str, flow: &Flow, account: Option<AccountId>) -> Result<(), Refusal> {
+        let local = LocalMedia::new(flow.local.ip(), 9, 10);
         let mut session = Session::new(self.config.capabilities.clone(), 0);
-        session.set_keying(keying, [0; 32]);
+        session.set_keying(self.keying(account, flow), [0; 32]);
+        self.let_use_dtls(&mut session, account, [0; 32]);
         session.answer(offer, &local, Intent::Talk).map(|_| ())
     }
 

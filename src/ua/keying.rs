@@ -1,12 +1,13 @@
 //! Whether a call's offers and answers carry the keys of SRTP: by the account's policy, and by the way they go.
 
-use crate::sdp::Keying;
+use crate::sdp::dtls::{Fingerprint, Offers};
+use crate::sdp::{Keying, Session};
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{HeaderName, Request, set};
 
-use super::AccountId;
-use super::config::SrtpPolicy;
+use super::config::{SrtpKeying, SrtpPolicy};
 use super::core::Core;
+use super::{AccountId, UserAgent};
 
 impl Core {
     /// What an account's calls do about SRTP on this way. RFC 4568 section 8.1: keys belong where nobody else reads them, so that
@@ -19,6 +20,24 @@ impl Core {
             (SrtpPolicy::Optional, Transport::Udp | Transport::Tcp) => Keying::Unprotected,
             (SrtpPolicy::Required, _) => Keying::Required,
         }
+    }
+
+    /// Lets a call of an account use DTLS, where this phone has a certificate; the names of its associations come from `seed`.
+    pub fn let_use_dtls(&self, session: &mut Session, account: Option<AccountId>, seed: [u8; 32]) {
+        let Some(certificate) = self.certificate else { return };
+        let account = account.and_then(|account| self.config.accounts.get(account.0));
+        let offers = match account.map_or(self.config.srtp_keying, |account| account.srtp_keying) {
+            SrtpKeying::Sdes => Offers::Answered,
+            SrtpKeying::Dtls => Offers::Made,
+        };
+        session.set_dtls(certificate, offers, seed);
+    }
+}
+
+impl UserAgent {
+    /// What tells the certificate with which this phone's handshakes are made; without one there is no DTLS-SRTP.
+    pub fn use_certificate(&mut self, fingerprint: Fingerprint) {
+        self.core.certificate = Some(fingerprint);
     }
 }
 

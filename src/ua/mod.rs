@@ -369,6 +369,10 @@ impl UserAgent {
                 call.ice_lost(core, now);
                 Ok(())
             })?,
+            Command::GiveUp { call, reason } => self.with_call(call, |call, core| {
+                call.give_up(core, now, reason);
+                Ok(())
+            })?,
             Command::InfoDigit { call, digit, duration_ms } => {
                 self.with_call(call, |call, core| call.info_digit(core, now, digit, duration_ms))?;
             }

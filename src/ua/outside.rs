@@ -169,8 +169,7 @@ impl UserAgent {
         }
         let offer = Content::of(&request.headers, request.body()).session();
         if let Some(offer) = &offer
-            && let keying = self.core.keying(self.account_called(request), &flow)
-            && let Err(refusal) = self.core.try_offer(offer, flow.local.ip(), keying)
+            && let Err(refusal) = self.core.try_offer(offer, &flow, self.account_called(request))
         {
             return call::refuse_offer(&mut self.core, now, id, &refusal);
         }

@@ -40,6 +40,7 @@ impl Phone {
     fn new(now: Instant) -> Phone {
         let config = Config {
             srtp: Default::default(),
+            srtp_keying: Default::default(),
             accounts: Vec::new(),
             user_agent: "offhook".to_owned(),
             capabilities: capabilities(),

@@ -13,14 +13,14 @@ const TLS_OPTIONAL: &str = "proxies = [\"sip:127.0.0.1;transport=tls\"]\nsrtp = 
 const TLS_REQUIRED: &str = "proxies = [\"sip:127.0.0.1;transport=tls\"]\nsrtp = \"required\"";
 const UDP_REQUIRED: &str = "srtp = \"required\"";
 
-fn with_streams() -> Option<MutexGuard<'static, Rig>> {
+pub fn with_streams() -> Option<MutexGuard<'static, Rig>> {
     let mut rig = rig::take()?;
     rig.restart_registrar(Role::RegistrarWithStreams);
     Some(rig)
 }
 
 /// alice on card A and bob on card B, whose media are encrypted as told.
-fn both(rig: &Rig, account: &'static str, bobs: &'static str) -> (Phone, Baresip) {
+pub fn both(rig: &Rig, account: &'static str, bobs: &'static str) -> (Phone, Baresip) {
     let bob = rig.baresip_encrypting("bob", Some(Card::B), Answers::Itself, bobs);
     let alice = rig.registered(&Setup { account, ..Setup::default() });
     (alice, bob)
@@ -40,7 +40,13 @@ fn talk(rig: &Rig, alice: &mut Phone, suite: &str, tls: bool) {
     let established = alice.expect("established");
     assert_eq!(established["srtp"], true, "{established}");
     assert_eq!(established["suite"], suite, "{established}");
+    assert_eq!(established["keying"], "sdes", "{established}");
     assert_eq!(established["tls"], tls, "{established}");
+    hear(rig, &established);
+}
+
+/// The same, once the call is encrypted.
+pub fn hear(rig: &Rig, established: &serde_json::Value) {
     let _alice_speaks = rig.speak(Card::A, 440.0);
     let _bob_speaks = rig.speak(Card::B, 1000.0);
     rig.assert_hears(Card::B, 440.0);

@@ -12,6 +12,7 @@
 mod attended;
 mod calls;
 mod codecs;
+mod dtls;
 mod echo;
 mod encryption;
 mod failover;

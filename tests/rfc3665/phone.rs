@@ -38,6 +38,7 @@ pub fn account(uri: &str, password: &str, proxy: &str) -> Account {
         expires: 3600,
         register: true,
         srtp: None,
+        srtp_keying: None,
         credentials: Vec::new(),
         voicemail: None,
         events: Events::none(),

@@ -20,6 +20,7 @@ mod exchange_transfers;
 mod failing_over;
 mod far_side;
 mod flood;
+mod handshakes;
 mod holding;
 mod interleaving;
 mod lamps;

@@ -5,7 +5,6 @@ use crate::app::calls::Call;
 use crate::app::log::Level;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{CallRef, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, WayState};
-use crate::phone::security::Lock;
 use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
 use super::{TRANSFERRED, UNPROTECTED, duration, lock, media_lost, missed, of_account, outcome, transfer};
@@ -45,12 +44,12 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::Ringing { call, code } => (Level::Info, format!("{} {code}, in progress", who(call))),
         Kind::EarlyMedia { call } => (Level::Info, format!("{} sound before the answer", who(call))),
         Kind::Established { call, codec, security, .. } => {
-            let secured = lock(security.lock()).map(|words| format!(", {words}")).unwrap_or_default();
+            let secured = lock(security).map(|words| format!(", {words}")).unwrap_or_default();
             (Level::Good, format!("{} answered, {codec}{secured}", who(call)))
         }
-        Kind::Security { call, security } => match security.lock() {
-            Lock::None => (Level::Warning, format!("{} {}", who(call), UNPROTECTED)),
-            half_or_whole => (Level::Info, format!("{} {}", who(call), lock(half_or_whole).unwrap_or_default())),
+        Kind::Security { call, security } => match lock(security) {
+            None => (Level::Warning, format!("{} {}", who(call), UNPROTECTED)),
+            Some(words) => (Level::Info, format!("{} {words}", who(call))),
         },
         Kind::PeerChanged { call, from, name } => {
             (Level::Info, format!("{} is now {}", call.call, name.as_deref().unwrap_or(from)))

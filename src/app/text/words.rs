@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)]
 
-use crate::phone::security::Lock;
+use crate::phone::security::{Keying, Lock, Security};
 
 // What keys do: for the footer, and for the help.
 type Label = (&'static str, &'static str);
@@ -180,11 +180,13 @@ pub const RECORDED: &str = "● recorded";
 pub const UNPROTECTED: &str = "not encrypted any more";
 
 /// What is said of a call's protection.
-pub fn lock(lock: Lock) -> Option<&'static str> {
-    match lock {
-        Lock::None => None,
-        Lock::Half => Some("sound encrypted, its keys sent without TLS"),
-        Lock::Whole => Some("encrypted"),
+pub fn lock(security: &Security) -> Option<&'static str> {
+    match (security.lock(), security.keying) {
+        (Lock::None, _) if security.is_awaited() => Some("agreeing on keys"),
+        (Lock::None, _) => None,
+        (Lock::Half, Some(Keying::Dtls)) => Some("sound encrypted, for whom was said without TLS"),
+        (Lock::Half, Some(Keying::Sdes) | None) => Some("sound encrypted, its keys sent without TLS"),
+        (Lock::Whole, _) => Some("encrypted"),
     }
 }
 

@@ -20,6 +20,31 @@ pub fn binding_request(id: &TransactionId) -> [u8; 20] {
     bytes
 }
 
+/// The answer to a Binding request without attributes that this phone would have to understand: who asks is at `from`.
+pub fn binding_response(request: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+    let (header, attributes) = request.split_at_checked(20)?;
+    let length = usize::from(u16::from_be_bytes([*header.get(2)?, *header.get(3)?]));
+    if header.get(..2) != Some(&[0, 1]) || header.get(4..8) != Some(&COOKIE) || attributes.len() != length {
+        return None;
+    }
+    let id = TransactionId::try_from(header.get(8..)?).ok()?;
+    let masked = unmasked(SocketAddr::new(from.ip().to_canonical(), from.port()), &id);
+    let mut value = vec![0, if masked.is_ipv4() { 1 } else { 2 }];
+    value.extend(masked.port().to_be_bytes());
+    match masked.ip() {
+        IpAddr::V4(v4) => value.extend(v4.octets()),
+        IpAddr::V6(v6) => value.extend(v6.octets()),
+    }
+    let mut bytes = BINDING_SUCCESS.to_vec();
+    bytes.extend((value.len() as u16 + 4).to_be_bytes());
+    bytes.extend(COOKIE);
+    bytes.extend(id);
+    bytes.extend(XOR_MAPPED_ADDRESS.to_be_bytes());
+    bytes.extend((value.len() as u16).to_be_bytes());
+    bytes.extend(value);
+    Some(bytes)
+}
+
 /// Where a Binding success response to this question says that it came from.
 pub fn mapped_address(bytes: &[u8], id: &TransactionId) -> Option<SocketAddr> {
     let (header, attributes) = bytes.split_at_checked(20)?;
@@ -99,6 +124,17 @@ mod tests {
         assert_eq!(mapped_address(V6, &ID), Some("[2001:db8:1234:5678:11:2233:4455:6677]:32853".parse().unwrap()));
         // An answer to another question is none.
         assert_eq!(mapped_address(V4, &[1; 12]), None);
+    }
+
+    #[test]
+    fn a_question_is_answered_with_where_it_came_from() {
+        for from in ["192.0.2.1:32853", "[2001:db8::7]:5004"] {
+            let from = from.parse().unwrap();
+            let answer = binding_response(&binding_request(&ID), from).unwrap();
+            assert_eq!(mapped_address(&answer, &ID), Some(from));
+            assert_eq!(binding_response(&answer, from), None, "an answer is no question");
+        }
+        assert_eq!(binding_response(&binding_request(&ID)[..19], "192.0.2.1:1".parse().unwrap()), None);
     }
 
     #[test]

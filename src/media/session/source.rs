@@ -56,6 +56,16 @@ impl Sources {
         self.latched.unwrap_or(self.signalled)
     }
 
+    /// Whether an address is the signalled one.
+    pub(super) fn is_signalled(&self, from: SocketAddr) -> bool {
+        same(from, self.signalled)
+    }
+
+    /// The peer has proved that it is there.
+    pub(super) fn take(&mut self, from: SocketAddr) {
+        self.latched = (!same(from, self.signalled)).then_some(from);
+    }
+
     /// The source that was taken in place of the signalled one.
     pub(super) fn latched(&self) -> Option<SocketAddr> {
         self.latched

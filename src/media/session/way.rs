@@ -83,6 +83,11 @@ impl Way {
         }
     }
 
+    /// Whether ICE finds a component's way.
+    pub fn is_by_ice(&self, component: Component) -> bool {
+        self.ice.as_ref().is_some_and(|ice| ice.has(component))
+    }
+
     /// Whose a datagram is that came from there.
     pub fn judge(&self, component: Component, from: SocketAddr) -> Verdict {
         match &self.ice {

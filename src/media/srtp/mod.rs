@@ -66,10 +66,22 @@ impl Kind {
 /// The protection of one call's packets, both ways.
 #[derive(Debug, Default)]
 pub struct Guard {
-    keyed: Option<Keyed>,
+    state: State,
     /// The last datagram, decrypted.
     plain: Vec<u8>,
     rejected: u64,
+}
+
+/// What is done to packets.
+#[derive(Debug, Default)]
+enum State {
+    /// Nothing.
+    #[default]
+    Open,
+    /// They are stopped: keys are to come.
+    Locked,
+    /// They are encrypted.
+    Keyed(Box<Keyed>),
 }
 
 /// Both directions under the keys agreed on.
@@ -83,50 +95,61 @@ struct Keyed {
 }
 
 impl Guard {
-    /// Takes what offer and answer agreed on. A key that stays keeps its roll-over counters and its replay window.
+    /// Takes what offer and answer agreed on. A key that stays keeps its roll-over counters and its replay window; keys that a
+    /// handshake is to give are waited for, under those before if there were any.
     pub fn configure(&mut self, protection: &Protection) {
-        let agreed = match protection {
-            Protection::None => {
-                self.keyed = None;
-                return;
-            }
-            Protection::Srtp(srtp) => **srtp,
-        };
-        match &mut self.keyed {
-            Some(keyed) if keyed.agreed == agreed => {}
-            Some(keyed) => keyed.change(agreed),
-            None => {
-                self.keyed = Some(Keyed {
-                    agreed,
+        match (protection, &self.state) {
+            (Protection::None, _) => self.state = State::Open,
+            (Protection::Srtp(srtp), _) => self.use_keys(srtp),
+            (Protection::Dtls(_), State::Open) => self.state = State::Locked,
+            (Protection::Dtls(_), State::Locked | State::Keyed(_)) => {}
+        }
+    }
+
+    /// Takes the keys of a handshake.
+    pub fn use_keys(&mut self, agreed: &Srtp) {
+        match &mut self.state {
+            State::Keyed(keyed) if keyed.agreed == *agreed => {}
+            State::Keyed(keyed) => keyed.change(*agreed),
+            State::Open | State::Locked => {
+                self.state = State::Keyed(Box::new(Keyed {
+                    agreed: *agreed,
                     outgoing: Outgoing::new(&agreed.send),
                     incoming: Incoming::new(&agreed.receive, agreed.mki_length),
                     before: None,
-                });
+                }));
             }
         }
+    }
+
+    /// Whether packets are stopped, for their keys are not there yet.
+    pub fn is_locked(&self) -> bool {
+        matches!(self.state, State::Locked)
     }
 
     /// Protects a packet that is about to leave, in place. False: it must not leave.
     #[must_use]
     pub fn protect(&mut self, packet: &mut Vec<u8>) -> bool {
-        let Some(keyed) = &mut self.keyed else { return true };
-        match Kind::of(packet) {
-            Some(Kind::Rtp) => keyed.outgoing.rtp(packet),
-            Some(Kind::Rtcp) => keyed.outgoing.rtcp(packet),
-            None => true,
+        match (&mut self.state, Kind::of(packet)) {
+            (State::Open, _) | (_, None) => true,
+            (State::Locked, Some(_)) => false,
+            (State::Keyed(keyed), Some(Kind::Rtp)) => keyed.outgoing.rtp(packet),
+            (State::Keyed(keyed), Some(Kind::Rtcp)) => keyed.outgoing.rtcp(packet),
         }
     }
 
     /// A datagram as it was before it was protected; itself where nothing is. `None`: it is not to be believed.
     pub fn unprotect<'a>(&'a mut self, datagram: &'a [u8]) -> Option<&'a [u8]> {
-        let Some((keyed, kind)) = self.keyed.as_mut().zip(Kind::of(datagram)) else { return Some(datagram) };
-        match keyed.unprotect(kind, datagram, &mut self.plain) {
-            Ok(()) => Some(&self.plain),
-            Err(_) => {
-                self.rejected += 1;
-                None
-            }
+        let unprotected = match (&mut self.state, Kind::of(datagram)) {
+            (State::Open, _) | (_, None) => return Some(datagram),
+            (State::Locked, Some(_)) => false,
+            (State::Keyed(keyed), Some(kind)) => keyed.unprotect(kind, datagram, &mut self.plain).is_ok(),
+        };
+        if !unprotected {
+            self.rejected += 1;
+            return None;
         }
+        Some(&self.plain)
     }
 
     /// How many packets were not to be believed.

@@ -207,7 +207,8 @@ fn many_streams_do_not_grow_it() {
     for ssrc in 0..1000 {
         assert!(bob.unprotect(&protected(&mut alice, rtp(ssrc, 1))).is_some());
     }
-    assert_eq!(bob.keyed.as_ref().unwrap().incoming.streams(), 64);
+    let State::Keyed(keyed) = &bob.state else { panic!("no keys") };
+    assert_eq!(keyed.incoming.streams(), 64);
 }
 
 proptest! {

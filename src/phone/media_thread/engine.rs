@@ -17,6 +17,7 @@ use crate::media::codec::Dtx;
 use crate::media::tones::{self, Digits};
 use crate::media::{levels, session};
 use crate::phone::command::{DeviceRole, Side};
+use crate::phone::dtls::Handshakes;
 use crate::ua::CallNo;
 
 use super::call::Call;
@@ -44,6 +45,7 @@ const MAX_DATAGRAM: usize = 2048;
 pub struct Engine {
     messages: Receiver<Message>,
     pub(super) opener: Opener,
+    pub(super) handshakes: Handshakes,
     pub(super) levels: Arc<SharedLevels>,
     pub(super) latency: Latency,
     dtx: Dtx,
@@ -116,13 +118,14 @@ impl Engine {
     pub fn new(
         audio: &config::Audio,
         messages: Receiver<Message>,
-        opener: Opener,
+        (opener, handshakes): (Opener, Handshakes),
         levels: Arc<SharedLevels>,
     ) -> Engine {
         let now = Instant::now();
         Engine {
             messages,
             opener,
+            handshakes,
             levels,
             latency: audio.latency,
             dtx: audio.dtx,
@@ -220,6 +223,7 @@ impl Engine {
             Message::Order(order) => self.obey(now, order),
             Message::Call { call, sockets, seed } => self.begin(now, call, sockets, seed),
             Message::Move { call, sockets } => self.move_to(call, sockets),
+            Message::Handshake { call, reply } => self.handshake_replied(now, call, reply),
             Message::Opened { role, generation, result } => self.opened(now, role, generation, result),
             Message::Loaded { call, why, result } => match (self.calls.get_mut(&call), result) {
                 (Some(open), Ok(clip)) => match why {
@@ -380,6 +384,9 @@ impl Engine {
         let Some(mut open) = self.calls.remove(&call) else { return };
         open.session.close(now);
         open.flush();
+        while let Some(request) = open.session.poll_handshake() {
+            self.handshakes.request(call, request);
+        }
         self.forget(open.sockets());
         self.finishing.retain(|writer| !writer.is_done());
         if let Some(recording) = open.recording.take() {
@@ -427,6 +434,7 @@ impl Engine {
 
     /// After every touch of a session: what it wants to send, tell, and be woken for.
     pub(super) fn settle(&mut self, number: CallNo) {
+        self.ask_for_handshakes(number);
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.flush();
         while let Some(event) = call.session.poll_event() {

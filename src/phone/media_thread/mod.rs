@@ -14,6 +14,7 @@
 //! | `speaker` | tones, beeps and the mixer |
 //! | `watch` | warnings: a silent microphone, clipping, a speaker that runs dry |
 //! | `sockets` | RTP and RTCP ports |
+//! | `keying` | handshakes, which [`super::dtls`] makes |
 //!
 //! Nothing here waits but for the next deadline: devices are opened and dropped, files are read and written by threads of
 //! their own.
@@ -24,6 +25,7 @@ mod conference;
 mod devices;
 mod engine;
 mod hearing;
+mod keying;
 mod processing;
 mod recording;
 mod sending;
@@ -45,6 +47,7 @@ use polling::Poller;
 
 use crate::audio::wav;
 use crate::config;
+use crate::media::dtls::Reply;
 use crate::media::levels::SILENCE_DBFS;
 use crate::media::processing::{Figures, Settings};
 use crate::media::session;
@@ -54,6 +57,7 @@ use crate::ua::command::MediaPorts;
 
 use super::audio_warning::AudioWarning;
 use super::command::{DeviceRole, PlayAs, Side};
+use super::dtls::{Handshakes, Identity};
 use super::event::DeviceState;
 
 /// What the media thread does when told. None of it waits.
@@ -177,6 +181,7 @@ enum Message {
     Move { call: CallNo, sockets: sockets::Sockets },
     Opened { role: DeviceRole, generation: u64, result: devices::OpenResult },
     Loaded { call: CallNo, why: Load, result: Result<wav::Clip, wav::WavError> },
+    Handshake { call: CallNo, reply: Reply },
 }
 
 /// Why a file is loaded.
@@ -224,10 +229,12 @@ impl Drop for EndGuard {
 }
 
 impl MediaThread {
-    /// Starts it. No device is opened yet. `reports` is called on the media thread and must not wait.
+    /// Starts it. No device is opened yet. `reports` is called on the media thread and must not wait. Without an identity there
+    /// are no keys of SRTP by DTLS.
     pub fn spawn(
         audio: &config::Audio,
         network: &config::Network,
+        identity: Option<Arc<Identity>>,
         reports: impl Fn(Report) + Send + 'static,
     ) -> io::Result<MediaThread> {
         let (messages, receiver) = channel();
@@ -236,7 +243,13 @@ impl MediaThread {
         let ended = Arc::new(Ended::default());
         let opener =
             devices::Opener { messages: messages.clone(), poller: Arc::clone(&poller), reports: Box::new(reports) };
-        let engine = engine::Engine::new(audio, receiver, opener, Arc::clone(&levels));
+        let (replies, waker) = (messages.clone(), Arc::clone(&poller));
+        let handshakes = Handshakes::new(identity, move |call, reply| {
+            // The thread may have ended meanwhile.
+            let _ = replies.send(Message::Handshake { call, reply });
+            let _ = waker.notify();
+        });
+        let engine = engine::Engine::new(audio, receiver, (opener, handshakes), Arc::clone(&levels));
         let guard = EndGuard(Arc::clone(&ended));
         std::thread::Builder::new().name("media".into()).spawn(move || {
             let _guard = guard;

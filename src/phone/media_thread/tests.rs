@@ -33,7 +33,8 @@ impl Phone {
         };
         let (sender, reports) = channel();
         let thread =
-            MediaThread::spawn(&audio, &config::Network::default(), move |report| drop(sender.send(report))).unwrap();
+            MediaThread::spawn(&audio, &config::Network::default(), None, move |report| drop(sender.send(report)))
+                .unwrap();
         let ports = thread.open(CALL, LOOPBACK).unwrap();
         thread.order(Order::Prepare);
         Phone { thread, reports, ports }

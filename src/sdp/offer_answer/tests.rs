@@ -168,7 +168,7 @@ fn refused_offers() {
         (audio("m=video 4000 RTP/AVP 31"), Refusal::NoAudio),
         (audio("m=audio 0 RTP/AVP 0"), Refusal::NoAudio),
         (audio("m=audio 4000 RTP/SAVP 0"), Refusal::Srtp(SrtpRefusal::Unwanted)),
-        (audio("m=audio 4000 UDP/TLS/RTP/SAVPF 0"), Refusal::NoAudio),
+        (audio("m=audio 4000 UDP/TLS/RTP/SAVPF 0"), Refusal::Srtp(SrtpRefusal::Unwanted)),
         (peer(1, "239.1.2.3/16", "m=audio 4000 RTP/AVP 0"), Refusal::NoAudio),
         (audio("m=audio 4000 RTP/AVP 0\nc=IN IP6 2001:db8::2"), Refusal::NoAudio),
         (audio("m=audio 4000 RTP/AVP 18 96\na=rtpmap:96 speex/16000"), unknown("G729, speex/16000")),

@@ -106,7 +106,7 @@ fn notes(app: &App, call: &Call, columns: usize, theme: Theme) -> Line<'static> 
         notes.push(Span::styled(text::gain(app.volume), theme.dim()));
     }
     let lock = call.security.lock();
-    if let Some(words) = text::lock(lock) {
+    if let Some(words) = text::lock(&call.security) {
         notes.push(Span::styled(format!("{}{words}", text::lock_mark(lock)), lock_style(lock, theme)));
     }
     if let Some(who) = &call.diverted_from {

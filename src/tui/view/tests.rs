@@ -19,7 +19,7 @@ use crate::app::keymap::Key;
 use crate::app::picker::News;
 use crate::app::settings;
 use crate::phone::event::{Direction, Kind};
-use crate::phone::security::Security;
+use crate::phone::security::{Keying, Security};
 use crate::sdp::crypto::Suite;
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, TransferStage};
@@ -112,7 +112,7 @@ snapshot!(
 fn encrypted(scene: Scene) -> Scene {
     with(scene, |scene| {
         for (call, tls) in [(bob(), true), (reference(2, "sip:carol@example.com"), false)] {
-            let security = Security { srtp: true, suite: Some(Suite::AeadAes256Gcm), tls };
+            let security = Security { srtp: true, suite: Some(Suite::AeadAes256Gcm), keying: Some(Keying::Sdes), tls };
             scene.phone(Kind::Security { call, security });
         }
     })
@@ -121,7 +121,8 @@ fn encrypted(scene: Scene) -> Scene {
 snapshot!(
     encrypted_in_call,
     with(Scene::established(80, 24), |scene| {
-        let security = Security { srtp: true, suite: Some(Suite::AesCm128HmacSha1Tag80), tls: true };
+        let security =
+            Security { srtp: true, suite: Some(Suite::AesCm128HmacSha1Tag80), keying: Some(Keying::Sdes), tls: true };
         scene.phone(Kind::Security { call: bob(), security });
     })
 );

@@ -256,13 +256,17 @@ impl Call {
 
     /// What its offers and answers do about SRTP, on this way.
     fn set_keying(&mut self, cx: &mut Core, flow: &Flow) {
-        let mut seed = [0; 32];
+        let (mut seed, mut names) = ([0; 32], [0; 32]);
         cx.rng().fill_bytes(&mut seed);
+        if cx.certificate.is_some() {
+            cx.rng().fill_bytes(&mut names);
+        }
         let keying = cx.keying(self.account, flow);
         if keying == Keying::Required && flow.transport != Transport::Tls {
             tracing::warn!(call = %self.no, transport = ?flow.transport, "SRTP is required without TLS: who reads the signalling has its keys");
         }
         self.sdp.set_keying(keying, seed);
+        cx.let_use_dtls(&mut self.sdp, self.account, names);
     }
 
     /// Adds Contact, Allow and Supported, as every INVITE and its 2xx have them.
@@ -399,6 +403,15 @@ impl Call {
             }
             Phase::Over => {}
         }
+    }
+
+    /// It can have no sound.
+    pub fn give_up(&mut self, cx: &mut Core, now: Instant, reason: String) {
+        if self.phase != Phase::Established || self.leave_after_ack() {
+            return self.hang_up(cx, now);
+        }
+        self.send_bye_because(cx, now, Some((488, "no keys for the media")));
+        self.end(cx, now, EndedBy::Local, Some(488), reason);
     }
 
     /// A deadline of this call's.

@@ -44,6 +44,7 @@ impl Bob {
             expires: secs(3600),
             register: true,
             srtp: Default::default(),
+            srtp_keying: Default::default(),
             credentials: Some(Credentials { user: "bob".to_owned(), password: "zanzibar".to_owned() }),
             realms: Vec::new(),
             events: Default::default(),

@@ -27,7 +27,8 @@ impl Meeting {
         };
         let (sender, reports) = channel();
         let hub =
-            MediaThread::spawn(&audio, &config::Network::default(), move |report| drop(sender.send(report))).unwrap();
+            MediaThread::spawn(&audio, &config::Network::default(), None, move |report| drop(sender.send(report)))
+                .unwrap();
         hub.order(Order::Volume { side: Side::Input, db: SOFTER_DB });
         let mut members = Vec::new();
         for (place, &(hertz, codec)) in (1..).zip(tones) {

@@ -1,7 +1,7 @@
 //! Every screen and state at the three sizes for which the UI is made. `snapshots/sizes/` has them, trailing blanks left out.
 
 use super::*;
-use crate::phone::security::Security;
+use crate::phone::security::{Keying, Security};
 
 /// A small one, the usual one, a large one.
 const SIZES: [(u16, u16); 3] = [(60, 15), (80, 24), (200, 60)];
@@ -31,7 +31,7 @@ const STATES: &[State] = &[
     ("in_call_encrypted", |c, r| {
         with(Scene::established(c, r).with_weather(), |scene| {
             let (codec, remote_rtp) = ("opus".into(), "198.51.100.4:16384".into());
-            let security = Security { srtp: true, suite: None, tls: true };
+            let security = Security { srtp: true, suite: None, keying: Some(Keying::Sdes), tls: true };
             scene.phone(Kind::Established { call: bob(), codec, security, remote_rtp });
         })
     }),
