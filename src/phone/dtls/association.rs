@@ -17,7 +17,7 @@ use crate::sdp::crypto::{MasterKey, Srtp, Suite};
 use crate::sdp::dtls::{Fingerprint, Hash, Role};
 
 use super::identity::Identity;
-use super::timer;
+use super::raw;
 
 /// Bytes of a datagram of ours: fits through every tunnel.
 const MTU: usize = 1200;
@@ -66,11 +66,13 @@ impl Association {
             let fits = chain.current_cert().is_some_and(|certificate| is_expected(certificate, &wanted));
             if !fits {
                 told.store(true, Ordering::Relaxed);
+                // RFC 8122 section 6.2: the alert is bad_certificate.
+                chain.set_error(raw::rejected());
             }
             fits
         });
         ssl.set_mtu(MTU as u32)?;
-        timer::hasten(&mut ssl);
+        raw::hasten(&mut ssl);
         match role {
             Role::Client => ssl.set_connect_state(),
             Role::Server => ssl.set_accept_state(),
@@ -106,7 +108,7 @@ impl Association {
     /// When it is to be looked after, which is by the system's clock.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let Stage::Running { until } = self.stage else { return None };
-        Some(timer::remaining(self.stream.ssl()).map_or(until, |remaining| until.min(now + remaining)))
+        Some(raw::remaining(self.stream.ssl()).map_or(until, |remaining| until.min(now + remaining)))
     }
 
     /// The next datagram for the peer.

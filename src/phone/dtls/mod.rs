@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `identity` | our certificate, made when the phone starts and forgotten when it ends |
 //! | `association` | one handshake: datagrams in, datagrams and keys out; no socket |
-//! | `timer` | OpenSSL's timer of retransmissions: the only unsafe piece |
+//! | `raw` | what OpenSSL's Rust library does not reach, its timer above all: the only unsafe piece |
 //! | `worker` | the thread that makes them |
 //!
 //! OpenSSL reads the system's clock for its retransmissions, so no handshake runs on simulated time. And it may take a
@@ -13,7 +13,7 @@
 
 mod association;
 mod identity;
-mod timer;
+mod raw;
 mod worker;
 
 pub use association::Association;

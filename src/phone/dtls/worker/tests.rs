@@ -67,7 +67,7 @@ impl Town {
         }
     }
 
-    /// Until both have keys, or one has failed.
+    /// Until both have keys, or the first one has failed.
     fn run(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + PATIENCE;
         while self.sides.iter().any(|side| side.keys.is_none()) {
@@ -76,7 +76,9 @@ impl Town {
             match reply {
                 Reply::Transmit { bytes, .. } => self.carry(1 - from, bytes),
                 Reply::Done { srtp, .. } => self.sides[from].keys = Some(*srtp),
-                Reply::Failed { failure, .. } => return Err(failure),
+                Reply::Failed { failure, .. } if from == 0 => return Err(failure),
+                // It may be told of that before the other one tells of it.
+                Reply::Failed { .. } => {}
             }
         }
         Ok(())

@@ -1,10 +1,11 @@
-//! OpenSSL's timer of retransmissions (RFC 6347 section 4.2.4), which its Rust library does not reach.
+//! What OpenSSL's Rust library does not reach: the timer of retransmissions (RFC 6347 section 4.2.4), and a reason.
 
 use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::time::Duration;
 
 use foreign_types::ForeignTypeRef as _;
 use openssl::ssl::SslRef;
+use openssl::x509::X509VerifyResult;
 
 /// `DTLSv1_get_timeout` is a macro over `SSL_ctrl` with this number (openssl/ssl.h).
 const DTLS_CTRL_GET_TIMEOUT: c_int = 73;
@@ -13,6 +14,12 @@ const DTLS_CTRL_GET_TIMEOUT: c_int = 73;
 const FIRST: Duration = Duration::from_millis(200);
 /// The longest pause between two.
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// Why a certificate is refused that is another one than expected.
+pub(super) fn rejected() -> X509VerifyResult {
+    // SAFETY: the function takes one of OpenSSL's own numbers, as this one is.
+    unsafe { X509VerifyResult::from_raw(openssl_sys::X509_V_ERR_CERT_REJECTED) }
+}
 
 type TimerCallback = extern "C" fn(*mut openssl_sys::SSL, c_uint) -> c_uint;
 
