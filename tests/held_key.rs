@@ -33,7 +33,13 @@ impl Terminal {
         let size = libc::winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         // SAFETY: pointers to what lives here; a name and settings are not asked for.
         let opened = unsafe {
-            libc::openpty(&mut master, &mut slave, std::ptr::null_mut(), std::ptr::null_mut(), &raw const size as *mut _)
+            libc::openpty(
+                &mut master,
+                &mut slave,
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                &raw const size as *mut _,
+            )
         };
         assert_eq!(opened, 0, "a pseudo-terminal");
         // SAFETY: both were opened just now, and are nobody else's.

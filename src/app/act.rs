@@ -114,7 +114,14 @@ impl App {
                 self.open(Screen::Trace)
             }
             Action::CallTrace => self.open_ladder(selected),
-            Action::PastTrace => self.open_ladder(self.chosen_past()),
+            Action::PastTrace => match self.chosen_past() {
+                Some(call) => self.open_ladder(Some(call)),
+                // What was said in earlier runs is written nowhere: it is the person's to save.
+                None => {
+                    self.say(Level::Info, text::NOT_KEPT);
+                    Vec::new()
+                }
+            },
             Action::Log => self.open(Screen::Log(Reader::default())),
             Action::CommandLine => self.open(Screen::Line(Line::new(Purpose::Command))),
             Action::Help => self.open(Screen::Help(Reader::default())),

@@ -391,13 +391,18 @@ impl App {
         }
     }
 
+    /// The past call that is chosen in the pane.
+    pub fn chosen_call(&self) -> Option<&PastCall> {
+        let pane = self.people_pane().filter(|pane| pane.list == List::Calls)?;
+        let calls = self.book.calls(&pane.query);
+        calls.get(pane.chosen(List::Calls, calls.len())).copied()
+    }
+
     /// The number of the past call that is chosen, where it was in this run.
     pub fn chosen_past(&self) -> Option<CallNo> {
         /// The history's times are those of other clocks: of the moment at which it heard of a call.
         const NEAR: Duration = Duration::from_secs(2);
-        let pane = self.people_pane().filter(|pane| pane.list == List::Calls)?;
-        let calls = self.book.calls(&pane.query);
-        let chosen = calls.get(pane.chosen(List::Calls, calls.len()))?;
+        let chosen = self.chosen_call()?;
         let at = chosen.at?;
         let is_it = |past: &&Past| {
             let apart = past.began.duration_since(at).or_else(|_| at.duration_since(past.began));

@@ -202,14 +202,33 @@ fn both_ways(here: Option<f32>, there: Option<f32>) -> String {
 pub fn figures(stats: &crate::media::session::Stats) -> Vec<(&'static str, String)> {
     let mut figures = vec![
         ("MOS", both_ways(stats.mos, stats.mos_remote)),
-        ("loss", format!("{:.1} %", stats.loss * 100.0)),
+        ("loss", loss(stats)),
         ("jitter", format!("{:.1} ms", stats.jitter_ms)),
     ];
     if let Some(rtt) = stats.rtt_ms {
         figures.push(("round trip", format!("{rtt:.0} ms")));
     }
-    figures.push(("buffer", format!("{:.0} ms", stats.buffer_ms)));
+    // What was made up is heard as a rasp: it goes before what is only interesting.
+    if stats.concealed >= LEAST_SHOWN {
+        figures.push(("made up", format!("{:.1} %", stats.concealed * 100.0)));
+    }
+    let buffer = match stats.target_ms {
+        target if target >= 1.0 => format!("{:.0} of {target:.0} ms", stats.buffer_ms),
+        _ => format!("{:.0} ms", stats.buffer_ms),
+    };
+    figures.push(("buffer", buffer));
     figures
+}
+
+/// The least share that is not shown as nothing.
+const LEAST_SHOWN: f32 = 0.000_5;
+
+/// What is lost on its way here, and on its way there once they have said so.
+fn loss(stats: &crate::media::session::Stats) -> String {
+    match stats.loss_remote {
+        Some(there) => format!("{:.1}/{:.1} %", stats.loss * 100.0, there * 100.0),
+        None => format!("{:.1} %", stats.loss * 100.0),
+    }
 }
 
 /// The title of the pop-up of an incoming call, and how many more ring.

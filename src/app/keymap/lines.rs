@@ -28,7 +28,7 @@ pub(super) static TYPED: &[Binding] = &[
 pub(super) static PEOPLE: &[Binding] = &[
     binding(&[C::People, C::Search], One(Key::Enter), A::CallChosen, text::CALL_CHOSEN, Footer, has_person),
     binding(&[C::People], One(Char('m')), A::Write, text::WRITE, Footer, has_person),
-    binding(&[C::People], One(Char('i')), A::PastTrace, text::PAST_TRACE, Footer, has_past_trace),
+    binding(&[C::People], One(Char('i')), A::PastTrace, text::PAST_TRACE, Footer, has_past_call),
     binding(&[C::People], One(Char('/')), A::Search, text::SEARCH, Footer, always),
     binding(&[C::People], One(Key::Tab), A::OtherList, text::OTHER_LIST, Footer, always),
     binding(&[C::Search], One(Key::Up), A::Up, text::UP, Footer, always),

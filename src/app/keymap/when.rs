@@ -151,8 +151,8 @@ pub(super) fn has_call_trace(app: &App) -> bool {
     app.selected.is_some_and(|call| app.trace.call_id(call).is_some())
 }
 
-pub(super) fn has_past_trace(app: &App) -> bool {
-    app.chosen_past().is_some()
+pub(super) fn has_past_call(app: &App) -> bool {
+    app.chosen_call().is_some()
 }
 
 pub(super) fn has_answer(app: &App) -> bool {

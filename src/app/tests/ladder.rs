@@ -22,6 +22,17 @@ fn the_ladder_of_one_call_opens_while_it_is_up_and_from_the_history() {
 }
 
 #[test]
+fn the_ladder_of_an_earlier_run_is_not_kept_and_that_is_said() {
+    let mut scene = Scene::registered(80, 24).with_people();
+    scene.keys("b");
+    scene.key(Key::Tab);
+    assert!(scene.app.chosen_call().is_some() && scene.app.chosen_past().is_none());
+    scene.keys("i");
+    assert_eq!(scene.app.context(), Context::People);
+    assert!(scene.app.notice.as_ref().is_some_and(|(_, said)| said == text::NOT_KEPT));
+}
+
+#[test]
 fn a_click_selects_and_another_one_acts() {
     let mut scene = Scene::two_calls(60, 15).with_trace();
     let click = |scene: &mut Scene, target| scene.send(Msg::Mouse(Mouse::Click(target)));

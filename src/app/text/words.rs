@@ -75,6 +75,7 @@ pub const NARROWER: Label = ("narrower", "calls narrower");
 pub const SAVE: Label = ("save", "what shows to a file");
 pub const SAVE_PACKETS: Label = ("pcapng", "the same for Wireshark");
 pub const CALL_TRACE: Label = ("ladder", "ladder of this call");
+pub const NOT_KEPT: &str = "an earlier run's messages are not kept; w in a ladder saves them";
 pub const PAST_TRACE: Label = ("ladder", "ladder of this call");
 pub const UP: Label = ("up", "up");
 pub const DOWN: Label = ("down", "down");

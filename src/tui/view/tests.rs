@@ -18,6 +18,7 @@ use crate::app::fixture::{Scene, any_kind, bob, ended, reference};
 use crate::app::keymap::Key;
 use crate::app::picker::News;
 use crate::app::settings;
+use crate::media::session::Stats;
 use crate::phone::event::{Direction, Kind};
 use crate::phone::security::{Keying, Security};
 use crate::sdp::crypto::Suite;
@@ -95,6 +96,30 @@ snapshot!(
     })
 );
 snapshot!(in_call, Scene::established(80, 24));
+snapshot!(
+    both_ways,
+    with(Scene::established(80, 24), |scene| {
+        let stats =
+            Stats { mos_remote: Some(4.06), loss_remote: Some(0.013), target_ms: 60.0, ..crate::app::fixture::stats() };
+        scene.phone(Kind::Stats { call: bob(), stats, processing: None });
+    })
+);
+snapshot!(
+    much_is_made_up,
+    with(Scene::established(120, 30), |scene| {
+        let stats = Stats {
+            mos: Some(3.2),
+            mos_remote: Some(4.4),
+            loss: 0.06,
+            loss_remote: Some(0.0),
+            concealed: 0.064,
+            target_ms: 80.0,
+            buffer_ms: 72.0,
+            ..crate::app::fixture::stats()
+        };
+        scene.phone(Kind::Stats { call: bob(), stats, processing: None });
+    })
+);
 snapshot!(
     muted,
     with(Scene::established(80, 24), |scene| {
