@@ -2,13 +2,17 @@
 """Speech over a bad network, from one phone to another of its kind: offhook and baresip in turn, with the same pattern.
 
     benches/quality.py [--runs N] [--offhook PATH] [--only offhook|baresip] [--part loss|jitter] [--codec PCMU|Opus]
+    benches/quality.py --simulated [--runs N]
 
 What the phones say of each other passes a relay, which loses and delays the packets that go one way by a seeded pattern. Quality
 is PESQ (ITU-T P.862, P.862.2 for Opus) of what the speaker played against the speech; delay is that of chirps.
+
+Simulated, offhook's sessions alone talk to each other, without a clock or a sound card (benches/voice.rs): a minute for all of it.
 """
 
 import argparse
 import heapq
+import json
 import os
 import pathlib
 import re
@@ -16,6 +20,7 @@ import selectors
 import socket
 import statistics
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -184,11 +189,11 @@ class Baresip:
         bench.end(self.process)
 
 
-def speech(lab):
-    """Speech at the card's rate, and its file."""
-    wav, raw = lab.folder / "speech.wav", lab.folder / "speech.raw"
+def speech(folder, rate=RATE):
+    """Speech at this rate, and its file."""
+    wav, raw = folder / "speech.wav", folder / "speech.raw"
     subprocess.run(["espeak-ng", "-v", "en-us", "-s", "150", "-w", wav, TEXT], check=True)
-    subprocess.run(["sox", wav, "-t", "raw", "-r", str(RATE), "-c", "1", "-b", "16", raw, "norm", "-6"], check=True)
+    subprocess.run(["sox", wav, "-t", "raw", "-r", str(rate), "-c", "1", "-b", "16", raw, "norm", "-6"], check=True)
     return np.fromfile(raw, dtype="<i2").astype(float), raw
 
 
@@ -233,6 +238,34 @@ def quality(codec, spoken, heard):
     return pesq(rate, small(mouth), small(ear), mode)
 
 
+def simulated(runs):
+    """The same table of a session alone."""
+    built = subprocess.run(
+        ["cargo", "build", "--bench", "voice", "--message-format=json"], stdout=subprocess.PIPE, check=True, text=True
+    )
+    messages = map(json.loads, built.stdout.splitlines())
+    voice = next(m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "voice")
+    networks = [(name, loss, burst, 0) for name, loss, burst in LOSSES]
+    networks += [(f"{jitter} ms of jitter", 0, 1, jitter) for jitter in JITTERS if jitter]
+    print("| PESQ, simulated | PCMU | Opus |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for name, loss, burst, jitter in networks:
+            row = []
+            for codec in CODECS:
+                rate, heard_raw = {"PCMU": 8000, "Opus": RATE}[codec], folder / "heard.raw"
+                spoken, raw = speech(folder, rate)
+                scores = []
+                for seed in range(1, runs + 1):
+                    network = [str(value) for value in (loss, burst, jitter, seed)]
+                    subprocess.run([voice, CODECS[codec][0], *network, raw, heard_raw], check=True)
+                    heard = np.fromfile(heard_raw, dtype="<i2").astype(float)
+                    wide = [resample_poly(sound, RATE // rate, 1) for sound in (spoken, heard)]
+                    scores.append(quality(codec, (wide[0], 0), (wide[1], 0)))
+                row.append(f"{statistics.mean(scores):.2f}")
+            print(f"| {name} | {' | '.join(row)} |", flush=True)
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runs", type=int, default=2, help="patterns for each row")
@@ -240,13 +273,16 @@ def main():
     options.add_argument("--only", choices=["offhook", "baresip"])
     options.add_argument("--part", choices=["loss", "jitter"])
     options.add_argument("--codec", choices=list(CODECS))
+    options.add_argument("--simulated", action="store_true")
     options = options.parse_args()
+    if options.simulated:
+        return simulated(options.runs)
     bench.enter()
     Offhook.binary = bench.Offhook.binary = options.offhook.resolve()
     kinds = [kind for kind in (Offhook, Baresip) if options.only in (None, kind.name)]
     print(f"{bench.machine()}; {bench.versions()}; load average {os.getloadavg()[0]:.1f}; means of {options.runs} runs\n")
     with Lab(sound=True) as lab:
-        _, raw = speech(lab)
+        _, raw = speech(lab.folder)
         if options.part != "jitter":
             print(f"| PESQ at loss | {' | '.join(kind.name for kind in kinds)} |\n|---|{'---|' * len(kinds)}", flush=True)
             for codec in [codec for codec in CODECS if options.codec in (None, codec)]:

@@ -4,13 +4,14 @@
 //! cargo bench --bench voice -- CODEC LOSS BURST JITTER_MS SEED IN.raw OUT.raw
 //! ```
 //!
-//! CODEC is `PCMU`, `G722` or `opus`; LOSS a part of 1, lost in runs of BURST packets in the mean. Sound is mono, 16-bit, little-endian, at
-//! the codec's rate (8, 16, 48 kHz). `benches/quality.py --simulated` does all of it.
+//! CODEC is `PCMU`, `G722` or `opus`; LOSS a part of 1, lost in runs of BURST packets in the mean. Sound is mono, 16-bit,
+//! little-endian, at the codec's rate (8, 16, 48 kHz). `benches/quality.py --simulated` does all of it.
 
 #![allow(clippy::disallowed_methods)]
 
 use std::time::{Duration, Instant};
 
+use offhook::media::resample::Resampler;
 use offhook::media::{Session, Transmit};
 use offhook::sdp::{Codec, Negotiated, OpusWishes};
 
@@ -108,7 +109,9 @@ fn call(codec: Codec, mut network: Network, spoken: &[i16]) -> Vec<i16> {
     let per_ms = mouth.sample_rate() as usize / 1000;
     let silence = vec![0; per_ms];
     let mut under_way: Vec<(f64, Vec<u8>)> = Vec::new();
-    let mut heard = Vec::new();
+    let (mut waiting, mut heard) = (Vec::new(), Vec::new());
+    let rate = mouth.sample_rate();
+    let mut resampler = Resampler::adjustable(rate, rate).expect("a sane rate");
     let speech = spoken.chunks_exact(per_ms).map(<[i16]>::to_vec).chain(std::iter::repeat_n(silence.clone(), 1000));
     let all = std::iter::repeat_n(silence.clone(), BEFORE_MS as usize).chain(speech);
     for (ms, piece) in all.enumerate() {
@@ -141,10 +144,17 @@ fn call(codec: Codec, mut network: Network, spoken: &[i16]) -> Vec<i16> {
         while ear.poll_event().is_some() {}
         while mouth.poll_event().is_some() {}
         if ms.is_multiple_of(BLOCK_MS) {
-            let mut out = vec![0; per_ms * BLOCK_MS as usize];
-            ear.playout(at(ms), &mut out);
+            let block = per_ms * BLOCK_MS as usize;
+            while waiting.len() < block {
+                let mut out = vec![0; block - waiting.len()];
+                ear.playout(at(ms), &mut out);
+                // As a card's speaker does it.
+                resampler.adjust(ear.correction().unwrap_or(0.0));
+                resampler.process(&out, &mut waiting);
+            }
+            let played = waiting.drain(..block);
             if ms >= BEFORE_MS {
-                heard.extend(out);
+                heard.extend(played);
             }
         }
     }

@@ -29,6 +29,8 @@ const LOSS_OVER: f32 = 150.0;
 const MOST_LOST: usize = 10;
 const LOOK_AHEAD_FROM: f32 = 0.02;
 const LOOK_AHEAD_UNTIL: f32 = 0.005;
+/// Not every packet of who sends copies has one: silence needs none. One of so many will do.
+const COPIES_WITHIN: u32 = 150;
 
 /// Samples that were played, and what was done to them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,9 +71,9 @@ pub(super) struct Playout {
     played: usize,
     /// Samples played since the last change of the pace.
     since_scaled: usize,
-    /// The share of packets that did not come of late, and whether others bring copies of them.
+    /// The share of packets that did not come of late, and how many came since one that brought a copy of another.
     loss: f32,
-    copies: bool,
+    since_copy: u32,
     /// Samples that were made up although it is not known yet whether anything was missing.
     undecided: u64,
     counts: Counts,
@@ -95,7 +97,7 @@ impl Playout {
             played: 0,
             since_scaled: 0,
             loss: 0.0,
-            copies: false,
+            since_copy: COPIES_WITHIN,
             undecided: 0,
             counts: Counts::default(),
             last: 0,
@@ -197,7 +199,8 @@ impl Playout {
                 decode(&mut self.decoders, codec, payload, self.sample_rate, &mut self.sound);
                 let silent = codec == Some(Codec::Opus) && payload.len() <= SILENT_BYTES;
                 self.peer = if silent { Peer::Quiet } else { Peer::Speaks };
-                self.copies = codec.is_some_and(|codec| codec::has_copy(codec, payload)) || self.copies && silent;
+                let has_copy = codec.is_some_and(|codec| codec::has_copy(codec, payload));
+                self.since_copy = if has_copy { 0 } else { self.since_copy.saturating_add(1) };
                 self.codec = codec;
                 let pace = self.buffer.pace();
                 self.decided(after);
@@ -290,25 +293,26 @@ impl Playout {
 
     /// Makes up for packets that never came: `samples` before the next one, of which `missing` are wanted now.
     fn recover(&mut self, media: &Negotiated, samples: usize, missing: usize) {
-        if let Some((payload_type, _, length)) = self.buffer.peek() {
-            // The next packet has a copy of the one before it; of others before there is none.
-            let is_ours = codec_of(media, payload_type.0) == self.codec;
-            if is_ours && samples == length && self.copies {
-                let payload = self.buffer.peek().map(|(_, payload, _)| payload);
-                let decoder = self.decoders.iter_mut().find(|one| Some(one.codec()) == self.codec && one.conceals());
-                if let (Some(payload), Some(decoder)) = (payload, decoder)
-                    && decoder.conceal(Some(payload), samples, &mut self.sound)
-                {
-                    self.buffer.advance(samples);
-                    self.concealer.end();
-                    return;
-                }
-            }
-            if is_ours && samples > length && self.copies {
-                return self.make_up((samples - length).min(missing));
-            }
+        let Some((payload_type, payload, length)) = self.buffer.peek() else {
+            return self.make_up(samples.min(missing));
+        };
+        let codec = codec_of(media, payload_type.0).filter(|codec| Some(*codec) == self.codec);
+        if codec.is_none_or(|codec| !codec::has_copy(codec, payload)) {
+            return self.make_up(samples.min(missing));
         }
-        self.make_up(samples.min(missing));
+        // The next packet has a copy of the one before it; of others before there is none.
+        if samples > length {
+            return self.make_up((samples - length).min(missing));
+        }
+        let from = self.sound.len();
+        let decoder = self.decoders.iter_mut().find(|one| Some(one.codec()) == codec);
+        if !decoder.is_some_and(|decoder| decoder.conceal(Some(payload), length, &mut self.sound)) {
+            return self.make_up(samples.min(missing));
+        }
+        self.buffer.advance(samples);
+        self.concealer.end();
+        // A part of its time was made up already, before the packet with the copy came.
+        self.join(from, length - samples, Pace::Right);
     }
 
     fn make_up_by_codec(&mut self, count: usize) -> bool {
@@ -333,7 +337,7 @@ impl Playout {
         }
         self.loss -= self.loss / LOSS_OVER;
         let wanted = if self.buffer.is_looking_ahead() { LOOK_AHEAD_UNTIL } else { LOOK_AHEAD_FROM };
-        let look_ahead = self.copies && self.loss >= wanted;
+        let look_ahead = self.since_copy < COPIES_WITHIN && self.loss >= wanted;
         self.buffer.look_ahead(look_ahead);
     }
 

@@ -481,7 +481,9 @@ impl JitterBuffer {
         let wanted = self.wanted();
         // A part of a block may wait to be played before it: that takes from the tolerance, not from the delay.
         let (least, most) = (self.delay - wanted, self.tolerance - wanted);
-        if self.waits() && least < -self.in_samples(MARGIN_MS) {
+        // The next packet's copy comes exactly then, or too late.
+        let allowed = if self.look_ahead > 0 { 0 } else { self.in_samples(MARGIN_MS) };
+        if self.waits() && least < -allowed {
             Pace::Longer(-least as usize)
         } else if most > self.block as i64 + self.in_samples(ENOUGH_MS) {
             Pace::Shorter(most as usize)
