@@ -1,7 +1,8 @@
 //! The phone: joins the core, the sound and the network. The UI, the commands and scripts use [`PhoneHandle`] only.
 //!
 //! - [`handle`]: the seam; [`command`] goes in, [`event`] and [`trace`] come out;
-//! - `actor`: the SIP thread's loop; `perform`: what each command does;
+//! - `actor`: the SIP thread's loop; `perform`: what each command does, `perform_holding` and `perform_digits`: two kinds of
+//!   them;
 //! - `desk`: what the person sees and is told; `lines`: which call is meant (both without I/O);
 //! - [`target`]: what a person writes to call someone; [`screen`]: text from elsewhere made harmless;
 //! - `services`: forwarding, screening, history and people as the phone holds them; `arriving`: what they do with a call;
@@ -32,6 +33,8 @@ pub mod media_thread;
 mod memory;
 mod network;
 mod perform;
+mod perform_digits;
+mod perform_holding;
 mod perform_services;
 pub mod screen;
 pub mod security;

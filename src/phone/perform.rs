@@ -3,17 +3,15 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::config::Dtmf;
 use crate::net::Resolver;
 use crate::sip::Uri;
 use crate::ua::command::{MediaPorts, Reply as CoreReply};
 use crate::ua::{self, AccountId, CallNo, CommandError, Resolve};
 
 use super::actor::{Actor, Answer};
-use super::event::{CallStage, Snapshot};
-use super::info_digits;
-use super::lines::{Hold, NoLine};
-use super::media_thread::{DigitsBy, Order};
+use super::event::Snapshot;
+use super::lines::NoLine;
+use super::media_thread::Order;
 use super::target::TargetError;
 use super::{Command, Refused, Reply};
 
@@ -445,65 +443,6 @@ impl Actor {
         Ok(outcome)
     }
 
-    pub(super) fn hold(&mut self, now: Instant, call: CallNo) -> Outcome {
-        let outcome = self.tell_core(now, ua::Command::Hold { call })?;
-        let hold = self.desk.lines.get(call).map(|line| line.hold);
-        if matches!(hold, Some(Hold::No | Hold::ResumeAsked)) {
-            self.desk.lines.set_held(call, Hold::Asked);
-        }
-        Ok(outcome)
-    }
-
-    /// Another call is in the ear.
-    pub(super) fn hold_by_itself(&mut self, now: Instant, call: CallNo) {
-        if let Err(refused) = self.hold(now, call) {
-            self.complain(call, &refused.message);
-        }
-    }
-
-    /// Holds what is in the ear, a call or a conference, but for `except`; the answer is which.
-    fn hold_talking(&mut self, now: Instant, except: &[CallNo]) -> Result<Vec<CallNo>, Refused> {
-        let mut held = Vec::new();
-        for talking in self.desk.lines.all_talking().into_iter().filter(|call| !except.contains(call)) {
-            if let Err(refused) = self.hold(now, talking) {
-                self.take_back(now, held);
-                return Err(refused);
-            }
-            held.push(talking);
-        }
-        Ok(held)
-    }
-
-    /// Undoes [`Actor::hold_talking`].
-    fn take_back(&mut self, now: Instant, held: Vec<CallNo>) {
-        for call in held {
-            match self.core.command(now, ua::Command::Resume { call }) {
-                Ok(_) => self.desk.lines.set_held(call, Hold::ResumeAsked),
-                Err(error) => self.complain(call, &error.to_string()),
-            }
-        }
-    }
-
-    fn resume(&mut self, now: Instant, call: CallNo) -> Outcome {
-        let Some(line) = self.desk.lines.get(call) else { return Err(NoLine::NoSuchCall(call).into()) };
-        if line.stage != CallStage::Established || line.hold == Hold::No {
-            return Err(refused(format!("call {call} is not held")));
-        }
-        // Members of a conference are resumed beside each other.
-        let beside = if line.conference { self.desk.lines.conference() } else { vec![call] };
-        let held = self.hold_talking(now, &beside)?;
-        if let Err(error) = self.core.command(now, ua::Command::Resume { call }) {
-            self.take_back(now, held);
-            return Err(error.into());
-        }
-        self.desk.lines.set_held(call, Hold::ResumeAsked);
-        if let Some(line) = self.desk.lines.get_mut(call) {
-            line.swapped_from = if held.len() == 1 { held.first().copied() } else { None };
-        }
-        self.desk.lines.bring_to_front(call);
-        Ok(Reply::Done)
-    }
-
     fn decide_redirect(&mut self, now: Instant, command: ua::Command, call: CallNo) -> Outcome {
         let outcome = self.tell_core(now, command)?;
         if let Some(line) = self.desk.lines.get_mut(call) {
@@ -557,52 +496,6 @@ impl Actor {
     }
 
     // Digits
-
-    pub(super) fn dtmf(&mut self, now: Instant, call: CallNo, digits: &str) -> Outcome {
-        let digits: String = digits.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_uppercase()).collect();
-        if digits.is_empty() {
-            return Err(refused("which digits? 0-9, A-D, * and #; a comma pauses for a second"));
-        }
-        if let Some(bad) = digits.chars().find(|digit| !matches!(digit, '0'..='9' | 'A'..='D' | '*' | '#' | ',')) {
-            return Err(CommandError::BadDigit(bad).into());
-        }
-        let Some(line) = self.desk.lines.get(call) else { return Err(NoLine::NoSuchCall(call).into()) };
-        let Some(media) = &line.media else {
-            return Err(refused(format!("call {call} has no sound yet: digits can be sent once it has been answered")));
-        };
-        let takes_events = media.send_telephone_event.is_some();
-        match self.calls_config.dtmf {
-            Dtmf::Auto => self.sound_digits(call, digits, DigitsBy::Auto),
-            Dtmf::Inband => self.sound_digits(call, digits, DigitsBy::Inband),
-            Dtmf::Rfc4733 if takes_events => self.sound_digits(call, digits, DigitsBy::TelephoneEvent),
-            Dtmf::Rfc4733 => Err(refused(
-                "the other side takes no telephone-event: set calls.dtmf to \"auto\", \"info\" or \"inband\"",
-            )),
-            Dtmf::Info if line.stage != CallStage::Established => {
-                Err(refused(format!("call {call} is not answered: digits by INFO can be sent then")))
-            }
-            Dtmf::Info if self.info.push(now, call, &digits) => Ok(Reply::Done),
-            Dtmf::Info => {
-                Err(refused(format!("more than {} digits wait to be sent in call {call}", info_digits::MAX_WAITING)))
-            }
-        }
-    }
-
-    fn sound_digits(&mut self, call: CallNo, digits: String, how: DigitsBy) -> Outcome {
-        self.sound.order(Order::Digits { call, digits, how });
-        Ok(Reply::Done)
-    }
-
-    pub(super) fn send_info_digit(&mut self, now: Instant, call: CallNo, digit: char) {
-        let info = ua::Command::InfoDigit { call, digit, duration_ms: info_digits::LENGTH_MS };
-        match self.core.command(now, info) {
-            Ok(_) => self.desk.digit_sent(call, digit),
-            Err(error) => {
-                self.info.forget(call);
-                self.complain(call, &error.to_string());
-            }
-        }
-    }
 }
 
 /// Asks for a host's address, unless another call asks for the same.
