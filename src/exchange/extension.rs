@@ -10,7 +10,7 @@ use crate::sip::transport::{Flow, Transmit};
 use crate::transaction::ServerId;
 use crate::transaction::queue::TimerQueue;
 use crate::ua::command::{MediaPorts, Reply};
-use crate::ua::config::{Account, AutoAnswer, Config, Credentials, TransferPolicy};
+use crate::ua::config::{Account, AutoAnswer, Config, Credentials, SrtpPolicy, TransferPolicy};
 use crate::ua::{CallNo, Command, Event, UserAgent};
 
 use super::script::{Cue, Scene, Script};
@@ -315,7 +315,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         route: vec![route],
         fallbacks: Vec::new(),
         expires: Duration::from_secs(3600),
-        srtp: Default::default(),
+        srtp: SrtpPolicy::AnyWay,
         srtp_keying: Default::default(),
         register: false,
         credentials: Some(credentials.clone()),
@@ -329,7 +329,7 @@ fn config(number: &str, act: Act, home: &Home) -> Option<Config> {
         accounts: vec![account],
         user_agent: concat!("offhook-exchange/", env!("CARGO_PKG_VERSION")).to_owned(),
         capabilities: capabilities(act),
-        srtp: Default::default(),
+        srtp: SrtpPolicy::AnyWay,
         srtp_keying: Default::default(),
         hold: HoldStyle::SendOnly,
         max_calls: MAX_CALLS,

@@ -142,6 +142,9 @@ pub enum SrtpPolicy {
     /// Where the other side takes it, and with keys in the descriptions only where the signalling goes by TLS.
     #[default]
     Optional,
+    /// Where the other side takes it, whatever the way of the signalling: for one whose signalling does not leave the machine. No
+    /// setting is called so.
+    AnyWay,
     /// Always; other calls are refused. Without TLS the keys in descriptions can be read on their way.
     Required,
 }

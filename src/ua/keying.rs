@@ -18,6 +18,7 @@ impl Core {
             (SrtpPolicy::Off, _) => Keying::Off,
             (SrtpPolicy::Optional, Transport::Tls) => Keying::Optional,
             (SrtpPolicy::Optional, Transport::Udp | Transport::Tcp) => Keying::Unprotected,
+            (SrtpPolicy::AnyWay, _) => Keying::Optional,
             (SrtpPolicy::Required, _) => Keying::Required,
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::exchange::Config;
 use crate::exchange::extension::{Act, EXTENSIONS, Extension, Home, SoundId, Stage};
-use crate::sdp::{Capabilities, Codec, Intent, LocalMedia, Negotiated, Session};
+use crate::sdp::{Capabilities, Codec, Intent, Keying, LocalMedia, Negotiated, Session};
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{HeaderName, Request, Response, Uri, text};
 use crate::ua::command::MediaPorts;
@@ -129,6 +129,10 @@ impl House {
 
     /// An INVITE with an offer.
     fn invite(&mut self, to: &str, id: u32) {
+        self.invite_with(to, id, Keying::Off);
+    }
+
+    fn invite_with(&mut self, to: &str, id: u32, keying: Keying) {
         let capabilities = Capabilities {
             codecs: Codec::ALL.to_vec(),
             ptime_ms: 20,
@@ -138,7 +142,9 @@ impl House {
             ice: Default::default(),
         };
         let local = LocalMedia::new([127, 0, 0, 1].into(), 10_000, 10_001);
-        let offer = Session::new(capabilities, 1).offer(&local, Intent::Talk);
+        let mut session = Session::new(capabilities, 1);
+        session.set_keying(keying, [7; 32]);
+        let offer = session.offer(&local, Intent::Talk);
         let invite = self.alice.request("INVITE", to, id, 1, "Content-Type: application/sdp\r\n");
         let length = format!("Content-Length: {}\r\n\r\n{offer}", offer.len());
         self.send(&invite.replace("Content-Length: 0\r\n\r\n", &length));
@@ -166,6 +172,20 @@ impl House {
 
 fn open_house() -> House {
     House::new(&Config { users: Vec::new(), ..config() })
+}
+
+#[test]
+fn who_insists_on_srtp_is_answered_with_it() {
+    for (id, keying) in [(1, Keying::Required), (2, Keying::Optional)] {
+        let mut house = open_house();
+        house.invite_with("sip:600@example.com", id, keying);
+        let ok = house.expect(200);
+        let body = String::from_utf8_lossy(ok.body()).into_owned();
+        let profile = if keying == Keying::Required { "RTP/SAVP" } else { "RTP/AVP" };
+        assert!(body.contains(profile) && body.contains("a=crypto:"), "{body}");
+        let (_, media) = house.stage.open.get(&SoundId(1)).expect("sound");
+        assert!(media.as_ref().is_some_and(|media| media.protection.srtp().is_some()));
+    }
 }
 
 #[test]
