@@ -4,9 +4,11 @@
 //! | file | what |
 //! |---|---|
 //! | `stage` | one of the three: begins, ends and begins anew without a click |
+//! | `softened` | by how much the echo is made softer |
 //!
 //! A frame is 10 ms. With nothing switched on the samples pass as they are, bit by bit and without delay.
 
+mod softened;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -16,6 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::resample::Resampler;
+use softened::{Softened, power};
 use stage::Stage;
 
 /// Hz that do for calls of telephone and wide band.
@@ -121,7 +124,8 @@ pub struct Figures {
     pub noise: bool,
     /// The level is being evened out.
     pub gain: bool,
-    /// By how many dB the echo is softer than it came back (the canceller's own estimate); none before it has found one.
+    /// By how many dB what comes back while the other side speaks is sent softer than the microphone heard it: of the last five
+    /// seconds in which it spoke the one with the most, for in others our side may have spoken too; none before there was one.
     pub erle_db: Option<f32>,
     /// How long after it was played an echo comes back, in ms; none before one was found.
     pub echo_delay_ms: Option<u32>,
@@ -136,6 +140,7 @@ pub struct Processing {
     noise: Stage,
     gain: Stage,
     far: Far,
+    softened: Softened,
 }
 
 /// What the speaker plays, cut into frames.
@@ -154,6 +159,7 @@ impl Processing {
             noise: Stage::new(Step::Noise, rate),
             gain: Stage::new(Step::Gain, rate),
             far: Far::default(),
+            softened: Softened::default(),
         }
     }
 
@@ -189,6 +195,7 @@ impl Processing {
     /// Another microphone or speaker: the way between them is looked for anew.
     pub fn devices_changed(&mut self) {
         self.far = Far::default();
+        self.softened = Softened::default();
         self.echo.begin_anew();
     }
 
@@ -208,6 +215,7 @@ impl Processing {
         let whole = far.waiting.len() / frame * frame;
         for piece in far.waiting[..whole].chunks_exact(frame) {
             self.echo.far(piece);
+            self.softened.far(piece);
         }
         far.waiting.drain(..whole);
     }
@@ -216,7 +224,14 @@ impl Processing {
     pub fn near(&mut self, samples: &mut [i16]) {
         let frame = self.frame();
         for frame in samples.chunks_exact_mut(frame) {
-            self.echo.near(frame);
+            if self.echo.is_on() {
+                let heard = power(frame);
+                self.echo.near(frame);
+                self.softened.near(heard, frame);
+            } else {
+                self.echo.near(frame);
+                self.softened = Softened::default();
+            }
             self.noise.near(frame);
             self.gain.near(frame);
         }
@@ -224,13 +239,12 @@ impl Processing {
 
     /// What is done now; the cost is left to who measures it.
     pub fn figures(&self) -> Figures {
-        let (erle_db, echo_delay_ms) = self.echo.echo_figures();
         Figures {
             echo: self.echo.is_on(),
             noise: self.noise.is_on(),
             gain: self.gain.is_on(),
-            erle_db,
-            echo_delay_ms,
+            erle_db: self.softened.db(),
+            echo_delay_ms: self.echo.echo_delay_ms(),
             us_per_10ms: 0.0,
         }
     }

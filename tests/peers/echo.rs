@@ -51,6 +51,8 @@ fn the_other_side_does_not_hear_himself() {
     let percent = |seconds: f64| 100.0 * seconds / SECONDS as f64;
     println!("processor: {:.1} % of one without, {:.1} % with", percent(cost_without), percent(cost_with));
     assert!(with_echo - without > 15.0, "{with_echo:.1} dBFS became {without:.1}");
+    let softer = stats["processing"]["erle_db"].as_f64();
+    assert!(softer.is_some_and(|db| db > 10.0), "{}", stats["processing"]);
     assert!(stats["processing"]["us_per_10ms"].as_f64().is_some_and(|cost| cost > 0.0), "{stats}");
     let alice_speaks = rig.say(Card::A, "speech-near.wav");
     heard(&rig, 2);

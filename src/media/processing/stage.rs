@@ -122,15 +122,11 @@ impl Stage {
         };
     }
 
-    /// The canceller's own figures: by how many dB it has made the echo softer, and after how many ms it came back.
-    pub fn echo_figures(&self) -> (Option<f32>, Option<u32>) {
+    /// After how many milliseconds an echo came back, where the canceller has found one.
+    pub fn echo_delay_ms(&self) -> Option<u32> {
         match (&self.state, self.step) {
-            (State::On(one), Step::Echo) => {
-                let stats = one.statistics();
-                let erle = stats.echo_return_loss_enhancement.map(|db| db as f32);
-                (erle, stats.delay_ms.and_then(|ms| u32::try_from(ms).ok()))
-            }
-            _ => (None, None),
+            (State::On(one), Step::Echo) => one.statistics().delay_ms.and_then(|ms| u32::try_from(ms).ok()),
+            _ => None,
         }
     }
 
