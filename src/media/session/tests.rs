@@ -1,5 +1,6 @@
 //! Two sessions over a network that loses, delays, reorders and repeats, in simulated time; and one session by itself.
 
+mod handshakes;
 mod network;
 mod protection;
 mod quiet;
