@@ -13,6 +13,7 @@ fn active(screen: &str) -> &str {
 fn a_call_from_the_first_key_to_the_last() {
     let Some(terminal) = Terminal::demo() else { return };
     terminal.shows("registered");
+    terminal.shows("600 echo");
 
     terminal.press(&["c"]);
     terminal.shows("Call ›");

@@ -34,7 +34,7 @@ impl Scene {
     /// Nothing is configured.
     pub fn new(columns: u16, rows: u16) -> Scene {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000 / 86_400 * 86_400 + 12 * 3600);
-        let settings = Settings { listen: "192.0.2.7:5060".into(), utc_offset: 0, phone: Whose::Ours };
+        let settings = Settings { listen: "192.0.2.7:5060".into(), utc_offset: 0, phone: Whose::Ours, hint: None };
         Scene { app: App::new(settings, now, (columns, rows)), now }
     }
 

@@ -68,6 +68,8 @@ pub struct Settings {
     pub utc_offset: i32,
     /// Whether it ends with the UI.
     pub phone: Whose,
+    /// What can be called here, where that is known: for who sees it the first time.
+    pub hint: Option<&'static str>,
 }
 
 /// Whose the phone is.

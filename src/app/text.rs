@@ -206,7 +206,7 @@ pub fn figures(stats: &crate::media::session::Stats) -> Vec<(&'static str, Strin
         ("jitter", format!("{:.1} ms", stats.jitter_ms)),
     ];
     if let Some(rtt) = stats.rtt_ms {
-        figures.push(("round trip", format!("{rtt:.0} ms")));
+        figures.push(("rtt", format!("{rtt:.0} ms")));
     }
     // What was made up is heard as a rasp: it goes before what is only interesting.
     if stats.concealed >= LEAST_SHOWN {

@@ -53,7 +53,9 @@ pub fn config(base: Config, exchange: SocketAddr, user: &str, password: &str) ->
         gruu: false,
         events: Events::none(),
     };
-    let mut config = Config { accounts: vec![account], files: Files::default(), ..base };
+    // Nothing of it is remembered, but a recording is the person's.
+    let files = Files { recordings: Files::of_person().recordings, ..Files::default() };
+    let mut config = Config { accounts: vec![account], files, ..base };
     // Nothing leaves this machine.
     config.sip.listen = SocketAddr::new(exchange.ip(), 0);
     config.sip.listen_is_configured = false;

@@ -108,7 +108,7 @@ fn carry_out(arguments: Arguments) -> Result<Exit, Failure> {
                 let (exchange, password) = start_demo()?;
                 let config = demo::config(config, exchange.address(), crate::exchange::demo::USER, &password);
                 match ui::has_screen() {
-                    true => ui::run(config, setup::path(&flags, &environment)).await,
+                    true => ui::run_demo(config, setup::path(&flags, &environment)).await,
                     false => run_lines(config, None, style).await,
                 }
             })

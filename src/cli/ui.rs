@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
+use crate::app::text;
 use crate::config::{Config, instance};
 use crate::phone::PhoneHandle;
 use crate::tui;
@@ -13,11 +14,21 @@ use super::exit::{Exit, Failure};
 
 /// Runs the UI on a phone of its own until the person leaves.
 /// `file`: where the settings are, for the list that changes them.
-pub async fn run(mut config: Config, file: Option<PathBuf>) -> Result<Exit, Failure> {
+pub async fn run(config: Config, file: Option<PathBuf>) -> Result<Exit, Failure> {
+    let options = options(&config, file);
+    run_with(config, options).await
+}
+
+/// The same for the demo, whose numbers nobody knows yet.
+pub async fn run_demo(config: Config, file: Option<PathBuf>) -> Result<Exit, Failure> {
+    let options = tui::Options { hint: Some(text::DEMO_NUMBERS), ..options(&config, file) };
+    run_with(config, options).await
+}
+
+async fn run_with(mut config: Config, options: tui::Options) -> Result<Exit, Failure> {
     if !has_screen() {
         return Err(Failure::new(Exit::Usage, "the UI needs a terminal; scripts use offhook run, call or answer"));
     }
-    let options = options(&config, file);
     config.sip.instance = instance::of_this_phone();
     let phone = PhoneHandle::start_traced(config)?;
     left(tui::run(phone, options).await)

@@ -75,13 +75,15 @@ pub struct Options {
     pub notify: Notify,
     /// The configuration, which the list of settings changes.
     pub file: Option<PathBuf>,
+    /// What can be called, where that is known.
+    pub hint: Option<&'static str>,
 }
 
 impl Options {
     /// What is configured, as far as the terminal has it (`NO_COLOR`: no-color.org); no history file.
     pub fn new(ui: &config::Ui) -> Options {
         let theme = look::theme(ui, |name| std::env::var(name).ok());
-        Options { theme, mouse: ui.mouse, history: None, notify: ui.notify, file: None }
+        Options { theme, mouse: ui.mouse, history: None, notify: ui.notify, file: None, hint: None }
     }
 }
 
@@ -101,7 +103,7 @@ struct Channels {
 /// When there is no terminal, or it can't be drawn on, or the phone stopped by itself.
 pub async fn run(mut phone: PhoneHandle, options: Options) -> anyhow::Result<Left> {
     let channels = Channels { events: phone.events(), trace: phone.trace(), trace_is_open: true };
-    let settings = settings(phone.listen().to_string(), Whose::Ours);
+    let settings = settings(phone.listen().to_string(), Whose::Ours, options.hint);
     drive(&phone, channels, settings, options).await
 }
 
@@ -113,12 +115,12 @@ pub async fn run(mut phone: PhoneHandle, options: Options) -> anyhow::Result<Lef
 /// As [`run`].
 pub async fn run_attached(mut phone: Remote, options: Options) -> anyhow::Result<Left> {
     let channels = Channels { events: phone.events(), trace: phone.trace(), trace_is_open: true };
-    let settings = settings(phone.listen().to_owned(), Whose::Attached);
+    let settings = settings(phone.listen().to_owned(), Whose::Attached, options.hint);
     drive(&phone, channels, settings, options).await
 }
 
-fn settings(listen: String, phone: Whose) -> Settings {
-    Settings { listen, utc_offset: terminal::utc_offset(), phone }
+fn settings(listen: String, phone: Whose, hint: Option<&'static str>) -> Settings {
+    Settings { listen, utc_offset: terminal::utc_offset(), phone, hint }
 }
 
 async fn drive(phone: &impl Phone, channels: Channels, settings: Settings, options: Options) -> anyhow::Result<Left> {

@@ -122,13 +122,16 @@ pub fn draw_idle(frame: &mut Frame, area: Rect, app: &App, theme: Theme) {
     let rows = usize::from(area.height);
     let mut lines = Vec::new();
     // Rows of the hint, the heading and air.
-    let recent = app.recent.len().min(rows.saturating_sub(7));
-    let above = (rows.saturating_sub(recent + if recent > 0 { 4 } else { 2 }) / 2).min(6);
+    let hint = [Some(text::NO_CALLS_HINT), app.settings.hint];
+    let hint: Vec<Line> = hint.into_iter().flatten().map(|hint| Line::styled(hint, theme.dim()).centered()).collect();
+    let own = 1 + hint.len();
+    let recent = app.recent.len().min(rows.saturating_sub(own + 5));
+    let above = (rows.saturating_sub(recent + if recent > 0 { own + 2 } else { own }) / 2).min(6);
     lines.extend(std::iter::repeat_n(Line::default(), above));
     lines.push(Line::styled(text::NO_CALLS, theme.strong()).centered());
-    lines.push(Line::styled(text::NO_CALLS_HINT, theme.dim()).centered());
+    lines.extend(hint);
     if recent > 0 {
-        lines.extend(std::iter::repeat_n(Line::default(), rows.saturating_sub(above + 2 + 2 + recent)));
+        lines.extend(std::iter::repeat_n(Line::default(), rows.saturating_sub(above + own + 2 + recent)));
         lines.extend(recent_rows(app, recent, columns, theme));
     }
     frame.render_widget(Text::from(lines), area);

@@ -96,6 +96,7 @@ snapshot!(
     })
 );
 snapshot!(in_call, Scene::established(80, 24));
+snapshot!(demo, with(Scene::registered(60, 15), |scene| scene.app.settings.hint = Some(text::DEMO_NUMBERS)));
 snapshot!(
     both_ways,
     with(Scene::established(80, 24), |scene| {
