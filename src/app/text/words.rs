@@ -132,7 +132,7 @@ pub const GROUP_ANYWHERE: &str = "Anywhere";
 // Titles and fixed texts of the screen.
 pub const NO_ACCOUNT: &str = "no account: direct calls only; offhook setup asks for one";
 pub const NO_CALLS: &str = "No call";
-pub const DEMO_NUMBERS: &str = "Here: 600 echo, 601 tone, 602 busy, 605 music, 608 conference.";
+pub const DEMO_NUMBERS: &str = "600 echo, 601 tone, 602 busy, 605 music, 608 conference";
 pub const NO_CALLS_HINT: &str = "Type a number, or c and a name, to call someone.";
 pub const CALLS: &str = "Calls";
 pub const RECENT: &str = "Recent";
