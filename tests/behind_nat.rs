@@ -197,6 +197,12 @@ impl Phone {
         Phone::run(Command::new(env!("CARGO_BIN_EXE_offhook")), folder, name, 1000, &sip, network)
     }
 
+    /// A phone in a network, at this address, for direct calls.
+    fn at(net: &Net, folder: &Path, name: &'static str, tone: u32, listen: &str) -> io::Result<Phone> {
+        let sip = format!("[sip]\nlisten = \"{listen}\"");
+        Phone::run(net.command(env!("CARGO_BIN_EXE_offhook"))?, folder, name, tone, &sip, "ice = \"always\"")
+    }
+
     fn run(
         mut command: Command,
         folder: &Path,
@@ -301,12 +307,14 @@ impl Drop for Exchange {
     }
 }
 
+/// Says that a test can't run here, which is a failure where all must run.
+fn skip(reason: &str) {
+    let required = std::env::var_os("OFFHOOK_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
+    assert!(!required, "the networks can't be built here: {reason}");
+    let _ = writeln!(io::stderr(), "skipped: {reason}");
+}
+
 fn bench() -> Option<Bench> {
-    let skip = |reason: &str| {
-        let required = std::env::var_os("OFFHOOK_REQUIRE_PEERS").is_some_and(|value| !value.is_empty());
-        assert!(!required, "the networks can't be built here: {reason}");
-        let _ = writeln!(io::stderr(), "skipped: {reason}");
-    };
     let networks = match Networks::build() {
         Ok(networks) => networks,
         Err(error) => {
@@ -434,6 +442,41 @@ fn a_silent_stun_server_costs_half_a_second_once() {
     }
     let log = fs::read_to_string(&phones[0].log).expect("a log");
     assert_eq!(log.matches("the STUN server does not answer").count(), 1, "asked once a minute");
+}
+
+#[test]
+fn ice_finds_its_way_over_ipv6() {
+    let build = || {
+        let nets = [Net::new()?, Net::new()?];
+        let pid = nets[1].holder.id().to_string();
+        nets[0].run(&["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", &pid])?;
+        for (net, address) in nets.iter().zip(["fd00:77::1/64", "fd00:77::2/64"]) {
+            net.run(&["ip", "address", "add", address, "dev", "eth0", "nodad"])?;
+            net.run(&["ip", "link", "set", "eth0", "up"])?;
+        }
+        io::Result::Ok(nets)
+    };
+    let nets = match build() {
+        Ok(nets) => nets,
+        Err(error) => return skip(&error.to_string()),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |n: usize, name, tone, listen| Phone::at(&nets[n], folder.path(), name, tone, listen).expect("a phone");
+    let mut phones = [start(0, "alice", 1000, "[fd00:77::1]:5070"), start(1, "bob", 600, "[fd00:77::2]:5070")];
+    for phone in &mut phones {
+        phone.tell("state");
+        phone.expect("state", |_| true);
+    }
+    phones[0].tell("call sip:bob@[fd00:77::2]:5070");
+    phones[1].expect("incoming", |_| true);
+    phones[1].tell("answer");
+    let ways = [connected(&mut phones[0]), connected(&mut phones[1])];
+    assert!(ways[0].0.starts_with("[fd00:77::1]:") && ways[0].1.starts_with("[fd00:77::2]:"), "{ways:?}");
+    assert_eq!((&ways[0].0, &ways[0].1), (&ways[1].1, &ways[1].0));
+    phones.iter_mut().for_each(Phone::hears);
+    phones.iter_mut().for_each(Phone::quit);
+    assert!(phones[0].heard(600.0) > -30.0, "alice hears bob at {} dB", phones[0].heard(600.0));
+    assert!(phones[1].heard(1000.0) > -30.0, "bob hears alice at {} dB", phones[1].heard(1000.0));
 }
 
 /// Milliseconds from the command to the answer, and to the way.
