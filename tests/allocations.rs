@@ -9,6 +9,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -16,8 +17,10 @@ use std::time::{Duration, Instant};
 use offhook::config;
 use offhook::media::processing::{Settings, Switch};
 use offhook::media::session;
+use offhook::phone::dtls::Identity;
 use offhook::phone::media_thread::{MediaThread, Order, Report};
-use offhook::sdp::{Codec, Negotiated};
+use offhook::sdp::dtls::{Agreed, Role};
+use offhook::sdp::{Codec, Negotiated, Protection};
 use offhook::ua::CallNo;
 use offhook::ua::command::MediaPorts;
 
@@ -81,19 +84,19 @@ struct Phone {
 }
 
 impl Phone {
-    fn new(input: &str, output: &str) -> Phone {
+    fn new(input: &str, output: &str, identity: Option<Arc<Identity>>) -> Phone {
         let processing = Settings { echo: Switch::Off, noise: Switch::Off, gain: Switch::Off };
         let (input, output, ring) = (input.to_owned(), output.to_owned(), "null".to_owned());
         let audio = config::Audio { input, output, ring, processing, ..config::Audio::default() };
         let (sender, reports) = channel();
         let report = move |report| drop(sender.send(report));
-        let thread = MediaThread::spawn(&audio, &config::Network::default(), None, report).expect("a thread");
+        let thread = MediaThread::spawn(&audio, &config::Network::default(), identity, report).expect("a thread");
         let ports = thread.open(CALL, LOOPBACK).expect("ports");
         thread.order(Order::Prepare);
         Phone { thread, reports, ports }
     }
 
-    fn talk_to(&self, other: &Phone, codec: Codec, payload_type: u8) {
+    fn talk_to(&self, other: &Phone, codec: Codec, payload_type: u8, protection: Protection) {
         let media = Negotiated {
             remote_rtp: SocketAddr::new(LOOPBACK, other.ports.rtp),
             remote_rtcp: Some(SocketAddr::new(LOOPBACK, other.ports.rtcp)),
@@ -111,7 +114,7 @@ impl Phone {
             send: true,
             receive_audio: true,
             held_by_peer: false,
-            protection: Default::default(),
+            protection,
         };
         self.thread.order(Order::Configure { call: CALL, media: Box::new(media) });
         self.thread.order(Order::OpenMicrophone { call: CALL });
@@ -145,12 +148,31 @@ fn counts() -> Vec<u64> {
     numbers.iter().filter_map(place).map(|place| COUNTS[place].load(Relaxed)).collect()
 }
 
+/// Where the keys come from.
+#[derive(Clone, Copy)]
+enum Keys {
+    None,
+    Handshake,
+}
+
 /// How often each of two phones that talk allocates or frees, in each window.
-fn talk(input: &str, output: &str, codec: Codec, payload_type: u8) -> Vec<Vec<u64>> {
-    let alice = Phone::new(input, output);
-    let bob = Phone::new("tone:440", "null");
-    alice.talk_to(&bob, codec, payload_type);
-    bob.talk_to(&alice, codec, payload_type);
+fn talk(input: &str, output: &str, codec: Codec, payload_type: u8, keys: Keys) -> Vec<Vec<u64>> {
+    let identity = || match keys {
+        Keys::None => None,
+        Keys::Handshake => Some(Arc::new(Identity::new().expect("a certificate"))),
+    };
+    let protection = |role, peer: &Option<Arc<Identity>>| match peer {
+        None => Protection::None,
+        Some(peer) => {
+            let remote = vec![peer.fingerprint()];
+            Protection::Dtls(Box::new(Agreed { role, remote, local_id: None, remote_id: None }))
+        }
+    };
+    let (alices, bobs) = (identity(), identity());
+    let alice = Phone::new(input, output, alices.clone());
+    let bob = Phone::new("tone:440", "null", bobs.clone());
+    alice.talk_to(&bob, codec, payload_type, protection(Role::Client, &bobs));
+    bob.talk_to(&alice, codec, payload_type, protection(Role::Server, &alices));
     let is_flowing = |report: &Report| matches!(report, Report::Session { event: session::Event::Flowing { .. }, .. });
     alice.expect("RTP", is_flowing);
     bob.expect("RTP", is_flowing);
@@ -221,9 +243,10 @@ impl Drop for Server {
 fn a_packet_allocates_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path());
-    assert_none("PCMU, no card", &talk("tone:300", "null", Codec::Pcmu, 0));
+    assert_none("PCMU, no card", &talk("tone:300", "null", Codec::Pcmu, 0, Keys::None));
+    assert_none("PCMU by DTLS-SRTP, no card", &talk("tone:300", "null", Codec::Pcmu, 0, Keys::Handshake));
     if server.is_some() {
-        assert_none("PCMU, cards", &talk("spk.monitor", "spk", Codec::Pcmu, 0));
-        assert_none("Opus, cards", &talk("spk.monitor", "spk", Codec::Opus, 96));
+        assert_none("PCMU, cards", &talk("spk.monitor", "spk", Codec::Pcmu, 0, Keys::None));
+        assert_none("Opus, cards", &talk("spk.monitor", "spk", Codec::Opus, 96, Keys::None));
     }
 }

@@ -4,9 +4,11 @@
 use serde_json::Value;
 
 use crate::encryption::{both, hear, with_streams};
-use crate::rig::Rig;
-use crate::rig::phone::Phone;
+use crate::rig::baresip::Answers;
+use crate::rig::console::{Codec, Kind};
+use crate::rig::phone::{Phone, Setup};
 use crate::rig::sound::Card;
+use crate::rig::{self, Rig};
 
 const TLS: &str = "proxies = [\"sip:127.0.0.1;transport=tls\"]\nsrtp_keying = \"dtls\"";
 const TLS_REQUIRED: &str = "proxies = [\"sip:127.0.0.1;transport=tls\"]\nsrtp = \"required\"\nsrtp_keying = \"dtls\"";
@@ -17,10 +19,16 @@ const UDP: &str = "srtp_keying = \"dtls\"";
 /// Who is called begins the handshake, and who calls chooses the suite.
 const OURS: &str = "AEAD_AES_256_GCM";
 const BARESIPS: &str = "AES_CM_128_HMAC_SHA1_80";
+/// It knows no other one.
+const LINPHONES: &str = "AES_CM_128_HMAC_SHA1_80";
 
 /// The handshake has ended well, and both hear each other.
 fn talk(rig: &Rig, alice: &mut Phone, tls: bool, suite: &str) {
     let established = alice.expect("established");
+    talk_after(rig, alice, &established, tls, suite);
+}
+
+fn talk_after(rig: &Rig, alice: &mut Phone, established: &Value, tls: bool, suite: &str) {
     assert_eq!(established["keying"], "dtls", "{established}");
     let keyed = match established["srtp"] == Value::Bool(true) {
         true => established.clone(),
@@ -30,7 +38,7 @@ fn talk(rig: &Rig, alice: &mut Phone, tls: bool, suite: &str) {
     assert_eq!(keyed["keying"], "dtls", "{keyed}");
     assert_eq!(keyed["tls"], tls, "{keyed}");
     assert_eq!(keyed["suite"], suite, "{keyed}");
-    hear(rig, &established);
+    hear(rig, established);
 }
 
 #[test]
@@ -71,4 +79,38 @@ fn who_offers_sdes_answers_dtls_and_hold_keeps_the_keys() {
     assert_eq!(hellos(&rig), before, "the association goes on");
     alice.tell("hangup");
     bob.expect("CALL_CLOSED");
+}
+
+#[test]
+fn with_ice_the_handshake_takes_the_way_that_was_found() {
+    let Some(rig) = rig::take() else { return };
+    let media = "audio_codecs=pcmu,pcma;ptime=20;medianat=ice;mediaenc=dtls_srtp";
+    let mut bob = rig.baresip_with("bob", Some(Card::B), Answers::Itself, media);
+    let mut alice = rig.registered(&Setup { account: UDP, network: "ice = \"always\"", ..Setup::default() });
+    alice.tell("call sip:bob@127.0.0.1");
+    bob.expect("CALL_ESTABLISHED");
+    let established = alice.expect("established");
+    alice.expect_with("ice", |event| event["state"] == "connected");
+    talk_after(&rig, &mut alice, &established, false, OURS);
+    alice.tell("hangup");
+    bob.expect("CALL_CLOSED");
+    bob.tell("dial", "sip:alice@127.0.0.1");
+    alice.expect("incoming");
+    alice.tell("answer");
+    talk(&rig, &mut alice, false, BARESIPS);
+}
+
+#[test]
+fn linphone_by_dtls_both_ways() {
+    let Some(rig) = rig::take_with(&[Kind::Linphone]) else { return };
+    let mut bob = rig.console_encrypting(Kind::Linphone, "bob", Card::B, Codec::Pcmu, "dtls");
+    let mut alice = rig.registered(&Setup { account: UDP, ..Setup::default() });
+    bob.tell("call sip:alice@127.0.0.1");
+    alice.expect("incoming");
+    alice.tell("answer");
+    talk(&rig, &mut alice, false, LINPHONES);
+    alice.tell("hangup");
+    alice.expect("ended");
+    alice.tell("call sip:bob@127.0.0.1");
+    talk(&rig, &mut alice, false, LINPHONES);
 }

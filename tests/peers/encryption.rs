@@ -3,6 +3,7 @@
 use std::sync::MutexGuard;
 
 use crate::rig::baresip::{Answers, Baresip};
+use crate::rig::console::{Codec, Kind};
 use crate::rig::kamailio::Role;
 use crate::rig::phone::{Phone, Setup};
 use crate::rig::sound::Card;
@@ -12,6 +13,7 @@ use crate::rig::{self, DEADLINE, Rig};
 const TLS_OPTIONAL: &str = "proxies = [\"sip:127.0.0.1;transport=tls\"]\nsrtp = \"optional\"";
 const TLS_REQUIRED: &str = "proxies = [\"sip:127.0.0.1;transport=tls\"]\nsrtp = \"required\"";
 const UDP_REQUIRED: &str = "srtp = \"required\"";
+const LINPHONES: &str = "AES_CM_128_HMAC_SHA1_80";
 
 pub fn with_streams() -> Option<MutexGuard<'static, Rig>> {
     let mut rig = rig::take()?;
@@ -120,4 +122,19 @@ fn who_knows_no_srtp_is_called_without_or_not_at_all() {
     alice.tell("call sip:bob@127.0.0.1");
     let ended = alice.expect("ended");
     assert_eq!(ended["code"], 488, "{ended}");
+}
+
+#[test]
+fn linphone_by_sdes_both_ways() {
+    let Some(rig) = rig::take_with(&[Kind::Linphone]) else { return };
+    let mut bob = rig.console_encrypting(Kind::Linphone, "bob", Card::B, Codec::Pcmu, "srtp");
+    let mut alice = rig.registered(&Setup { account: UDP_REQUIRED, ..Setup::default() });
+    bob.tell("call sip:alice@127.0.0.1");
+    alice.expect("incoming");
+    alice.tell("answer");
+    talk(&rig, &mut alice, LINPHONES, false);
+    alice.tell("hangup");
+    alice.expect("ended");
+    alice.tell("call sip:bob@127.0.0.1");
+    talk(&rig, &mut alice, LINPHONES, false);
 }

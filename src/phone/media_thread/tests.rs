@@ -11,6 +11,7 @@ use crate::media::processing::{Step, Switch};
 use crate::sdp::Codec;
 
 mod conference;
+mod handshakes;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const CALL: CallNo = CallNo(1);
@@ -25,6 +26,10 @@ struct Phone {
 
 impl Phone {
     fn new(input: &str, output: &str) -> Phone {
+        Phone::with(input, output, None)
+    }
+
+    fn with(input: &str, output: &str, identity: Option<Arc<Identity>>) -> Phone {
         let audio = config::Audio {
             input: input.to_owned(),
             output: output.to_owned(),
@@ -33,7 +38,7 @@ impl Phone {
         };
         let (sender, reports) = channel();
         let thread =
-            MediaThread::spawn(&audio, &config::Network::default(), None, move |report| drop(sender.send(report)))
+            MediaThread::spawn(&audio, &config::Network::default(), identity, move |report| drop(sender.send(report)))
                 .unwrap();
         let ports = thread.open(CALL, LOOPBACK).unwrap();
         thread.order(Order::Prepare);
@@ -46,7 +51,12 @@ impl Phone {
     }
 
     fn configure(&self, other: &Phone, ptime_ms: u8) {
-        let media = Negotiated {
+        let media = Phone::media(other, ptime_ms);
+        self.thread.order(Order::Configure { call: CALL, media: Box::new(media) });
+    }
+
+    fn media(other: &Phone, ptime_ms: u8) -> Negotiated {
+        Negotiated {
             remote_rtp: SocketAddr::new(LOOPBACK, other.ports.rtp),
             remote_rtcp: Some(SocketAddr::new(LOOPBACK, other.ports.rtcp)),
             rtcp_mux: false,
@@ -64,8 +74,7 @@ impl Phone {
             receive_audio: true,
             held_by_peer: false,
             protection: Default::default(),
-        };
-        self.thread.order(Order::Configure { call: CALL, media: Box::new(media) });
+        }
     }
 
     /// Waits for a report that `wanted` makes something of.

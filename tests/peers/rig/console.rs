@@ -52,6 +52,18 @@ impl Kind {
 impl Rig {
     /// Starts `bob` or `carol` and waits for the registration.
     pub fn console(&self, kind: Kind, name: &'static str, card: Card, codec: Codec) -> Console {
+        self.console_encrypting(kind, name, card, codec, "none")
+    }
+
+    /// The same with its media encrypted, as linphone names it: `srtp`, `dtls`, `none`.
+    pub fn console_encrypting(
+        &self,
+        kind: Kind,
+        name: &'static str,
+        card: Card,
+        codec: Codec,
+        encryption: &str,
+    ) -> Console {
         let home = self.folder.join(format!("{name}-{kind:?}"));
         let _ = fs::remove_dir_all(&home);
         // The namespace is ours: any port is free.
@@ -70,7 +82,7 @@ impl Rig {
                 command.arg(format!("{name}.cfg"));
             }
             Kind::Linphone => {
-                command.arg("-a").arg("-c").arg(linphone(&home, name, port, rtp, card, codec));
+                command.arg("-a").arg("-c").arg(linphone(&home, name, (port, rtp), card, codec, encryption));
             }
         }
         let (process, stdin, mut stdout) = Process::piped(&self.namespace, command, &home.join("log"));
@@ -140,12 +152,12 @@ fn twinkle(home: &Path, name: &str, port: u16, rtp: u16, card: Card) {
 }
 
 /// Writes its configuration, with one codec; returns where.
-fn linphone(home: &Path, name: &str, port: u16, rtp: u16, card: Card, codec: Codec) -> PathBuf {
+fn linphone(home: &Path, name: &str, (port, rtp): (u16, u16), card: Card, codec: Codec, encryption: &str) -> PathBuf {
     // It makes its database there, and not the folder.
     fs::create_dir_all(home.join(".local/share/linphone")).expect("a folder");
     let text = format!(
         "[sip]\nsip_port={port}\nsip_tcp_port=0\nsip_tls_port=0\ndefault_proxy=0\nping_with_options=0\n\
-         media_encryption=none\ninc_timeout=60\nkeepalive_period=0\n[net]\nfirewall_policy=0\nmtu=0\n\
+         media_encryption={encryption}\ninc_timeout=60\nkeepalive_period=0\n[net]\nfirewall_policy=0\nmtu=0\n\
          [rtp]\naudio_rtp_port={rtp}\naudio_jitt_comp=60\n\
          [sound]\nplayback_dev_id=PulseAudio: {card:?}_speaker\ncapture_dev_id=PulseAudio: {card:?}_mic\nringer_dev_id=PulseAudio: {card:?}_speaker\n\
          echocancellation=0\nlocal_ring=\nremote_ring=\n[video]\ndisplay=0\ncapture=0\nenabled=0\n\
