@@ -109,7 +109,7 @@ impl Engine {
                 self.output.opened(now, &self.opener, generation, Ok(output));
                 self.treatment.devices_changed();
                 if let Some(output) = self.output.get() {
-                    self.speaker_watch.rest(now, output.ran_dry());
+                    self.speaker_watch.rest(output.ran_dry());
                     self.speaker.set_rate(output.rate());
                 }
             }

@@ -164,7 +164,7 @@ impl Engine {
             call.is_heard() && call.session.last_received().is_some_and(|last| now < last + 2 * Engine::TICK)
         });
         if !plays {
-            return self.speaker_watch.rest(now, times);
+            return self.speaker_watch.rest(times);
         }
         if let Some(change) = self.speaker_watch.plays(now, times) {
             self.warn(DeviceRole::Output, change);

@@ -93,29 +93,33 @@ impl MicrophoneWatch {
 #[derive(Debug)]
 pub struct SpeakerWatch {
     began: Instant,
-    /// How often it had run dry when the window began.
+    /// How often it had run dry when the window began, but for when it played no call; and at the last look.
     then: u64,
+    last: u64,
     dry: bool,
 }
 
 impl SpeakerWatch {
     pub fn new(now: Instant) -> SpeakerWatch {
-        SpeakerWatch { began: now, then: 0, dry: false }
+        SpeakerWatch { began: now, then: 0, last: 0, dry: false }
     }
 
-    /// It plays no call, or is another one, which has run dry so many times.
-    pub fn rest(&mut self, now: Instant, times: u64) {
-        (self.began, self.then) = (now, times);
+    /// It plays no call now, or is another one, which has run dry so many times: that does not count. The window goes on, for
+    /// packets that come in bursts leave such moments between them.
+    pub fn rest(&mut self, times: u64) {
+        self.then = if times < self.last { times } else { self.then + (times - self.last) };
+        self.last = times;
     }
 
     /// It plays a call, and has run dry so many times since it was opened. Gives what is to be told.
     pub fn plays(&mut self, now: Instant, times: u64) -> Option<Change> {
+        self.last = times;
         let is_much = times.saturating_sub(self.then) >= TOO_DRY;
         let is_over = now.saturating_duration_since(self.began) >= WINDOW;
         if !is_over && (!is_much || self.dry) {
             return None;
         }
-        self.rest(now, times);
+        (self.began, self.then) = (now, times);
         if is_much == self.dry {
             return None;
         }
@@ -176,11 +180,30 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut watch = SpeakerWatch::new(start);
         let dry = |active| Some(Change { warning: AudioWarning::SpeakerDry, active });
-        watch.rest(start, 7);
+        watch.rest(7);
         assert_eq!(watch.plays(at(1), 9), None);
         assert_eq!(watch.plays(at(6), 11), None, "four times in six seconds");
         assert_eq!(watch.plays(at(8), 16), dry(true));
         assert_eq!(watch.plays(at(13), 30), None, "still");
         assert_eq!(watch.plays(at(18), 30), dry(false));
+    }
+
+    #[test]
+    fn packets_that_come_in_bursts_do_not_keep_a_warning_up() {
+        let start = Instant::now();
+        let mut watch = SpeakerWatch::new(start);
+        let mut told = Vec::new();
+        for n in 0..600u32 {
+            // It runs dry in the first second, and whenever no call plays.
+            let times = u64::from(n.min(50)) + u64::from(n / 4);
+            match n % 4 {
+                0 => watch.rest(times),
+                _ => told.extend(watch.plays(start + TICK * n, times).map(|change| change.active)),
+            }
+        }
+        assert_eq!(told, [true, false]);
+        // Another speaker begins at none.
+        watch.rest(0);
+        assert_eq!(watch.plays(start + TICK * 601, 3), None);
     }
 }
