@@ -27,3 +27,4 @@ mod soak;
 mod sound;
 mod transfer;
 mod transports;
+mod warnings;

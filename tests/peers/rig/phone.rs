@@ -156,6 +156,11 @@ impl Phone {
         }
     }
 
+    /// Whether such an event comes within this time.
+    pub fn tells_within(&mut self, limit: Duration, event: &str, fits: impl Fn(&Value) -> bool) -> bool {
+        self.events.next(limit, |value| value["event"] == event && fits(value)).is_some()
+    }
+
     /// Waits for these events, each once and in any order; they come back in the order asked.
     pub fn expect_all<const N: usize>(&mut self, events: [&str; N]) -> [Value; N] {
         let mut found: [Option<Value>; N] = [const { None }; N];

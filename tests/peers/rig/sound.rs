@@ -83,10 +83,19 @@ impl Cards {
 impl Rig {
     /// Plays a tone into a card's microphone until dropped.
     pub fn speak(&self, card: Card, frequency: f64) -> Process {
+        self.tone(card, frequency, 8000.0)
+    }
+
+    /// The same, far too loud: its tops are cut off.
+    pub fn shout(&self, card: Card, frequency: f64) -> Process {
+        self.tone(card, frequency, 60_000.0)
+    }
+
+    fn tone(&self, card: Card, frequency: f64, size: f64) -> Process {
         const SECONDS: usize = 60;
-        let sample = |n: usize| (8000.0 * (TAU * frequency * n as f64 / RATE as f64).sin()) as i16;
+        let sample = |n: usize| (size * (TAU * frequency * n as f64 / RATE as f64).sin()) as i16;
         let bytes: Vec<u8> = (0..SECONDS * RATE).flat_map(|n| sample(n).to_le_bytes()).collect();
-        let file = self.folder.join(format!("tone-{frequency}.raw"));
+        let file = self.folder.join(format!("tone-{frequency}-{size}.raw"));
         fs::write(&file, bytes).expect("a file");
         let mut command = Command::new("pacat");
         command.args(["--playback", "--raw", "--format=s16le", "--channels=1", "--latency-msec=20"]);
