@@ -15,7 +15,7 @@ use crate::ua::event::{EndedBy, TransferStage};
 
 use super::layout::clean;
 use super::requests::Asks;
-use super::{App, Effect, RECENT, text};
+use super::{App, Effect, RECENT, names, text};
 
 /// Digits of a call that are remembered.
 const DIGITS: usize = 24;
@@ -317,7 +317,8 @@ impl App {
         self.selected = active.map(|call| call.no);
     }
 
-    pub(super) fn on_event(&mut self, event: Event) -> Vec<Effect> {
+    pub(super) fn on_event(&mut self, mut event: Event) -> Vec<Effect> {
+        names::shorten(&mut event.kind);
         if let Some((level, line)) = text::event(self, &event.kind) {
             self.log.push(event.time, level, clean(&line));
             self.clamp_scrolling();
@@ -582,7 +583,7 @@ fn account_from(state: AccountState) -> Account {
 fn call_from(state: CallState, known: Option<&Call>, now: SystemTime) -> Call {
     let mut call = known.cloned().unwrap_or_else(|| Call::new(&state.call, state.incoming, state.state, now));
     call.peer = clean(&state.call.peer);
-    call.name = state.name.as_deref().map(clean);
+    call.name = state.name.as_deref().map(names::short);
     call.stage = state.state;
     call.held = state.held;
     call.remote_held = state.remote_held;

@@ -8,6 +8,7 @@
 //! - `compare.rs`: an offer beside its answer
 //! - `people.rs`: who is known and who called; `complete.rs`: what is suggested while a line is typed
 //! - `services.rs`: what the person switches
+//! - `names.rs`: names without end
 //! - `mouse.rs`: what is clicked; the panes beside the calls
 //! - `paste.rs`: targets as they are copied elsewhere
 //! - `devices.rs`: which device speaks, which is heard, which rings
@@ -29,6 +30,7 @@ pub mod layout;
 pub mod line;
 pub mod log;
 pub mod mouse;
+pub mod names;
 mod paste;
 pub mod people;
 pub mod picker;

@@ -83,6 +83,26 @@ fn an_incoming_call_is_answered_or_refused() {
 }
 
 #[test]
+fn a_name_without_end_fills_no_screen() {
+    let mut scene = Scene::registered(80, 24);
+    let name = Some("e\u{301}山".repeat(500));
+    let kind = Kind::Incoming {
+        call: bob(),
+        from: "sip:bob@example.com".into(),
+        name,
+        called: "sip:alice@pbx.example.com".into(),
+        diverted_from: None,
+        forwarded: Vec::new(),
+        referred_by: None,
+    };
+    let effects = scene.phone(kind);
+    let name = "e\u{301}山".repeat(30) + "…";
+    assert!(effects.contains(&Effect::Notify(format!("{name} calls"))), "{effects:?}");
+    assert!(scene.app.log.lines().any(|line| line.text == format!("#1 {name} calls")));
+    assert_eq!(scene.app.calls[0].name, Some(name));
+}
+
+#[test]
 fn a_call_that_comes_while_a_line_is_typed_takes_no_keys() {
     let mut scene = Scene::registered(80, 24);
     scene.keys("cd");
