@@ -15,12 +15,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use offhook::config;
+use offhook::media::codec::Dtx;
 use offhook::media::processing::{Settings, Switch};
 use offhook::media::session;
 use offhook::phone::dtls::Identity;
 use offhook::phone::media_thread::{MediaThread, Order, Report};
 use offhook::sdp::dtls::{Agreed, Role};
-use offhook::sdp::{Codec, Negotiated, Protection};
+use offhook::sdp::{Codec, ComfortNoise, Negotiated, Protection};
 use offhook::ua::CallNo;
 use offhook::ua::command::MediaPorts;
 
@@ -87,7 +88,7 @@ impl Phone {
     fn new(input: &str, output: &str, identity: Option<Arc<Identity>>) -> Phone {
         let processing = Settings { echo: Switch::Off, noise: Switch::Off, gain: Switch::Off };
         let (input, output, ring) = (input.to_owned(), output.to_owned(), "null".to_owned());
-        let audio = config::Audio { input, output, ring, processing, ..config::Audio::default() };
+        let audio = config::Audio { input, output, ring, processing, dtx: Dtx::Always, ..config::Audio::default() };
         let (sender, reports) = channel();
         let report = move |report| drop(sender.send(report));
         let thread = MediaThread::spawn(&audio, &config::Network::default(), identity, report).expect("a thread");
@@ -97,6 +98,9 @@ impl Phone {
     }
 
     fn talk_to(&self, other: &Phone, codec: Codec, payload_type: u8, protection: Protection) {
+        // Each packet is listened to whether it is silence.
+        let noise = (codec.clock_rate() == 8000).then_some(13);
+        let receive = noise.into_iter().map(|number| (number, 8000)).collect();
         let media = Negotiated {
             remote_rtp: SocketAddr::new(LOOPBACK, other.ports.rtp),
             remote_rtcp: Some(SocketAddr::new(LOOPBACK, other.ports.rtcp)),
@@ -108,7 +112,7 @@ impl Phone {
             receive: vec![(payload_type, codec)],
             send_telephone_event: None,
             receive_telephone_events: Vec::new(),
-            comfort_noise: Default::default(),
+            comfort_noise: ComfortNoise { send: noise, receive },
             opus: Default::default(),
             ptime_ms: 20,
             send: true,
@@ -245,6 +249,7 @@ fn a_packet_allocates_nothing() {
     let server = Server::start(folder.path());
     assert_none("PCMU, no card", &talk("tone:300", "null", Codec::Pcmu, 0, Keys::None));
     assert_none("PCMU by DTLS-SRTP, no card", &talk("tone:300", "null", Codec::Pcmu, 0, Keys::Handshake));
+    assert_none("PCMU, a silent microphone", &talk("null", "null", Codec::Pcmu, 0, Keys::None));
     if server.is_some() {
         assert_none("PCMU, cards", &talk("spk.monitor", "spk", Codec::Pcmu, 0, Keys::None));
         assert_none("Opus, cards", &talk("spk.monitor", "spk", Codec::Opus, 96, Keys::None));

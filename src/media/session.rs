@@ -111,6 +111,13 @@ impl Outbox {
         self.spare.pop().unwrap_or_default()
     }
 
+    /// Takes back a buffer that is not needed any more.
+    fn take_back(&mut self, bytes: Vec<u8>) {
+        if self.spare.len() < SPARE {
+            self.spare.push(bytes);
+        }
+    }
+
     fn transmit(&mut self, transmit: Transmit) {
         if self.transmits.len() == MAX_TRANSMITS {
             self.transmits.pop_front();
@@ -484,9 +491,7 @@ impl Session {
 
     /// Takes back the buffer of a packet that was sent, for another one.
     pub fn recycle(&mut self, bytes: Vec<u8>) {
-        if self.out.spare.len() < SPARE {
-            self.out.spare.push(bytes);
-        }
+        self.out.take_back(bytes);
     }
 
     /// What happened.

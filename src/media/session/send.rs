@@ -245,6 +245,7 @@ impl Sender {
         if encoder.encode(sound, &mut bytes) == Encoded::Silence {
             // RFC 7587 section 4.2: the timestamp goes on, the sequence number does not; what comes next begins a talkspurt.
             self.kept_back = true;
+            out.take_back(bytes);
             return None;
         }
         (self.begins, self.kept_back) = (false, false);
