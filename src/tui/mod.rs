@@ -254,7 +254,10 @@ impl<'a, P: Phone> Ui<'a, P> {
                 () = std::future::ready(()), if wants_work => Some(Msg::Idle),
             };
             let Some(msg) = msg else { continue };
-            frames.changed(Instant::now());
+            match msg {
+                Msg::Key(_) | Msg::Released(_) | Msg::Mouse(_) | Msg::Paste(_) => frames.pressed(Instant::now()),
+                _ => frames.changed(Instant::now()),
+            }
             if self.take(msg, terminal)? == Flow::End || self.take_waiting(&mut channels, terminal)? == Flow::End {
                 break;
             }
