@@ -82,6 +82,22 @@ fn who_offers_sdes_answers_dtls_and_hold_keeps_the_keys() {
 }
 
 #[test]
+fn who_knows_no_dtls_is_called_once_more_without_it_or_not_at_all() {
+    let Some(rig) = with_streams() else { return };
+    let (mut alice, mut bob) = both(&rig, UDP, "");
+    alice.tell("call sip:bob@127.0.0.1");
+    bob.expect("CALL_ESTABLISHED");
+    let established = alice.expect("established");
+    assert_eq!((&established["srtp"], &established["keying"]), (&Value::Bool(false), &Value::Null), "{established}");
+    tones(&rig);
+    drop(alice);
+    let mut alice = rig.registered(&Setup { account: TLS_REQUIRED, ..Setup::default() });
+    alice.tell("call sip:bob@127.0.0.1");
+    let ended = alice.expect("ended");
+    assert_eq!(ended["code"], 488, "{ended}");
+}
+
+#[test]
 fn with_ice_the_handshake_takes_the_way_that_was_found() {
     let Some(rig) = rig::take() else { return };
     let media = "audio_codecs=pcmu,pcma;ptime=20;medianat=ice;mediaenc=dtls_srtp";

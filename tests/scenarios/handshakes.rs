@@ -138,6 +138,35 @@ fn whoever_offers_it_is_answered_by_it() {
 }
 
 #[test]
+fn who_refuses_it_is_asked_once_more_without_where_srtp_is_optional() {
+    for code in [488, 415, 606] {
+        let phone = phone(SrtpPolicy::Optional, SrtpKeying::Dtls);
+        let bob = phone.peer("bob", "192.0.2.201:5060");
+        phone.dial_direct(BY_UDP);
+        expect_event!(phone, Event::Calling { .. });
+        let first = bob.expect("INVITE");
+        assert_eq!(profile(&first.body()), DTLS);
+        first.reply(code);
+        bob.expect("ACK");
+        let second = bob.expect("INVITE");
+        assert_eq!((profile(&second.body()), value(&second.body(), "fingerprint")), ("RTP/AVP", None), "{code}");
+        assert_eq!((second.seq(), second.header("Call-ID")), (first.seq() + 1, first.header("Call-ID")));
+        assert_eq!(second.header("Content-Length"), second.body().len().to_string());
+        second.reply(code);
+        bob.expect("ACK");
+        expect_event!(phone, Event::Ended { by: EndedBy::Remote, code: Some(ended), .. } => assert_eq!(ended, code));
+        phone.assert_quiescent();
+    }
+    let phone = phone(SrtpPolicy::Required, SrtpKeying::Dtls);
+    let bob = phone.peer("bob", "192.0.2.201:5060");
+    phone.dial_direct(BY_UDP);
+    bob.expect("INVITE").reply(488);
+    bob.expect("ACK");
+    expect_event!(phone, Event::Calling { .. });
+    expect_event!(phone, Event::Ended { by: EndedBy::Remote, code: Some(488), .. });
+}
+
+#[test]
 fn a_call_that_gets_no_keys_ends_with_its_reason() {
     let (phone, leg) = called("active");
     agreed(&phone);

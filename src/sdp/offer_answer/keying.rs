@@ -64,6 +64,23 @@ impl Session {
         self.dtls = Some(Ours::new(fingerprint, offers, seed));
     }
 
+    /// DTLS was offered first and refused: the next offer does without, if SRTP need not be. False: it was not, or it must.
+    pub fn give_up_dtls(&mut self) -> bool {
+        let is_first = self.agreed.outcome.is_none();
+        let was_offered = self.pending.as_ref().is_some_and(|pending| pending.keys.dtls.is_some());
+        let may = match self.keying {
+            Keying::Off | Keying::Required => false,
+            Keying::Unprotected | Keying::Optional => true,
+        };
+        match &mut self.dtls {
+            Some(ours) if is_first && was_offered && may => {
+                ours.offers = Offers::Answered;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     /// The keys of the next offer: of the kind in use, else as configured.
     pub(super) fn keys_to_offer(&mut self) -> Offered {
         let in_use = self.agreed.outcome.as_ref().map(|(_, _, outcome)| &outcome.protection);

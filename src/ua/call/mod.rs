@@ -1,6 +1,6 @@
 //! One call: its dialogs, its offers and answers, its end.
 //!
-//! One verb a file: `outgoing` calls, `redirect` is sent elsewhere, `incoming` is called, `reliable` makes provisional
+//! One verb a file: `outgoing` calls, `plainer` calls again without DTLS, `redirect` is sent elsewhere, `incoming` is called, `reliable` makes provisional
 //! responses reliable, `modify` changes a standing call (hold, resume, the far side's re-INVITE and UPDATE), `moving` takes it to
 //! another address, `refresh` shows that it still stands, `request` answers what comes inside the dialog, `transfer` hands it on,
 //! `transferred` is handed on, `replaced` gives its place to another one, `way` says what ICE has found for the packets.
@@ -9,6 +9,7 @@ mod incoming;
 mod modify;
 mod moving;
 mod outgoing;
+mod plainer;
 mod redirect;
 mod refresh;
 mod reliable;

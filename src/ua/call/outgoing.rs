@@ -380,7 +380,7 @@ impl Call {
                 Err(why) => reason = why,
             }
         }
-        if code == 422 && self.ask_for_longer(cx, now, id, response) {
+        if (code == 422 && self.ask_for_longer(cx, now, id, response)) || self.offer_without_dtls(cx, now, id, code) {
             return Vec::new();
         }
         if self.redirected(cx, now, id, response) || (code < 600 && self.try_next_target(cx, now)) {
