@@ -269,6 +269,7 @@ impl Playout {
             }
         };
         if changed > 0 {
+            self.buffer.scaled();
             self.since_scaled = 0;
         }
     }

@@ -43,6 +43,8 @@ const MARGIN_MS: i64 = 1;
 const ENOUGH_MS: i64 = 5;
 /// A transit that changes by more milliseconds from one packet to the next is another timeline.
 const MAX_JUMP_MS: i64 = 1000;
+/// The least delay is that of so many packets, or up to twice as many.
+const LEAST_OF: u32 = 25;
 /// In which time a small error of the delay is played away, in seconds, and the part of the rate that this may take.
 const PLAYED_AWAY_S: f64 = 4.0;
 const MAX_CORRECTION: f64 = 0.001;
@@ -122,6 +124,35 @@ pub enum Pace {
     Shorter(usize),
 }
 
+/// The least delay of the last packets.
+#[derive(Debug, Clone, Copy)]
+struct Least {
+    now: i64,
+    count: u32,
+    before: Option<i64>,
+}
+
+impl Default for Least {
+    fn default() -> Least {
+        Least { now: i64::MAX, count: 0, before: None }
+    }
+}
+
+impl Least {
+    fn push(&mut self, delay: i64) {
+        self.now = self.now.min(delay);
+        self.count += 1;
+        if self.count == LEAST_OF {
+            *self = Least { before: Some(self.now), ..Least::default() };
+        }
+    }
+
+    /// `None` before there were enough.
+    fn get(&self) -> Option<i64> {
+        self.before.map(|before| before.min(self.now))
+    }
+}
+
 /// Puts packets in order and in time. Bounded: 64 packets, 400 ms.
 #[derive(Debug, Clone)]
 pub struct JitterBuffer {
@@ -160,6 +191,9 @@ pub struct JitterBuffer {
     /// played.
     queued: usize,
     delay: i64,
+    least: Least,
+    /// By which part the sound should be longer.
+    correction: f64,
     /// Samples of tolerance that the codec wants besides, to find the next packet's copy of a lost one.
     look_ahead: usize,
     /// Packets wait.
@@ -194,6 +228,8 @@ impl JitterBuffer {
             lost: 0,
             queued: 0,
             delay: 0,
+            least: Least::default(),
+            correction: 0.0,
             look_ahead: 0,
             waits: false,
         }
@@ -413,6 +449,8 @@ impl JitterBuffer {
     fn take_voice(&mut self, seq: u64, skip: usize, after: Gap) -> Frame<'_> {
         self.tolerance = self.tolerance_now();
         self.delay = self.tolerance + self.queued as i64;
+        self.least.push(self.delay);
+        self.correct();
         self.short = None;
         self.next = Some(seq + 1);
         self.came = self.came << 1 | 1;
@@ -488,19 +526,29 @@ impl JitterBuffer {
         } else if most > self.block as i64 + self.in_samples(ENOUGH_MS) {
             Pace::Shorter(most as usize)
         } else {
-            Pace::Right
+            // Where the speaker's blocks and the packets stay in step, all of them wait for what is left of a block.
+            let surplus = self.least.get().filter(|_| self.waits()).map_or(0, |least| least - wanted);
+            if surplus > self.in_samples(2 * ENOUGH_MS) { Pace::Shorter(surplus as usize) } else { Pace::Right }
         }
+    }
+
+    /// Tells that the sound was made longer or shorter.
+    pub fn scaled(&mut self) {
+        self.least = Least::default();
     }
 
     /// By which part the sound should be longer, to be played away slowly: what is left by [`JitterBuffer::pace`], and the
     /// drift of the clocks. `None` while packets do not wait: then the speaker's slack says it.
     pub fn correction(&self) -> Option<f64> {
-        if !self.waits() || self.next.is_none() {
-            return None;
-        }
-        let error = self.delay - self.wanted() - self.block as i64 * 3 / 4;
+        (self.waits() && self.next.is_some()).then_some(self.correction)
+    }
+
+    fn correct(&mut self) {
+        let Some(least) = self.least.get() else { return };
+        // In the middle of what needs neither a stretch nor a squeeze.
+        let error = least - self.wanted() - self.in_samples(ENOUGH_MS - MARGIN_MS);
         let seconds = error as f64 / f64::from(self.sample_rate.max(1));
-        Some((-seconds / PLAYED_AWAY_S).clamp(-MAX_CORRECTION, MAX_CORRECTION))
+        self.correction = (-seconds / PLAYED_AWAY_S).clamp(-MAX_CORRECTION, MAX_CORRECTION);
     }
 
     /// Samples that are to be played at once, the moment they came, because packets need not wait. None where they do: the
