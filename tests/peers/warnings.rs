@@ -42,4 +42,7 @@ fn a_speaker_that_runs_dry_is_told() {
         rig.wire().count_during(Duration::from_millis(250), |_| true);
         alice.signal(libc::SIGCONT);
     }
+    // With a processor again it learns how early the sound server needs what, and the warning ends.
+    alice.expect_with("audio_warning", warning("speaker_dry", false));
+    rig.assert_hears(Card::A, 1000.0);
 }

@@ -16,9 +16,8 @@ use crate::config::Latency;
 
 /// After so much time the moment is noted again at which the server takes a block.
 const TIMED_EVERY: Duration = Duration::from_millis(320);
-/// Samples that wait besides whole blocks, where the server is given what it is about to need: its blocks differ a little.
-const BESIDES: u64 = RATE as u64 / 1000;
-/// When it ran dry all the same, it is given sound so much earlier from then on, up to the most; which wears off slowly.
+/// When it ran dry although it was given what it was about to need, it is given sound so much earlier from then on, up to the
+/// most, and so much more; which wears off slowly.
 const EARLIER: Duration = Duration::from_millis(1);
 const EARLIEST: Duration = Duration::from_millis(15);
 const WEARS_OFF: u32 = 256;
@@ -176,8 +175,13 @@ impl Speaker {
         self.written.saturating_sub(self.blocks.taken())
     }
 
+    /// Samples that wait besides whole blocks: those differ a little.
+    fn besides(&self) -> u64 {
+        self.ahead.as_micros() as u64 * u64::from(RATE) / 1_000_000
+    }
+
     fn blocks_waiting(&self) -> u64 {
-        self.level().saturating_sub(BESIDES) / self.blocks.period()
+        self.level().saturating_sub(self.besides()) / self.blocks.period()
     }
 
     /// When more is needed, by what was last heard of the server.
@@ -239,7 +243,7 @@ impl Output for Speaker {
     }
 
     fn lacks(&self) -> usize {
-        ((self.blocks_waiting() + 1) * self.blocks.period() + BESIDES).saturating_sub(self.level()) as usize
+        ((self.blocks_waiting() + 1) * self.blocks.period() + self.besides()).saturating_sub(self.level()) as usize
     }
 
     fn is_clocked(&self) -> bool {
