@@ -14,7 +14,9 @@
 //! | `slots` | the packets that wait |
 //! | `timeline` | where a packet belongs |
 //! | `spread` | how far packets are apart |
+//! | `least` | how long they all wait at least |
 
+mod least;
 mod slots;
 mod spread;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use std::time::Instant;
 use super::number::SeqExtender;
 use super::reception::{MAX_DROPOUT, MAX_MISORDER};
 use super::{PayloadType, RtpTimestamp, SeqNo, Ssrc};
+use least::Least;
 use slots::{Held, SLOTS, Slots};
 use spread::Spread;
 use timeline::{Stamp, Timeline};
@@ -43,8 +46,6 @@ const MARGIN_MS: i64 = 1;
 const ENOUGH_MS: i64 = 5;
 /// A transit that changes by more milliseconds from one packet to the next is another timeline.
 const MAX_JUMP_MS: i64 = 1000;
-/// The least delay is that of so many packets, or up to twice as many.
-const LEAST_OF: u32 = 25;
 /// In which time a small error of the delay is played away, in seconds, and the part of the rate that this may take.
 const PLAYED_AWAY_S: f64 = 4.0;
 const MAX_CORRECTION: f64 = 0.001;
@@ -122,35 +123,6 @@ pub enum Pace {
     Longer(usize),
     /// By up to so many samples shorter.
     Shorter(usize),
-}
-
-/// The least delay of the last packets.
-#[derive(Debug, Clone, Copy)]
-struct Least {
-    now: i64,
-    count: u32,
-    before: Option<i64>,
-}
-
-impl Default for Least {
-    fn default() -> Least {
-        Least { now: i64::MAX, count: 0, before: None }
-    }
-}
-
-impl Least {
-    fn push(&mut self, delay: i64) {
-        self.now = self.now.min(delay);
-        self.count += 1;
-        if self.count == LEAST_OF {
-            *self = Least { before: Some(self.now), ..Least::default() };
-        }
-    }
-
-    /// `None` before there were enough.
-    fn get(&self) -> Option<i64> {
-        self.before.map(|before| before.min(self.now))
-    }
 }
 
 /// Puts packets in order and in time. Bounded: 64 packets, 400 ms.
