@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """One auto-answering phone (a tone in, nothing out) under SIPp's calls through Kamailio: offhook and baresip in turn.
 
-    benches/load.py [--runs N] [--offhook PATH] [--only offhook|baresip] [--held N [--echo]]
+    benches/load.py [--runs N] [--offhook PATH] [--only offhook|baresip] [--held N [--echo]] [--fresh]
 """
 
 import argparse
@@ -91,8 +91,9 @@ def main():
     options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
     options.add_argument("--held", type=int, default=200, help="calls held at once")
     options.add_argument("--echo", action="store_true", help="sound both ways in those")
+    options.add_argument("--fresh", action="store_true", help="nothing but the held calls, by a phone that has just started")
     options = options.parse_args()
-    globals().update(HELD=options.held, ECHO=options.echo, SET_UP=max(SET_UP, options.held // 20))
+    globals().update(RATES=() if options.fresh else RATES, HELD=options.held, ECHO=options.echo, SET_UP=max(SET_UP, options.held // 20))
     bench.enter()
     Offhook.binary = options.offhook.resolve()
     # Two sockets a call, and for baresip one file.
