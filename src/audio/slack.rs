@@ -36,7 +36,11 @@ impl Trimmer {
     /// Samples arrived while `level` others waited (less than none: a callback is about to find too few). Gives those to
     /// play.
     pub(super) fn arrived<'a>(&'a mut self, now: Instant, level: i64, samples: &'a [i16]) -> &'a [i16] {
-        self.surplus += self.slack.arrived(now, level);
+        // What is found while some is still to be cut is all that is left.
+        match self.slack.arrived(now, level) {
+            0 => {}
+            surplus => self.surplus = surplus,
+        }
         if self.surplus == 0 {
             return samples;
         }
@@ -154,6 +158,19 @@ mod tests {
         let mut slack = Slack::new(start, 48_000);
         let cut: usize = (0..20).map(|packet| slack.arrived(start + Duration::from_millis(20 * packet), 9600)).sum();
         assert!(cut >= 9600 - 24, "{cut}");
+    }
+
+    #[test]
+    fn what_a_burst_left_is_cut_once() {
+        let start = Instant::now();
+        let mut trimmer = Trimmer::new(start, 48_000);
+        // Six packets too many, and the device takes one for each that comes.
+        let (mut level, packet) = (6 * 960i64, [0; 960]);
+        for n in 0..200 {
+            level += trimmer.arrived(start + Duration::from_millis(20 * n), level, &packet).len() as i64 - 960;
+            assert!(level >= 0, "packet {n}: {level}");
+        }
+        assert!(level < 200, "{level}");
     }
 
     #[test]
