@@ -279,7 +279,7 @@ impl Session {
         self.supervision.last_received()
     }
 
-    /// Samples that can be played at once, without concealment.
+    /// Samples that can be played at once, without concealment: whole milliseconds.
     pub fn ready(&self) -> usize {
         if self.plays() { self.receiver.ready() } else { 0 }
     }

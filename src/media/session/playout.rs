@@ -129,13 +129,18 @@ impl Playout {
         self.buffer.insert(arrival)
     }
 
-    /// Samples that can be played at once, without concealment.
+    /// Samples that can be played at once, without concealment: whole milliseconds, for what is played goes on through a
+    /// resampler that takes no parts of one, and nothing is to be made up to fill it. What is left stays for the next packet.
     pub(super) fn ready(&self) -> usize {
         let rest = self.sound.len() - self.played;
         match self.buffer.ready() {
             0 => 0,
-            more => rest + more,
+            more => (rest + more) / self.per_ms() * self.per_ms(),
         }
+    }
+
+    fn per_ms(&self) -> usize {
+        (self.sample_rate as usize / 1000).max(1)
     }
 
     /// Samples that wait.
@@ -152,6 +157,12 @@ impl Playout {
     #[cfg(test)]
     pub(super) fn delay_ms(&self) -> f32 {
         self.buffer.delay() as f32 * 1000.0 / self.sample_rate as f32
+    }
+
+    /// Samples that were made up, as far as is known by now.
+    #[cfg(test)]
+    pub(super) fn made_up(&self) -> u64 {
+        self.counts.concealed + self.undecided
     }
 
     /// By which part the sound should be longer; see [`JitterBuffer::correction`].

@@ -45,8 +45,6 @@ impl Engine {
         let Some(call) = self.calls.get(&number).filter(|call| call.is_heard()) else { return };
         let rate = call.session.sample_rate();
         let ready = call.session.ready().min(samples(rate, MOST));
-        // What does not fill a step of the resampler stays for the next packet: nothing is to be made up for it.
-        let ready = ready - ready % Resampler::step(rate);
         self.leader = Some(number);
         if ready > 0 {
             self.play(now, ready, rate, Why::Arrived);

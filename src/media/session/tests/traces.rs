@@ -285,3 +285,33 @@ fn comfort_noise_sounds_at_its_level_until_the_voice_comes_back() {
     let counts = ear.receiver.playout().counts();
     assert_eq!((counts.concealed, ear.stats().lost), (0, 0));
 }
+
+/// A card that is given each packet when it comes, and what is made up, in odd pieces, when none does.
+#[test]
+fn what_is_ready_is_played_without_making_anything_up() {
+    let mut now = Instant::now();
+    let media = agreed(Codec::Opus, 20);
+    let mut sessions = [Session::new(now, [1; 32]), Session::new(now, [2; 32])];
+    sessions.iter_mut().for_each(|session| session.configure(now, &media));
+    let [mouth, ear] = &mut sessions;
+    mouth.set_microphone_open(true);
+    let mut dice = Dice(1);
+    for n in 0..500 {
+        now += std::time::Duration::from_millis(20);
+        mouth.capture(now, &[(n % 7) * 1000; 960]);
+        while let Some(transmit) = mouth.poll_transmit() {
+            let Transmit::Rtp { bytes, .. } = transmit else { continue };
+            if n > 10 && dice.roll() < 0.05 {
+                // It does not come: the card needs something all the same, not in whole milliseconds.
+                ear.playout(now, &mut vec![0; 900 + (dice.roll() * 100.0) as usize]);
+                continue;
+            }
+            ear.handle_rtp(now, media.remote_rtp, &bytes);
+        }
+        let ready = ear.ready();
+        assert!(ready.is_multiple_of(48), "{ready}");
+        let made_up = ear.receiver.playout().made_up();
+        ear.playout(now, &mut vec![0; ready]);
+        assert!(ear.receiver.playout().made_up() <= made_up, "packet {n}, {ready} samples");
+    }
+}
