@@ -25,7 +25,7 @@ pub struct Capabilities {
     /// Whether `telephone-event` (RFC 4733) is offered.
     pub telephone_event: bool,
     /// Whether we would rather be sent nothing than silence: comfort noise (RFC 3389) is offered, and of Opus `usedtx` is asked.
-    /// Comfort noise that is offered to us is accepted in any case.
+    /// Else comfort noise that is offered to us is not accepted either: who sends next to nothing looks like a lost call.
     pub dtx: bool,
     /// Whether RTCP at the RTP port (RFC 5761) is offered, and taken where it is offered.
     pub rtcp_mux: bool,
@@ -524,7 +524,7 @@ impl Session {
         let keys = self.keys_of_offer(profile, offer, line)?;
         let audio = Audio::read(offer, line)?;
         let ours = &self.capabilities;
-        let beside = Beside { telephone_events: ours.telephone_event, comfort_noises: true };
+        let beside = Beside { telephone_events: ours.telephone_event, comfort_noises: ours.dtx };
         let formats = audio.formats.only(|codec| ours.codecs.contains(&codec), beside);
         if formats.codecs.is_empty() {
             return Err(Refusal::NoCommonCodec { offered: audio.names });

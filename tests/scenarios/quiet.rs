@@ -36,18 +36,20 @@ fn offered_where_wanted_and_sent_where_the_answer_names_it() {
 }
 
 #[test]
-fn accepted_from_who_offers_it() {
-    let phone = phone(&["PCMU"], false);
-    let bob = phone.bob();
-    bob.invite().sdp(&bobs("0 13 19"));
-    bob.expect(180);
-    let call = expect_event!(phone, Event::Incoming { call, .. } => call);
-    phone.answer(call);
-    let ok = bob.expect(200);
-    assert!(ok.body().contains("m=audio 49170 RTP/AVP 0 13\r\n"), "{}", ok.body());
-    let leg = ok.leg();
-    leg.ack();
-    expect_event!(phone, Media { media, .. } => assert_eq!(media.comfort_noise.send, Some(13)));
-    expect_event!(phone, Event::Established { .. });
-    hang_up(&phone, call, &leg);
+fn accepted_from_who_offers_it_where_wanted() {
+    for (dtx, formats, send) in [(true, "0 13", Some(13)), (false, "0", None)] {
+        let phone = phone(&["PCMU"], dtx);
+        let bob = phone.bob();
+        bob.invite().sdp(&bobs("0 13 19"));
+        bob.expect(180);
+        let call = expect_event!(phone, Event::Incoming { call, .. } => call);
+        phone.answer(call);
+        let ok = bob.expect(200);
+        assert!(ok.body().contains(&format!("m=audio 49170 RTP/AVP {formats}\r\n")), "{}", ok.body());
+        let leg = ok.leg();
+        leg.ack();
+        expect_event!(phone, Media { media, .. } => assert_eq!(media.comfort_noise.send, send));
+        expect_event!(phone, Event::Established { .. });
+        hang_up(&phone, call, &leg);
+    }
 }

@@ -685,7 +685,7 @@ fn comfort_noise_is_offered_if_wanted_and_used_if_both_sides_name_it() {
 }
 
 #[test]
-fn comfort_noise_that_is_offered_is_accepted_beside_a_codec_with_its_clock() {
+fn comfort_noise_that_is_offered_is_accepted_if_wanted_beside_a_codec_with_its_clock() {
     let table = [
         ("m=audio 4000 RTP/AVP 0 13 101\na=rtpmap:101 telephone-event/8000", "0 13 101", Some(13), vec![(13, 8000)]),
         ("m=audio 4000 RTP/AVP 0 19 105\na=rtpmap:105 CN/16000", "0", None, vec![]),
@@ -693,8 +693,11 @@ fn comfort_noise_that_is_offered_is_accepted_beside_a_codec_with_its_clock() {
         ("m=audio 4000 RTP/AVP 18 0 13 98\na=rtpmap:98 CN/32000", "0 13", Some(13), vec![(13, 8000)]),
     ];
     for (offer, formats, send, receive) in table {
-        let (answer, negotiated) = phone().answer(&peer(1, "198.51.100.7", offer), &LOCAL, Intent::Talk).unwrap();
+        let mut session = Session::new(Capabilities { dtx: true, ..phone().capabilities }, 1000);
+        let (answer, negotiated) = session.answer(&peer(1, "198.51.100.7", offer), &LOCAL, Intent::Talk).unwrap();
         assert_eq!(line(&answer, "m="), format!("m=audio 5004 RTP/AVP {formats}"));
         assert_eq!(negotiated.comfort_noise, ComfortNoise { send, receive }, "{offer}");
+        let (_, negotiated) = phone().answer(&peer(1, "198.51.100.7", offer), &LOCAL, Intent::Talk).unwrap();
+        assert_eq!(negotiated.comfort_noise, ComfortNoise::default(), "{offer}");
     }
 }
