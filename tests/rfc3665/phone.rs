@@ -140,7 +140,7 @@ impl Phone {
                 let line = format!("{} {word}", if entry.sent { '>' } else { '<' });
                 let again = !self.seen.insert((entry.sent, entry.text.clone()));
                 // Keep-alives (RFC 5626 section 3.5.1) are in the trace too.
-                let keep_alive = word.is_empty();
+                let keep_alive = entry.text.trim().is_empty();
                 if again || keep_alive || line == "< 100" && expected[so_far.len()] != line {
                     continue;
                 }
