@@ -107,11 +107,12 @@ fn a_call_lives_on_when_its_ui_goes_away_and_everybody_sees_it() {
         sees(&mut events, |kind| matches!(kind, Kind::Ended { .. })).await;
         assert_eq!(tokio::time::timeout(PATIENCE, served.task).await.unwrap().unwrap(), Ended::Asked);
         assert!(!here.exists(), "the socket goes with the phone");
-        // Whether this side has noticed yet or not.
+        // Whether this side has noticed yet, or has for certain: its events have ended.
         for _ in 0..2 {
             let gone = tokio::time::timeout(PATIENCE, third.command(Command::State)).await.expect("an answer");
             assert_eq!(gone.unwrap_err().message, "the phone has gone");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            let ended = async { while events.recv().await.is_some() {} };
+            tokio::time::timeout(PATIENCE, ended).await.expect("an end of the events");
         }
         assert!(matches!(Remote::connect(&here).await, Err(ConnectError::Nobody { .. })));
     });
