@@ -584,6 +584,8 @@ impl JitterBuffer {
         self.transit = None;
         self.far_transit = None;
         self.short = None;
+        self.least = Least::default();
+        self.correction = 0.0;
     }
 
     fn waits(&self) -> bool {
