@@ -158,6 +158,13 @@ fn what_another_program_switches_is_taken_over_while_the_phone_runs() {
         bob.does("dnd on").await;
         assert_eq!(bob.sees("dnd").await["on"], true);
         let kept = folder.path().join("switches.json");
+        // What the phone itself keeps is written beside its work, and would come after what is written here.
+        let is_kept = async {
+            while !std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("dnd")) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, is_kept).await.expect("the phone keeps its switches");
         let text = format!(
             "{{\"forwarding\": [{{\"account\": null, \"when\": \"always\", \"to\": \"{}\", \"seconds\": null}}], \"dnd\": []}}",
             carol.address()
