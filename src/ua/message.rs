@@ -14,8 +14,9 @@ use super::call::name_addr;
 use super::core::Owner;
 use super::event::Event;
 use super::identity::{self, printable, uri_text};
+use super::target::{callable, tel_to_sip};
 use super::ways::Resolve;
-use super::{AccountId, CommandError, UserAgent, callable, tel_to_sip};
+use super::{AccountId, CommandError, UserAgent};
 use crate::sip::body::content_type;
 
 /// What a MESSAGE may have in all where a datagram may carry it (RFC 3428 section 8).
