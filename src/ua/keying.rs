@@ -1,7 +1,7 @@
 //! Whether a call's offers and answers carry the keys of SRTP: by the account's policy, and by the way they go.
 
 use crate::sdp::dtls::{Fingerprint, Offers};
-use crate::sdp::{Keying, Session};
+use crate::sdp::{Intent, Keying, LocalMedia, Refusal, Session};
 use crate::sip::transport::{Flow, Transport};
 use crate::sip::{HeaderName, Request, set};
 
@@ -32,6 +32,15 @@ impl Core {
             SrtpKeying::Dtls => Offers::Made,
         };
         session.set_dtls(certificate, offers, seed);
+    }
+
+    /// Whether an offer could be answered at all.
+    pub fn try_offer(&self, offer: &str, flow: &Flow, account: Option<AccountId>) -> Result<(), Refusal> {
+        let local = LocalMedia::new(flow.local.ip(), 9, 10);
+        let mut session = Session::new(self.config.capabilities.clone(), 0);
+        session.set_keying(self.keying(account, flow), [0; 32]);
+        self.let_use_dtls(&mut session, account, [0; 32]);
+        session.answer(offer, &local, Intent::Talk).map(|_| ())
     }
 }
 

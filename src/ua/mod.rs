@@ -322,7 +322,7 @@ impl UserAgent {
 
     /// The next host whose ways are to be found, for [`UserAgent::handle_resolved`].
     pub fn poll_resolve(&mut self) -> Option<Resolve> {
-        self.core.poll_resolve()
+        self.core.waits.poll_resolve()
     }
 
     /// What the person should know.

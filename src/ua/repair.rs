@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::sip::transport::{Flow, Transport};
 
-use super::core::{Core, Owner, Waiting};
+use super::core::{Core, Owner};
 use super::registration::{self, Registration};
 use super::timer::Timer;
 use super::ways::Resolve;
@@ -115,20 +115,19 @@ impl Core {
 
     /// Nobody waits for the answer to an account's REGISTER any more.
     pub(super) fn abandon_register(&mut self, account: AccountId) {
-        let ours = |owner: &Owner| *owner == Owner::Registration(account);
-        let open: Vec<_> = self.owners.iter().filter(|(_, owner)| ours(owner)).map(|(id, _)| *id).collect();
-        for id in open {
+        let ours = Owner::Registration(account);
+        for id in self.clients.all_of(ours) {
             self.tx.abandon_client(id);
-            self.forget_client(id);
+            self.clients.forget(id);
         }
-        self.failures.retain(|(owner, _)| !ours(owner));
-        self.waiting.retain(|(_, what)| !matches!(what, Waiting::Request(owner, _) if ours(owner)));
+        self.failures.retain(|(owner, _)| *owner != ours);
+        self.forget_requests(ours);
     }
 
     /// Asks for a host's addresses; nothing waits for them. They say who our servers are.
     pub(super) fn look_up(&mut self, hop: Resolve) {
-        if !self.ways.knows(&hop) && !self.resolves.contains(&hop) {
-            self.resolves.push_back(hop);
+        if !self.ways.knows(&hop) {
+            self.waits.look_up(hop);
         }
     }
 }

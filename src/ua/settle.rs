@@ -28,7 +28,7 @@ impl UserAgent {
         while let Some(no) = self.core.over.pop_front() {
             let call = self.calls.remove(&no);
             if let Some(call) = &call {
-                self.core.forget_seen(call.call_id());
+                self.core.seen.forget(call.call_id());
             }
             self.plans.remove(&no);
             let Some(mut call) = call else { continue };
@@ -62,10 +62,10 @@ impl UserAgent {
     fn handle_transaction(&mut self, now: Instant, event: transaction::Event) {
         match &event {
             transaction::Event::Request { flow, request, .. } if request.method != Method::Register => {
-                self.core.note_seen(&request.headers, flow);
+                self.core.seen.note(&request.headers, flow);
             }
             transaction::Event::Response { flow, response, .. } if response.status.is_success() => {
-                self.core.note_seen(&response.headers, flow);
+                self.core.seen.note(&response.headers, flow);
             }
             _ => {}
         }
@@ -89,13 +89,13 @@ impl UserAgent {
             }
             transaction::Event::Failed { id, failure } => {
                 if !self.send_elsewhere(now, id, None) {
-                    let owner = self.core.owner(id);
+                    let owner = self.core.clients.owner(id);
                     self.note_why(id, owner);
                     self.handle_failure(now, owner, failure);
                 }
             }
             transaction::Event::Unacknowledged { .. } | transaction::Event::ServerEnded { .. } => {}
-            transaction::Event::ClientEnded { id } => self.core.forget_client(id),
+            transaction::Event::ClientEnded { id } => self.core.clients.forget(id),
         }
     }
 
@@ -107,7 +107,7 @@ impl UserAgent {
                 return;
             }
         }
-        match self.core.owner(id) {
+        match self.core.clients.owner(id) {
             Owner::Registration(account) => {
                 if let Some(registration) = self.registrations.get_mut(account.0) {
                     self.core.with_auth(account, |auth, rng| registration.handle_response(now, rng, auth, &response));
@@ -130,7 +130,7 @@ impl UserAgent {
 
     /// Sends a request that failed to the next target (RFC 3263 section 4.3); false: there is none, or nobody wants it.
     fn send_elsewhere(&mut self, now: Instant, id: ClientId, pause: Option<Duration>) -> bool {
-        let account = match self.core.owner(id) {
+        let account = match self.core.clients.owner(id) {
             Owner::Registration(account) => Some(account),
             Owner::Call(no, purpose) => {
                 let Some(call) = self.calls.get_mut(&no) else { return false };

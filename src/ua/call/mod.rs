@@ -339,8 +339,8 @@ impl Call {
         if let Some(dialog) = &self.dialog {
             // A 2xx that comes now is acknowledged; its BYE has left already.
             for purpose in [Purpose::Invite, Purpose::Modify] {
-                if let Some(invite) = cx.client_of(Owner::Call(self.no, purpose)) {
-                    cx.note_ended(invite, &dialog.remote_tag);
+                if let Some(invite) = cx.clients.newest_of(Owner::Call(self.no, purpose)) {
+                    cx.clients.note_ended(invite, &dialog.remote_tag);
                 }
             }
         }

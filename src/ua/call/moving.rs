@@ -19,12 +19,12 @@ impl Call {
     pub fn next_hop(&self, cx: &Core) -> Option<Resolve> {
         match self.phase {
             Phase::Inviting(_) => {
-                let invite = cx.client_of(Owner::Call(self.no, Purpose::Invite))?;
+                let invite = cx.clients.newest_of(Owner::Call(self.no, Purpose::Invite))?;
                 next_hop(cx.tx.client_request(invite)?).ok()
             }
             Phase::Ringing(_) | Phase::Established => {
                 let request = self.dialog.as_ref()?.ack(0);
-                match cx.seen_way(&request) {
+                match cx.seen.way_of(&request) {
                     Some(Flow { transport: Transport::Udp, remote, .. }) => Some(Resolve {
                         host: remote.ip().to_string(),
                         port: Some(remote.port()),
@@ -65,7 +65,7 @@ impl Call {
             Phase::Ringing(_) | Phase::Established if moved => {
                 tracing::debug!(call = %self.no, from = ?self.local, to = %flow.local.ip(), "moves");
                 self.local = Some(flow);
-                cx.move_seen(&self.call_id, flow);
+                cx.seen.move_to(&self.call_id, flow);
                 cx.emit(Event::AddressChanged { call: self.no, address: flow.local.ip(), media: self.media });
             }
             Phase::Established => self.reconcile(cx, now),

@@ -530,7 +530,7 @@ pub fn end_branch(cx: &mut Core, now: Instant, id: ClientId, invite: &Request, r
     let Some(mut dialog) = Dialog::from_response(invite, response) else { return };
     let sequence = dialog.local_seq;
     acknowledge(cx, now, invite, &dialog, sequence);
-    if cx.note_ended(id, &dialog.remote_tag) {
+    if cx.clients.note_ended(id, &dialog.remote_tag) {
         // The PRACKs in this branch have had the next numbers; a gap is allowed (RFC 3261 section 12.2.2).
         dialog.local_seq += BRANCH_GAP;
         cx.send(now, Owner::Nobody, dialog.request(Method::Bye));
