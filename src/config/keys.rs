@@ -1,16 +1,12 @@
-//! What may stand in the file: one table a section, and one way to read a value, from TOML or from a variable.
+//! A key of the file, and one way to read its value, from TOML or from a variable. Each section's keys are a table in the section's
+//! own file.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use toml::de::DeValue;
 
-use super::{Account, Audio, Calls, Dtmf, HoldMusic, Hooks, Latency, RealmCredentials, Secret, Sip, address};
-use crate::media::codec::Dtx;
-use crate::media::processing::Switch;
-use crate::media::tones::countries;
-use crate::sdp::{Codec, HoldStyle};
-use crate::ua::config::{AutoAnswer, MessageWaiting, SrtpKeying, SrtpPolicy, TransferPolicy};
+use super::RealmCredentials;
 
 /// A key of section `T`.
 pub struct Key<T: 'static> {
@@ -51,316 +47,9 @@ pub enum Given<'a> {
     Text(&'a str),
 }
 
-const ADDRESS: &str = "an address such as \"sip:alice@pbx.example.com\"";
-const HOP: &str = "an address such as \"sip:pbx.example.com\"";
 const HOPS: &str = "a list of addresses such as [\"sip:p1.example.com\", \"sip:p2.example.com\"]";
 const REALMS: &str =
     "a list such as [{ realm = \"other.example\", user = \"alice\", password_command = \"pass show other\" }]";
-const PEM: &str = "a file in PEM, such as \"/etc/ssl/pbx.pem\"";
-const DEVICE: &str = "a device in quotes, such as \"default\" (see offhook devices)";
-const POLICY: &[&str] = &["ask", "follow", "refuse"];
-
-/// The words of [`POLICY`].
-const POLICIES: [TransferPolicy; 3] = [TransferPolicy::Ask, TransferPolicy::Follow, TransferPolicy::Refuse];
-
-/// The processing of the voice: `true` where it is of use, "always" whatever the devices.
-const SWITCH: &[&str] = &["false", "true", "always"];
-
-/// The words of [`SWITCH`].
-const SWITCHES: [Switch; 3] = [Switch::Off, Switch::On, Switch::Always];
-
-/// `[[account]]`.
-pub const ACCOUNT: &[Key<Account>] = &[
-    Key { name: "name", kind: Kind::Text { expected: "a name in quotes, without spaces", set: set_name } },
-    Key {
-        name: "uri",
-        kind: Kind::Text {
-            expected: ADDRESS,
-            set: |account, text| address::of_record(text).map(|_| account.uri = text.into()),
-        },
-    },
-    Key {
-        name: "display_name",
-        kind: Kind::Text {
-            expected: "a name in quotes",
-            set: |account, text| no_controls(text).map(|()| account.display_name = Some(text.into())),
-        },
-    },
-    Key {
-        name: "password",
-        kind: Kind::Password { set: |account, text| account.password = Secret::Plain(text.into()) },
-    },
-    Key {
-        name: "password_command",
-        kind: Kind::Text {
-            expected: "a shell command in quotes",
-            set: |account, text| not_empty(text).map(|()| account.password = Secret::Command(text.into())),
-        },
-    },
-    Key {
-        name: "auth_user",
-        kind: Kind::Text {
-            expected: "a name in quotes",
-            set: |account, text| no_controls(text).map(|()| account.auth_user = Some(text.into())),
-        },
-    },
-    Key {
-        name: "registrar",
-        kind: Kind::Text {
-            expected: HOP,
-            set: |account, text| address::hop(text).map(|_| account.registrar = Some(text.into())),
-        },
-    },
-    Key { name: "proxies", kind: Kind::Chains { set: set_proxies } },
-    Key { name: "expires", kind: Kind::Number { min: 1, max: 604_800, set: |account, n| account.expires = n } },
-    Key { name: "register", kind: Kind::Flag { set: |account, on| account.register = on } },
-    Key { name: "srtp", kind: Kind::Choice { words: SRTP, set: |account, i| account.srtp = Some(SRTP_POLICIES[i]) } },
-    Key {
-        name: "srtp_keying",
-        kind: Kind::Choice { words: KEYINGS, set: |account, i| account.srtp_keying = Some(SRTP_KEYINGS[i]) },
-    },
-    Key { name: "rewrite_contact", kind: Kind::Flag { set: |account, on| account.rewrite_contact = on } },
-    Key { name: "gruu", kind: Kind::Flag { set: |account, on| account.gruu = on } },
-    Key { name: "credentials", kind: Kind::Realms { set: |account, realms| account.credentials = realms } },
-    Key {
-        name: "voicemail",
-        kind: Kind::Text {
-            expected: "an address such as \"sip:*97@pbx.example.com\"",
-            set: |account, text| address::callable(text).map(|_| account.voicemail = Some(text.into())),
-        },
-    },
-    Key {
-        name: "mwi",
-        kind: Kind::Choice {
-            words: &["auto", "true", "false"],
-            set: |account, i| {
-                account.events.message_waiting =
-                    [MessageWaiting::Auto, MessageWaiting::Always, MessageWaiting::Never][i];
-            },
-        },
-    },
-    Key {
-        name: "watch",
-        kind: Kind::List {
-            expected: "a list of addresses such as [\"sip:201@pbx.example.com\", \"Bob <sip:202@pbx.example.com>\"]",
-            set: set_watch,
-        },
-    },
-    Key { name: "reg_events", kind: Kind::Flag { set: |account, on| account.events.registrations = on } },
-];
-
-const SRTP: &[&str] = &["off", "optional", "required"];
-const SRTP_POLICIES: [SrtpPolicy; 3] = [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required];
-const KEYINGS: &[&str] = &["sdes", "dtls"];
-const SRTP_KEYINGS: [SrtpKeying; 2] = [SrtpKeying::Sdes, SrtpKeying::Dtls];
-
-/// One entry of `credentials`.
-pub const REALM: &[Key<RealmCredentials>] = &[
-    Key {
-        name: "realm",
-        kind: Kind::Text {
-            expected: "a realm in quotes",
-            set: |entry, text| not_empty(text).map(|()| entry.realm = text.into()),
-        },
-    },
-    Key {
-        name: "user",
-        kind: Kind::Text {
-            expected: "a name in quotes",
-            set: |entry, text| not_empty(text).map(|()| entry.user = text.into()),
-        },
-    },
-    Key { name: "password", kind: Kind::Password { set: |entry, text| entry.password = Secret::Plain(text.into()) } },
-    Key {
-        name: "password_command",
-        kind: Kind::Text {
-            expected: "a shell command in quotes",
-            set: |entry, text| not_empty(text).map(|()| entry.password = Secret::Command(text.into())),
-        },
-    },
-];
-
-/// `[sip]`.
-pub const SIP: &[Key<Sip>] = &[
-    Key {
-        name: "listen",
-        kind: Kind::Text { expected: "an address and port such as \"0.0.0.0:5060\" or \"[::]:5060\"", set: set_listen },
-    },
-    Key { name: "keep_alive", kind: Kind::Number { min: 0, max: 3_600, set: |sip, n| sip.keep_alive = n } },
-    Key { name: "srtp", kind: Kind::Choice { words: SRTP, set: |sip, i| sip.srtp = SRTP_POLICIES[i] } },
-    Key { name: "srtp_keying", kind: Kind::Choice { words: KEYINGS, set: |sip, i| sip.srtp_keying = SRTP_KEYINGS[i] } },
-    Key { name: "ca_file", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.ca_file, text) } },
-    Key { name: "tls_cert", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.certificate, text) } },
-    Key { name: "tls_key", kind: Kind::Text { expected: PEM, set: |sip, text| file(&mut sip.tls.key, text) } },
-    Key { name: "tls_verify", kind: Kind::Flag { set: |sip, on| sip.tls.verify = on } },
-];
-
-/// `[audio]`.
-pub const AUDIO: &[Key<Audio>] = &[
-    Key { name: "input", kind: Kind::Text { expected: DEVICE, set: |audio, text| device(&mut audio.input, text) } },
-    Key { name: "output", kind: Kind::Text { expected: DEVICE, set: |audio, text| device(&mut audio.output, text) } },
-    Key { name: "ring", kind: Kind::Text { expected: DEVICE, set: |audio, text| device(&mut audio.ring, text) } },
-    Key {
-        name: "codecs",
-        kind: Kind::List { expected: "a list of codec names such as [\"PCMU\", \"PCMA\"]", set: set_codecs },
-    },
-    Key { name: "ptime", kind: Kind::Number { min: 10, max: 60, set: |audio, n| audio.ptime = n as u8 } },
-    Key {
-        name: "dtx",
-        kind: Kind::Flag { set: |audio, on| audio.dtx = if on { Dtx::Always } else { Dtx::WhenAsked } },
-    },
-    Key {
-        name: "latency",
-        kind: Kind::Choice {
-            words: &["low", "safe"],
-            set: |audio, i| audio.latency = [Latency::Low, Latency::Safe][i],
-        },
-    },
-    Key { name: "tones", kind: Kind::Text { expected: "a country such as \"de\", \"uk\" or \"us\"", set: set_tones } },
-    Key {
-        name: "ring_tone",
-        kind: Kind::Text { expected: "the path of a .wav file", set: |audio, text| file(&mut audio.ring_tone, text) },
-    },
-    Key {
-        name: "echo_cancellation",
-        kind: Kind::Choice { words: SWITCH, set: |audio, i| audio.processing.echo = SWITCHES[i] },
-    },
-    Key {
-        name: "noise_suppression",
-        kind: Kind::Choice { words: SWITCH, set: |audio, i| audio.processing.noise = SWITCHES[i] },
-    },
-    Key {
-        name: "auto_gain",
-        kind: Kind::Choice { words: SWITCH, set: |audio, i| audio.processing.gain = SWITCHES[i] },
-    },
-];
-
-/// `[calls]`.
-pub const CALLS: &[Key<Calls>] = &[
-    Key {
-        name: "auto_answer",
-        kind: Kind::Choice {
-            words: &["false", "true", "idle"],
-            set: |calls, i| calls.auto_answer = [AutoAnswer::Never, AutoAnswer::Always, AutoAnswer::Idle][i],
-        },
-    },
-    Key {
-        name: "auto_answer_after",
-        kind: Kind::Number { min: 0, max: 600_000, set: |calls, n| calls.auto_answer_after = n.into() },
-    },
-    Key { name: "max_calls", kind: Kind::Number { min: 1, max: 10_000, set: |calls, n| calls.max_calls = n as usize } },
-    Key {
-        name: "hold",
-        kind: Kind::Choice {
-            words: &["zero", "sendonly", "inactive"],
-            set: |calls, i| calls.hold = [HoldStyle::Zero, HoldStyle::SendOnly, HoldStyle::Inactive][i],
-        },
-    },
-    Key { name: "transfers", kind: Kind::Choice { words: POLICY, set: |calls, i| calls.transfers = POLICIES[i] } },
-    Key { name: "redirects", kind: Kind::Choice { words: POLICY, set: |calls, i| calls.redirects = POLICIES[i] } },
-    Key { name: "refer_outside", kind: Kind::Flag { set: |calls, on| calls.refer_outside = on } },
-    Key {
-        name: "auto_answer_from",
-        kind: Kind::List {
-            expected: "a list of callers such as [\"sip:boss@pbx.example.com\", \"*@pbx.example.com\"]",
-            set: |calls, callers| {
-                callers.iter().try_for_each(|caller| no_controls(caller))?;
-                calls.auto_answer_from = callers;
-                Ok(())
-            },
-        },
-    },
-    Key { name: "bye_also", kind: Kind::Flag { set: |calls, on| calls.bye_also = on } },
-    Key {
-        name: "ring_timeout",
-        kind: Kind::Number { min: 1, max: 3_600, set: |calls, n| calls.ring_timeout = n.into() },
-    },
-    Key { name: "reliable_ringing", kind: Kind::Flag { set: |calls, on| calls.reliable_ringing = on } },
-    Key {
-        name: "session_expires",
-        kind: Kind::Number { min: 0, max: 86_400, set: |calls, n| calls.session_expires = n.into() },
-    },
-    Key {
-        name: "dtmf",
-        kind: Kind::Choice {
-            words: &["auto", "rfc4733", "info", "inband"],
-            set: |calls, i| calls.dtmf = [Dtmf::Auto, Dtmf::Rfc4733, Dtmf::Info, Dtmf::Inband][i],
-        },
-    },
-    Key { name: "direct_calls", kind: Kind::Flag { set: |calls, on| calls.direct_calls = Some(on) } },
-    Key {
-        name: "emergency",
-        kind: Kind::List { expected: "a list of numbers such as [\"112\", \"911\"]", set: set_emergency },
-    },
-    Key {
-        name: "dnd",
-        kind: Kind::Choice {
-            words: &["unavailable", "busy", "decline"],
-            set: |calls, i| calls.dnd = [480, 486, 603][i],
-        },
-    },
-    Key {
-        name: "park",
-        kind: Kind::Text {
-            expected: "a code such as \"*68\", or \"dtmf:*68\"",
-            set: |calls, text| no_controls(text).map(|()| calls.park = Some(text.trim().into())),
-        },
-    },
-    Key { name: "redial_busy", kind: Kind::Flag { set: |calls, on| calls.redial_busy = on } },
-    Key { name: "redial_every", kind: Kind::Number { min: 5, max: 3_600, set: |calls, n| calls.redial_every = n } },
-    Key { name: "redial_times", kind: Kind::Number { min: 1, max: 100, set: |calls, n| calls.redial_times = n } },
-    Key {
-        name: "hold_music",
-        kind: Kind::Text {
-            expected: "\"none\", \"tone\" or a .wav file",
-            set: |calls, text| no_controls(text).map(|()| calls.hold_music = hold_music(text)),
-        },
-    },
-];
-
-const PROGRAM: &str = "a program and its arguments, such as [\"notify-send\", \"a call\"]";
-
-/// `[hooks]`.
-pub const HOOKS: &[Key<Hooks>] = &[
-    Key {
-        name: "incoming",
-        kind: Kind::List { expected: PROGRAM, set: |hooks, words| program(words).map(|words| hooks.incoming = words) },
-    },
-    Key {
-        name: "answered",
-        kind: Kind::List { expected: PROGRAM, set: |hooks, words| program(words).map(|words| hooks.answered = words) },
-    },
-    Key {
-        name: "ended",
-        kind: Kind::List { expected: PROGRAM, set: |hooks, words| program(words).map(|words| hooks.ended = words) },
-    },
-];
-
-/// A list that begins with a program.
-fn program(words: Vec<String>) -> Result<Vec<String>, String> {
-    match words.first() {
-        Some(program) if program.trim().is_empty() => Err("the program has no name".into()),
-        _ if words.iter().any(|word| word.contains('\0')) => Err("a word holds a NUL".into()),
-        _ => Ok(words),
-    }
-}
-
-fn hold_music(text: &str) -> HoldMusic {
-    match text {
-        "none" => HoldMusic::None,
-        "tone" => HoldMusic::Tone,
-        file => HoldMusic::File(file.into()),
-    }
-}
-
-fn set_emergency(calls: &mut Calls, numbers: Vec<String>) -> Result<(), String> {
-    let is_number = |text: &String| crate::services::address::Who::of(text).is_number();
-    if let Some(other) = numbers.iter().find(|text| !is_number(text)) {
-        return Err(in_list(other, "it is no number"));
-    }
-    calls.emergency = numbers;
-    Ok(())
-}
 
 impl<T> Key<T> {
     /// Sets the value, or says what was expected and what was found.
@@ -528,86 +217,30 @@ fn choice(words: &[&str]) -> String {
     }
 }
 
-fn not_empty(text: &str) -> Result<(), String> {
+pub(super) fn not_empty(text: &str) -> Result<(), String> {
     if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
 }
 
-fn no_controls(text: &str) -> Result<(), String> {
+pub(super) fn no_controls(text: &str) -> Result<(), String> {
     not_empty(text)?;
     if text.chars().any(char::is_control) { Err("it has control characters".into()) } else { Ok(()) }
 }
 
-fn set_name(account: &mut Account, text: &str) -> Result<(), String> {
-    no_controls(text)?;
-    if text.contains(char::is_whitespace) || text.starts_with('@') {
-        return Err("commands write it as @NAME".into());
-    }
-    account.name = text.into();
-    Ok(())
-}
-
-fn set_proxies(account: &mut Account, chains: Vec<Vec<String>>) -> Result<(), String> {
-    for text in chains.iter().flatten() {
-        address::parse(text).map_err(|fault| in_list(text, fault))?;
-    }
-    if chains.iter().any(Vec::is_empty) {
-        return Err("a chain is empty".into());
-    }
-    if !chains.is_empty() && !chains.iter().any(|chain| super::resolve::usable(chain)) {
-        return Err("this build speaks SIP over UDP, TCP and TLS".into());
-    }
-    account.proxies = chains;
-    Ok(())
-}
-
-/// Addresses; a number or a name alone gets the account's host later.
-fn set_watch(account: &mut Account, texts: Vec<String>) -> Result<(), String> {
-    for text in &texts {
-        address::watched(text, None).map_err(|fault| in_list(text, fault))?;
-    }
-    account.events.watch = texts;
-    Ok(())
-}
-
-fn in_list(text: &str, fault: impl Display) -> String {
+pub(super) fn in_list(text: &str, fault: impl Display) -> String {
     format!("{}: {fault}", quoted(text))
 }
 
-fn set_listen(sip: &mut Sip, text: &str) -> Result<(), String> {
-    sip.listen = text.trim().parse::<SocketAddr>().map_err(|_| String::new())?;
-    sip.listen_is_configured = true;
-    Ok(())
-}
-
-fn file(slot: &mut Option<std::path::PathBuf>, text: &str) -> Result<(), String> {
+pub(super) fn file(slot: &mut Option<PathBuf>, text: &str) -> Result<(), String> {
     not_empty(text)?;
     *slot = Some(text.into());
-    Ok(())
-}
-
-fn device(slot: &mut String, text: &str) -> Result<(), String> {
-    not_empty(text)?;
-    *slot = text.into();
-    Ok(())
-}
-
-fn set_tones(audio: &mut Audio, code: &str) -> Result<(), String> {
-    let known = || countries::COUNTRIES.iter().map(|country| country.code).collect::<Vec<_>>().join(", ");
-    audio.tones = countries::of(code).ok_or_else(|| format!("there are {}", known()))?;
-    Ok(())
-}
-
-fn set_codecs(audio: &mut Audio, names: Vec<String>) -> Result<(), String> {
-    if !names.iter().any(|name| Codec::from_name(name).is_some()) {
-        return Err(format!("this build has {}", Codec::ALL.map(Codec::name).join(", ")));
-    }
-    audio.codecs = names;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::calls::{self, Calls};
+    use crate::ua::config::AutoAnswer;
 
     #[test]
     fn choices_are_listed_as_they_are_written() {
@@ -619,7 +252,7 @@ mod tests {
     fn variables_are_read_like_the_file() {
         let mut calls = Calls::default();
         let set = |calls: &mut Calls, name: &str, text| {
-            CALLS.iter().find(|key| key.name == name).unwrap().set(calls, Given::Text(text))
+            calls::KEYS.iter().find(|key| key.name == name).unwrap().set(calls, Given::Text(text))
         };
         set(&mut calls, "auto_answer", "true").unwrap();
         set(&mut calls, "direct_calls", "yes").unwrap();

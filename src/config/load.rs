@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 
 use super::error::{ConfigError, Place};
-use super::keys::{self, Given, Key};
-use super::{Account, Audio, Config, Secret, nearest, network, read, resolve};
+use super::keys::{Given, Key};
+use super::{Account, Audio, Config, Secret, audio, calls, nearest, network, read, resolve, sip};
 use crate::sdp::Codec;
 
 /// Variables of flags that are no keys of the file.
@@ -77,9 +77,9 @@ impl Environment {
 pub fn load(flags: &Overrides, environment: &Environment) -> Result<Loaded, ConfigError> {
     let mut notices = Vec::new();
     let (path, mut config) = file(flags, environment, &mut notices)?;
-    apply(&mut config.sip, "SIP", keys::SIP, environment)?;
-    apply(&mut config.audio, "AUDIO", keys::AUDIO, environment)?;
-    apply(&mut config.calls, "CALLS", keys::CALLS, environment)?;
+    apply(&mut config.sip, "SIP", sip::KEYS, environment)?;
+    apply(&mut config.audio, "AUDIO", audio::KEYS, environment)?;
+    apply(&mut config.calls, "CALLS", calls::KEYS, environment)?;
     apply(&mut config.network, "NETWORK", network::KEYS, environment)?;
     if let Some(listen) = flags.listen {
         config.sip.listen = listen;
@@ -182,7 +182,7 @@ pub fn variables() -> Vec<String> {
     fn of<T>(section: &'static str, keys: &'static [Key<T>]) -> impl Iterator<Item = String> {
         keys.iter().map(move |key| variable(section, key.name))
     }
-    let keys = of("SIP", keys::SIP).chain(of("AUDIO", keys::AUDIO)).chain(of("CALLS", keys::CALLS));
+    let keys = of("SIP", sip::KEYS).chain(of("AUDIO", audio::KEYS)).chain(of("CALLS", calls::KEYS));
     let keys = keys.chain(of("NETWORK", network::KEYS));
     FLAG_VARIABLES.map(String::from).into_iter().chain(keys).collect()
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use toml::Value as Read;
 
 use super::edit::{self, Section, Value};
-use super::keys::{self, Key, Kind};
-use super::{EXAMPLE, network, read, ui};
+use super::keys::{Key, Kind};
+use super::{EXAMPLE, account, audio, calls, network, read, sip, ui};
 
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,13 +182,13 @@ pub fn with_accounts(count: usize) -> Vec<Setting> {
     let mut settings = Vec::new();
     for account in 0..count {
         let first = settings.len();
-        of(ACCOUNT, keys::ACCOUNT, &mut settings);
+        of(ACCOUNT, account::KEYS, &mut settings);
         settings[first..].iter_mut().for_each(|setting| setting.account = account);
     }
-    of("audio", keys::AUDIO, &mut settings);
-    of("calls", keys::CALLS, &mut settings);
+    of("audio", audio::KEYS, &mut settings);
+    of("calls", calls::KEYS, &mut settings);
     of("ui", ui::KEYS, &mut settings);
-    of("sip", keys::SIP, &mut settings);
+    of("sip", sip::KEYS, &mut settings);
     of("network", network::KEYS, &mut settings);
     settings
 }

@@ -1,8 +1,8 @@
 //! Settings that change while the phone runs, as the UI's panel and the word `set` ask for. The file is not touched here.
 
-use crate::config::keys::{self, Given, Key};
+use crate::config::keys::{Given, Key};
 use crate::config::settings::{self, Takes};
-use crate::config::{Config, nearest, resolve};
+use crate::config::{Config, audio, calls, nearest, resolve};
 use crate::media::processing::Step;
 
 use super::actor::Actor;
@@ -20,8 +20,8 @@ impl Actor {
         setting.parse(value).map_err(|problem| refused(format!("{name}: {problem}")))?;
         let mut config = self.settings.clone();
         match setting.section {
-            "calls" => change(&mut config.calls, keys::CALLS, setting.key, value)?,
-            _ => change(&mut config.audio, keys::AUDIO, setting.key, value)?,
+            "calls" => change(&mut config.calls, calls::KEYS, setting.key, value)?,
+            _ => change(&mut config.audio, audio::KEYS, setting.key, value)?,
         }
         let device = match (setting.section, setting.key) {
             ("audio", "input") => Some(DeviceRole::Input),
