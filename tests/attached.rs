@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use offhook::config::{Audio, Calls, Config, Sip};
-use offhook::phone::event::{CallStage, Event, Kind, Snapshot};
+use offhook::phone::event::{Event, Kind};
+use offhook::phone::snapshot::{CallStage, Snapshot};
 use offhook::phone::{Command, Phone as _, PhoneHandle, Reply};
 use offhook::remote::{ConnectError, Ended, Remote, Server};
 use offhook::ua::CallNo;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use offhook::config::{Audio, Calls, Config, Files, Sip};
 use offhook::phone::command::{Command, ForwardChange};
-use offhook::phone::event::{Event, Snapshot};
+use offhook::phone::event::Event;
 use offhook::phone::keeping::journal::Journal;
+use offhook::phone::snapshot::Snapshot;
 use offhook::phone::{PhoneHandle, Reply};
 use offhook::services::forwarding::When;
 use offhook::services::history::Outcome;

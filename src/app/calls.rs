@@ -5,10 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::media::session::Stats;
 use crate::phone::Command;
-use crate::phone::event::{
-    AccountState, CallRef, CallStage, CallState, DeviceState, Direction, Event, Kind, Registration, Snapshot,
-};
+use crate::phone::event::{CallRef, DeviceState, Direction, Event, Kind};
 use crate::phone::security::Security;
+use crate::phone::snapshot::{AccountState, CallStage, CallState, Registration, Snapshot};
 use crate::services::forwarding::Forward;
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, TransferStage};

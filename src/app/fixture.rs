@@ -5,11 +5,9 @@ use std::time::{Duration, SystemTime};
 use crate::config::settings::Setting;
 use crate::media::session::Stats;
 use crate::phone::command::{DeviceRole, People};
-use crate::phone::event::{
-    AccountState, CallRef, DeviceState, Devices, Direction, Kind, LampState, NetworkCause, Registration, RtpCount,
-    Snapshot, WayState,
-};
+use crate::phone::event::{CallRef, DeviceState, Direction, Kind, NetworkCause, RtpCount, WayState};
 use crate::phone::media_thread::Levels;
+use crate::phone::snapshot::{AccountState, Devices, LampState, Registration, Snapshot};
 use crate::phone::{Event, Reply, TraceEntry};
 use crate::services::contacts::Contact;
 use crate::services::forwarding::When;

@@ -209,7 +209,7 @@ pub struct App {
     /// The terminal tells when a key is let go.
     pub tells_releases: bool,
     /// The devices in use, as configured or chosen.
-    pub devices: crate::phone::event::Devices,
+    pub devices: crate::phone::snapshot::Devices,
     /// The speaker's gain in dB, as far as keys changed it.
     pub volume: f32,
     /// The sound's levels.
@@ -261,7 +261,7 @@ impl App {
             muted: false,
             talking: false,
             tells_releases: false,
-            devices: crate::phone::event::Devices::default(),
+            devices: crate::phone::snapshot::Devices::default(),
             volume: 0.0,
             levels: SILENCE,
             log: Log::default(),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::phone::Command;
 use crate::phone::command::People;
-use crate::phone::event::LampState;
+use crate::phone::snapshot::LampState;
 use crate::services::address::{Who, without_separators};
 use crate::services::contacts::Contact;
 use crate::services::history::{Direction, Entry, Outcome};

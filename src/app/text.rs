@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::phone::event::{CallStage, Registration};
+use crate::phone::snapshot::{CallStage, Registration};
 use crate::services::forwarding::When;
 use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, TransferStage};

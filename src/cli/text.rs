@@ -4,11 +4,9 @@ use crate::media::processing::Figures;
 use crate::media::session::Stats;
 use crate::phone::advice::words;
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{
-    CallRef, CallStage, CallState, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, Snapshot,
-    WayState,
-};
+use crate::phone::event::{CallRef, DeviceState, Direction, Kind, NetworkCause, WayState};
 use crate::phone::security::{Keying, Lock, Security};
+use crate::phone::snapshot::{CallStage, CallState, LampState, Registration, Snapshot};
 use crate::services::forwarding::When;
 use crate::services::history::{self, Entry, Outcome};
 use crate::ua::CallNo;

@@ -8,10 +8,11 @@ use crate::ua::{self, CallNo};
 use super::Reply;
 use super::actor::Actor;
 use super::desk::Desk;
-use super::event::{CallStage, Kind};
+use super::event::Kind;
 use super::lines::{Hold, NoLine};
 use super::media_thread::Order;
 use super::perform::{Outcome, refused};
+use super::snapshot::CallStage;
 
 impl Actor {
     /// Joins calls, and resumes those that are held. Without names: the active call and the one held last.

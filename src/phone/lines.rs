@@ -12,8 +12,9 @@ use crate::ua::command::MediaPorts;
 use crate::ua::event::TransferStage;
 use crate::ua::{AccountId, CallNo};
 
-use super::event::{CallRef, CallStage, CallState};
+use super::event::CallRef;
 use super::security::Security;
+use super::snapshot::{CallStage, CallState};
 
 /// How we hold a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

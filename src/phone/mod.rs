@@ -1,6 +1,6 @@
 //! The phone: joins the core, the sound and the network. The UI, the commands and scripts use [`PhoneHandle`] only.
 //!
-//! - [`handle`]: the seam; [`command`] goes in, [`event`] and [`trace`] come out;
+//! - [`handle`]: the seam; [`command`] goes in, [`event`] and [`trace`] come out; [`mod@snapshot`]: everything at one moment;
 //! - `actor`: the SIP thread's loop; `perform`: what each command does, `perform_holding` and `perform_digits`: two kinds of
 //!   them;
 //! - `desk`: what the person sees and is told; `lines`: which call is meant (both without I/O);
@@ -40,6 +40,7 @@ pub mod screen;
 pub mod security;
 mod services;
 mod settings;
+pub mod snapshot;
 mod sound;
 pub mod switching;
 pub mod target;
@@ -48,8 +49,9 @@ mod voice;
 mod way;
 
 pub use command::{Command, Reply};
-pub use event::{Event, Snapshot};
+pub use event::Event;
 pub use handle::{Phone, PhoneHandle};
+pub use snapshot::Snapshot;
 pub use trace::TraceEntry;
 
 /// Why a command was refused; `message` is for a person.

@@ -9,9 +9,9 @@ use crate::ua::command::{MediaPorts, Reply as CoreReply};
 use crate::ua::{self, AccountId, CallNo, CommandError, Resolve};
 
 use super::actor::{Actor, Answer};
-use super::event::Snapshot;
 use super::lines::NoLine;
 use super::media_thread::Order;
+use super::snapshot::Snapshot;
 use super::target::TargetError;
 use super::{Command, Refused, Reply};
 

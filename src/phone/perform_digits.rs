@@ -7,11 +7,11 @@ use crate::ua::{self, CallNo, CommandError};
 
 use super::Reply;
 use super::actor::Actor;
-use super::event::CallStage;
 use super::info_digits;
 use super::lines::NoLine;
 use super::media_thread::{DigitsBy, Order};
 use super::perform::{Outcome, refused};
+use super::snapshot::CallStage;
 
 impl Actor {
     pub(super) fn dtmf(&mut self, now: Instant, call: CallNo, digits: &str) -> Outcome {

@@ -5,9 +5,9 @@ use std::time::Instant;
 use crate::ua::{self, CallNo};
 
 use super::actor::Actor;
-use super::event::CallStage;
 use super::lines::{Hold, NoLine};
 use super::perform::{Outcome, refused};
+use super::snapshot::CallStage;
 use super::{Refused, Reply};
 
 impl Actor {

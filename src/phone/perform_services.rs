@@ -8,9 +8,10 @@ use crate::ua::{self, AccountId, CallNo, CommandError};
 
 use super::actor::Actor;
 use super::command::{Command, ForwardChange};
-use super::event::{Kind, Snapshot};
+use super::event::Kind;
 use super::perform::{Outcome, refused};
 use super::services::Redial;
+use super::snapshot::Snapshot;
 use super::switching::{self, Meant};
 use super::{Refused, Reply, target};
 

@@ -1,7 +1,7 @@
 //! When a line of the table applies.
 
 use crate::app::{App, Whose, compare, layout};
-use crate::phone::event::CallStage;
+use crate::phone::snapshot::CallStage;
 
 pub(super) fn always(_: &App) -> bool {
     true

@@ -4,7 +4,8 @@ use crate::app::App;
 use crate::app::calls::Call;
 use crate::app::log::Level;
 use crate::phone::command::DeviceRole;
-use crate::phone::event::{CallRef, DeviceState, Direction, Kind, LampState, NetworkCause, Registration, WayState};
+use crate::phone::event::{CallRef, DeviceState, Direction, Kind, NetworkCause, WayState};
+use crate::phone::snapshot::{LampState, Registration};
 use crate::ua::event::{EndedBy, Lamp, TransferStage};
 
 use super::{TRANSFERRED, UNPROTECTED, duration, lock, media_lost, missed, of_account, outcome, transfer};

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::phone::event::{CallRef, CallStage, Kind};
+use crate::phone::event::{CallRef, Kind};
 use crate::phone::lines::Line;
 use crate::phone::media_thread::{Order, Tone};
 use crate::phone::screen::harmless;
+use crate::phone::snapshot::CallStage;
 use crate::sdp::Negotiated;
 use crate::sip::transport::Transport;
 use crate::ua::event::Party;

@@ -29,10 +29,11 @@ use crate::ua::event::Lamp;
 use crate::ua::{self, AccountId, CallNo};
 
 use super::command::DeviceRole;
-use super::event::{AccountState, CallRef, CallStage, Devices, Direction, Kind, LampState, Registration, Snapshot};
+use super::event::{CallRef, Direction, Kind};
 use super::lines::{Line, Lines};
 use super::media_thread::Order;
 use super::screen::harmless;
+use super::snapshot::{AccountState, CallStage, Devices, LampState, Registration, Snapshot};
 use super::voice::Voice;
 
 use ending::Closing;

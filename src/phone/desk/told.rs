@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::phone::event::{CallRef, Kind, LampState, Registration};
+use crate::phone::event::{CallRef, Kind};
 use crate::phone::lines::{Hold, Line};
 use crate::phone::media_thread::Order;
 use crate::phone::screen::{harmless, harmless_lines};
+use crate::phone::snapshot::{LampState, Registration};
 use crate::ua::event::{Binding, Party, TransferStage};
 use crate::ua::{self, AccountId, CallNo};
 

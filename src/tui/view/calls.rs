@@ -8,8 +8,8 @@ use ratatui::text::{Line, Span, Text};
 use crate::app::calls::{Call, Past};
 use crate::app::mouse::Target;
 use crate::app::{App, text};
-use crate::phone::event::CallStage;
 use crate::phone::security::Lock;
+use crate::phone::snapshot::CallStage;
 
 use super::fit::{left, right, width};
 use super::graph;

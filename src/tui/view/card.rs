@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span, Text};
 use crate::app::calls::Call;
 use crate::app::requests::Asks;
 use crate::app::{App, text};
-use crate::phone::event::CallStage;
+use crate::phone::snapshot::CallStage;
 
 use super::calls::{arrow, lock_style, state_style};
 use super::fit::{block, both_ends, left};

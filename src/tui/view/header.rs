@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use crate::app::calls::Account;
 use crate::app::{App, Whose, text};
-use crate::phone::event::Registration;
+use crate::phone::snapshot::Registration;
 
 use super::fit::{fit, left, width};
 use super::theme::Theme;
