@@ -1,233 +1,33 @@
 //! Offer and answer (RFC 3264) for one audio stream: pure functions over our side's history.
+//!
+//! | file | what |
+//! |---|---|
+//! | `wishes.rs` | what we bring: [`Capabilities`], [`LocalMedia`], [`Intent`] |
+//! | `outcome.rs` | what it comes to: [`Negotiated`] or a [`Refusal`] |
+//! | `exchange.rs` | one offer with its answer |
+//! | `keying.rs`, `way.rs` | what they say of SRTP, and of ICE |
 
+mod exchange;
 mod keying;
+mod outcome;
 mod way;
+mod wishes;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use sipx_sdp::{Attribute, Connection, Direction, MediaDescription, Origin, SessionDescription, Timing};
 
-use super::crypto::{Keying, Keys, Profile, Srtp, SrtpRefusal};
+use super::crypto::{Keying, Keys, Profile};
 use super::describe::{self, Audio};
 use super::dtls;
 use super::ice::{self, Role, Secrets};
 use super::numbers::{Beside, Formats, Numbers};
-use super::{Codec, ExtendedReports, OpusWishes, xr};
+use super::xr;
+use exchange::Exchange;
 use keying::{Offered, Taken};
 
-/// What we can speak, in order of preference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Codecs in our order of preference.
-    pub codecs: Vec<Codec>,
-    /// Milliseconds of sound a packet that we offer to receive (`a=ptime`), 10 to 60.
-    pub ptime_ms: u8,
-    /// Whether `telephone-event` (RFC 4733) is offered.
-    pub telephone_event: bool,
-    /// Whether we would rather be sent nothing than silence: comfort noise (RFC 3389) is offered, and of Opus `usedtx` is asked.
-    /// Else comfort noise that is offered to us is not accepted either: who sends next to nothing looks like a lost call.
-    pub dtx: bool,
-    /// Whether RTCP at the RTP port (RFC 5761) is offered, and taken where it is offered.
-    pub rtcp_mux: bool,
-    /// When ICE is used.
-    pub ice: ice::Policy,
-}
-
-impl Capabilities {
-    /// Capabilities by the names of codecs, in order of preference, with `telephone-event`. Names that this build does not
-    /// know are skipped and returned; when none is left the list of codecs is empty, and nothing can be agreed on.
-    pub fn from_names(names: impl IntoIterator<Item = impl AsRef<str>>, ptime_ms: u8) -> (Capabilities, Vec<String>) {
-        let mut codecs = Vec::new();
-        let mut unknown = Vec::new();
-        for name in names {
-            match Codec::from_name(name.as_ref()) {
-                Some(codec) if codecs.contains(&codec) => {}
-                Some(codec) => codecs.push(codec),
-                None => unknown.push(name.as_ref().to_owned()),
-            }
-        }
-        (
-            Capabilities {
-                codecs,
-                ptime_ms: ptime_ms.clamp(10, 60),
-                telephone_event: true,
-                dtx: false,
-                rtcp_mux: true,
-                ice: ice::Policy::Off,
-            },
-            unknown,
-        )
-    }
-}
-
-/// Where this phone receives sound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LocalMedia {
-    /// The address for `c=` and `o=`.
-    pub address: IpAddr,
-    /// The RTP port.
-    pub rtp_port: u16,
-    /// The RTCP port; `a=rtcp` (RFC 3605) is written when it is not `rtp_port + 1`.
-    pub rtcp_port: u16,
-    /// How a STUN server sees these ports.
-    pub reflexive: Option<ice::Reflexive>,
-    /// Which of the two stands in `c=` and `m=` before ICE has found a way.
-    pub destination: ice::Destination,
-    /// The way that ICE has found.
-    pub path: Option<ice::Path>,
-}
-
-impl LocalMedia {
-    /// Ports of our own at an address of our own.
-    pub fn new(address: IpAddr, rtp_port: u16, rtcp_port: u16) -> LocalMedia {
-        let destination = ice::Destination::Host;
-        LocalMedia { address, rtp_port, rtcp_port, reflexive: None, destination, path: None }
-    }
-}
-
-/// How a hold is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HoldStyle {
-    /// `c=0.0.0.0` with `a=sendonly` (RFC 2543's way, still the one most PBXs know). With an IPv6 address it is written
-    /// as [`HoldStyle::SendOnly`].
-    Zero,
-    /// The real address with `a=sendonly` (RFC 3264 section 8.4).
-    SendOnly,
-    /// As [`HoldStyle::SendOnly`], and RTP goes on: the other side hears music.
-    Music,
-    /// The real address with `a=inactive`.
-    Inactive,
-}
-
-/// What we want of the session. Every offer states it, never the last negotiated direction (RFC 6337 section 5.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intent {
-    /// Talk: `a=sendrecv`.
-    Talk,
-    /// We hold the other side.
-    Hold(HoldStyle),
-}
-
-impl Intent {
-    fn direction(self) -> Direction {
-        match self {
-            Intent::Talk => Direction::SendRecv,
-            Intent::Hold(HoldStyle::Zero | HoldStyle::SendOnly | HoldStyle::Music) => Direction::SendOnly,
-            Intent::Hold(HoldStyle::Inactive) => Direction::Inactive,
-        }
-    }
-}
-
-/// What offer and answer agreed on, seen from our side.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Negotiated {
-    /// Where RTP goes. An unspecified address (`0.0.0.0`) never stands here: to a peer that gave none, and to which
-    /// nothing is sent (see `send`), it is the last address that the peer gave, else that of its `o=` line, else ours.
-    pub remote_rtp: SocketAddr,
-    /// Where RTCP goes: `a=rtcp` or the RTP port + 1; with `rtcp_mux` where RTP does; `None` to a peer that sent `c=0.0.0.0`,
-    /// or that has no such port.
-    pub remote_rtcp: Option<SocketAddr>,
-    /// RTP and RTCP share a port on both sides (RFC 5761).
-    pub rtcp_mux: bool,
-    /// The extended reports that the peer wants (RFC 3611).
-    pub xr: ExtendedReports,
-    /// ICE finds where packets go; then the two addresses above are only what the descriptions say.
-    pub ice: Option<ice::Agreed>,
-    /// The codec that we send.
-    pub codec: Codec,
-    /// The payload type with which the peer wants `codec`.
-    pub send_payload_type: u8,
-    /// The payload types that we accept, with their codecs.
-    pub receive: Vec<(u8, Codec)>,
-    /// The payload type with which the peer wants `telephone-event`, if it does, and its clock rate in Hz.
-    pub send_telephone_event: Option<(u8, u32)>,
-    /// The payload types with which we accept `telephone-event`, and their clock rates in Hz.
-    pub receive_telephone_events: Vec<(u8, u32)>,
-    /// How each side says what its silence sounds like.
-    pub comfort_noise: ComfortNoise,
-    /// What the peer asks of the Opus that we send.
-    pub opus: OpusWishes,
-    /// Milliseconds of sound a packet that the peer asked for, else ours.
-    pub ptime_ms: u8,
-    /// Whether we send RTP: both sides agree that we do, the peer gave an address, and we don't hold it (a hold of ours
-    /// sends nothing, though `sendonly` would allow it, unless it is [`HoldStyle::Music`]).
-    pub send: bool,
-    /// Whether what the peer sends is played.
-    pub receive_audio: bool,
-    /// The other side holds us (`sendonly`, `inactive` or `c=0.0.0.0`). An answer that is not able to say so, because our
-    /// offer was a hold, leaves it as it was.
-    pub held_by_peer: bool,
-    /// How packets are protected, both ways.
-    pub protection: Protection,
-}
-
-/// Comfort noise (RFC 3389) in a session; by default there is none.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ComfortNoise {
-    /// The payload type with which the peer takes it beside the codec that we send.
-    pub send: Option<u8>,
-    /// The payload types with which we accept it, and their clock rates in Hz.
-    pub receive: Vec<(u8, u32)>,
-}
-
-/// How a stream's packets are protected.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Protection {
-    /// Not at all.
-    #[default]
-    None,
-    /// SRTP with these keys.
-    Srtp(Box<Srtp>),
-    /// SRTP with the keys that a handshake gives; nothing is sent or believed before that.
-    Dtls(Box<dtls::Agreed>),
-}
-
-impl From<Srtp> for Protection {
-    fn from(srtp: Srtp) -> Protection {
-        Protection::Srtp(Box::new(srtp))
-    }
-}
-
-impl Protection {
-    /// The keys, where they are in the descriptions.
-    pub fn srtp(&self) -> Option<&Srtp> {
-        match self {
-            Protection::None | Protection::Dtls(_) => None,
-            Protection::Srtp(srtp) => Some(srtp),
-        }
-    }
-
-    /// The handshake that gives the keys, where one does.
-    pub fn dtls(&self) -> Option<&dtls::Agreed> {
-        match self {
-            Protection::None | Protection::Srtp(_) => None,
-            Protection::Dtls(agreed) => Some(agreed),
-        }
-    }
-}
-
-/// Why a description can't be accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// It is not a session description: 400.
-    #[error("the session description can't be read: {0}")]
-    Malformed(String),
-    /// It has no audio stream, or only rejected ones: 488.
-    #[error("the session description has no audio that we can take")]
-    NoAudio,
-    /// No codec in common: 488.
-    #[error("no codec in common (offered: {offered})")]
-    NoCommonCodec {
-        /// The encoding names offered.
-        offered: String,
-    },
-    /// No SRTP, or SRTP, and one side does not want it so: 488.
-    #[error("{0}")]
-    Srtp(#[from] SrtpRefusal),
-    /// An answer that does not fit its offer.
-    #[error("the answer does not fit the offer: {0}")]
-    BadAnswer(&'static str),
-}
+pub use outcome::{ComfortNoise, Negotiated, Protection, Refusal};
+pub use wishes::{Capabilities, HoldStyle, Intent, LocalMedia};
 
 /// Our side of the offers and answers of one dialog: the `o=` line, what is agreed on and what is pending.
 ///
@@ -592,65 +392,6 @@ impl Agreed {
         self.remote = Some(remote);
         self.remote_rtp = remote_rtp.or(self.remote_rtp);
         self.outcome = Some((local, intent, negotiated.clone()));
-    }
-}
-
-/// One offer with its answer, seen from our side.
-struct Exchange<'a> {
-    local: &'a LocalMedia,
-    intent: Intent,
-    /// The peer's stream.
-    audio: &'a Audio,
-    /// The formats in common under the peer's numbers, in its order.
-    send: &'a Formats,
-    /// Both sides take RTCP at the RTP port.
-    rtcp_mux: bool,
-    /// What both sides agree on about ICE.
-    ice: Option<ice::Agreed>,
-}
-
-impl Exchange<'_> {
-    /// Our direction: what both want (RFC 3264 section 6.1).
-    fn direction(&self) -> Direction {
-        let (ours, theirs) = (self.intent.direction(), self.audio.direction);
-        describe::direction_of(ours.sends() && theirs.receives(), ours.receives() && theirs.sends())
-    }
-
-    /// What it comes to; `receive` has the formats under the numbers that we accept.
-    fn outcome(&self, receive: &Formats, known: Option<SocketAddr>, ptime_ms: u8) -> Result<Negotiated, Refusal> {
-        let Some(&(send_payload_type, codec)) = self.send.codecs.first() else {
-            return Err(Refusal::NoCommonCodec { offered: self.audio.names.clone() });
-        };
-        let (local, audio) = (self.local, self.audio);
-        if audio.rtp.is_some_and(|rtp| rtp.is_ipv4() != local.address.is_ipv4()) {
-            return Err(Refusal::NoAudio);
-        }
-        let nowhere = SocketAddr::new(local.address, local.rtp_port);
-        let direction = self.direction();
-        let talking = self.intent == Intent::Talk;
-        let speaking = talking || self.intent == Intent::Hold(HoldStyle::Music);
-        Ok(Negotiated {
-            remote_rtp: audio.rtp.or(known).or(audio.origin).unwrap_or(nowhere),
-            remote_rtcp: if self.rtcp_mux { audio.rtp } else { audio.rtcp },
-            rtcp_mux: self.rtcp_mux,
-            xr: audio.xr.unwrap_or_default(),
-            ice: self.ice.clone(),
-            codec,
-            send_payload_type,
-            receive: receive.codecs.clone(),
-            send_telephone_event: self.send.telephone_event_for(codec),
-            receive_telephone_events: receive.telephone_events.clone(),
-            comfort_noise: ComfortNoise {
-                send: self.send.comfort_noise_for(codec),
-                receive: receive.comfort_noises.clone(),
-            },
-            opus: audio.opus,
-            ptime_ms: audio.ptime_ms(ptime_ms),
-            send: speaking && direction.sends(),
-            receive_audio: talking && direction.receives(),
-            held_by_peer: !audio.direction.receives(),
-            protection: Protection::None,
-        })
     }
 }
 
