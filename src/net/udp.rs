@@ -31,6 +31,9 @@ const BACKLOG: i32 = 128;
 /// Datagrams in excess thrown away before others get their turn.
 const MAX_DROPS: usize = 256;
 
+/// So many free ports are tried until one is free for connections too.
+const TRIES: usize = 20;
+
 /// What to do when the port is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortInUse {
@@ -53,12 +56,16 @@ pub struct Bound {
 
 impl Bound {
     /// Binds `listen`. For `0.0.0.0` the same port is bound for IPv6 too, if the machine has IPv6 and the port is free there.
+    /// Port 0 is any that is free, for TCP too.
     pub fn bind(listen: SocketAddr, in_use: PortInUse) -> io::Result<Bound> {
-        let first = match (bind_one(listen), in_use) {
-            (Err(error), PortInUse::TakeAnother) if error.kind() == ErrorKind::AddrInUse => {
-                bind_one(SocketAddr::new(listen.ip(), 0))?
-            }
-            (result, PortInUse::Fail | PortInUse::TakeAnother) => result?,
+        let any = || free_for_both(|| bind_one(SocketAddr::new(listen.ip(), 0)));
+        let first = match (listen.port(), in_use) {
+            (0, _) => any()?,
+            (_, PortInUse::Fail) => bind_one(listen)?,
+            (_, PortInUse::TakeAnother) => match bind_one(listen) {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => any()?,
+                result => result?,
+            },
         };
         let listen = first.local_addr()?;
         let bound = match listen {
@@ -148,6 +155,20 @@ impl Bound {
             v6_first: false,
             buffer: vec![0; MAX_DATAGRAM],
         })
+    }
+}
+
+/// A port that is free for datagrams may not be so for connections, be it only that one which has ended lingers there: the first
+/// of some that is, else the last.
+fn free_for_both(mut next: impl FnMut() -> io::Result<UdpSocket>) -> io::Result<UdpSocket> {
+    // Those that will not do are kept meanwhile, so that others are given.
+    let mut others = Vec::new();
+    loop {
+        let socket = next()?;
+        if others.len() + 1 == TRIES || socket.local_addr().and_then(listen_one).is_ok() {
+            return Ok(socket);
+        }
+        others.push(socket);
     }
 }
 
@@ -500,7 +521,7 @@ mod tests {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), wait).await.expect("nothing came")
+        tokio::time::timeout(Duration::from_secs(30), wait).await.expect("nothing came")
     }
 
     #[test]
@@ -510,6 +531,17 @@ mod tests {
         assert_eq!(Bound::bind(taken, PortInUse::Fail).unwrap_err().kind(), ErrorKind::AddrInUse);
         let second = Bound::bind(taken, PortInUse::TakeAnother).unwrap();
         assert_ne!(second.listen().port(), taken.port());
+    }
+
+    #[test]
+    fn a_free_port_is_free_for_connections_too() {
+        let taken = bind_one(any_port("127.0.0.1")).unwrap();
+        let _connections = listen_one(taken.local_addr().unwrap()).unwrap();
+        let not_free = taken.local_addr().unwrap();
+        let mut taken = Some(taken);
+        let socket = free_for_both(|| taken.take().map_or_else(|| bind_one(any_port("127.0.0.1")), Ok)).unwrap();
+        assert!(taken.is_none(), "it was tried");
+        assert_ne!(socket.local_addr().unwrap(), not_free);
     }
 
     #[test]
@@ -549,6 +581,7 @@ mod tests {
             let mut sockets = Bound::bind(any_port("127.0.0.1"), PortInUse::Fail).unwrap().start().unwrap();
             let dead = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let alive = UdpSocket::bind("127.0.0.1:0").unwrap();
+            alive.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
             let bytes = Bytes::from_static(b"hello");
 
             let to_dead = sockets.flow_to(Instant::now(), dead).unwrap();
