@@ -295,7 +295,9 @@ impl Transactions {
 
     /// The time has come that [`Transactions::poll_timeout`] named.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((id, timer)) = self.queue.pop(now) {
+        while let Some(due) = self.queue.peek().map(|(at, _)| at)
+            && let Some((id, timer)) = self.queue.pop(now)
+        {
             let (flow, outputs) = match id {
                 Id::Client(id) => match self.clients.get_mut(&id) {
                     // RFC 3261 section 17.1.1.2 knows no Timer B here: it is ours, see `give_up`.
@@ -312,7 +314,7 @@ impl Transactions {
                     None => continue,
                 },
             };
-            self.apply(now, id, flow, outputs);
+            self.apply_since(now, due, id, flow, outputs);
         }
     }
 
@@ -375,10 +377,20 @@ impl Transactions {
     }
 
     fn apply(&mut self, now: Instant, id: Id, flow: Flow, outputs: Vec<Output>) {
+        self.apply_since(now, now, id, flow, outputs);
+    }
+
+    /// Timers count from `began`: what a timer sets that is noticed late is not late as well, or the moments of retransmission
+    /// would drift away from those of RFC 3261 section 17.1.1.2. One that would be over by now counts from now, so that a
+    /// machine that stood still sends no burst.
+    fn apply_since(&mut self, now: Instant, began: Instant, id: Id, flow: Flow, outputs: Vec<Output>) {
         for output in outputs {
             match output {
                 Output::Send(message) => self.transmits.push_back(Transmit { flow, bytes: message.to_bytes() }),
-                Output::SetTimer { timer, after } => self.queue.set((id, timer), now + after),
+                Output::SetTimer { timer, after } => {
+                    let due = if began + after > now { began + after } else { now + after };
+                    self.queue.set((id, timer), due);
+                }
                 Output::ClearTimer(timer) => self.queue.cancel(&(id, timer)),
                 Output::ToTu(event) => self.tell(id, flow, *event),
                 Output::Terminated(_) => self.remove(id),
@@ -437,6 +449,8 @@ fn reliability(flow: &Flow) -> Reliability {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::sip::transport::Transport;
     use crate::sip::{Limits, ResponseBuilder, StatusCode, parse_datagram};
@@ -478,5 +492,46 @@ mod tests {
         options(&mut transactions, now, 20).unwrap();
         options(&mut transactions, now, 21).unwrap();
         assert!(options(&mut transactions, now, 22).is_none());
+    }
+
+    /// RFC 3261 section 17.1.1.2: at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s, and given up at 32 s.
+    #[test]
+    fn a_machine_that_is_always_late_repeats_an_invite_as_often_as_one_that_is_not() {
+        let start = Instant::now();
+        let flow = Flow {
+            transport: Transport::Udp,
+            local: "192.0.2.4:5060".parse().unwrap(),
+            remote: "192.0.2.9:5060".parse().unwrap(),
+        };
+        let text = "INVITE sip:bob@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.4:5060;branch=z9hG4bK1\r\n\
+                    From: <sip:a@192.0.2.4>;tag=1\r\nTo: <sip:bob@192.0.2.9>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\
+                    Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+        let Ok(Message::Request(request)) = parse_datagram(text.into(), &Limits::datagram()) else { panic!() };
+        for late in [0, 100, 400].map(Duration::from_millis) {
+            let mut transactions = Transactions::new(Timers::default(), 3);
+            transactions.send_request(start, request.clone(), flow).unwrap();
+            let mut sent = Vec::new();
+            let mut now = start;
+            let failed = loop {
+                while transactions.poll_transmit().is_some() {
+                    sent.push((now - start).as_millis());
+                }
+                if let Some(event) = transactions.poll_event() {
+                    break event;
+                }
+                let (due, _) = transactions.poll_timeout().expect("something is due");
+                now = due + late;
+                transactions.handle_timeout(now);
+            };
+            assert!(matches!(failed, Event::Failed { failure: Failure::Timeout, .. }), "{failed:?}");
+            let expected =
+                [0, 500, 1500, 3500, 7500, 15_500, 31_500].map(|ms| ms + if ms > 0 { late.as_millis() } else { 0 });
+            assert_eq!(sent, expected);
+        }
+        // One that stood still for long sends no burst.
+        let mut transactions = Transactions::new(Timers::default(), 3);
+        transactions.send_request(start, request, flow).unwrap();
+        transactions.handle_timeout(start + Duration::from_secs(20));
+        assert_eq!(std::iter::from_fn(|| transactions.poll_transmit()).count(), 2);
     }
 }
