@@ -205,6 +205,11 @@ impl Services {
         }
     }
 
+    /// Waits until everything is remembered, but no longer than until then.
+    pub(super) fn finish(&mut self, until: Instant) {
+        self.keeper.finish(until);
+    }
+
     /// Reads the switches again if another program has changed their file; what they were before, if they are others now.
     pub(super) fn refresh_switches(&mut self, now: Instant) -> Option<Switches> {
         let path = self.switches_path.as_deref()?;

@@ -4,15 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::services::history::Record;
 
 use super::{files, journal::Journal};
 
-/// How long the end waits for what is not written yet.
+/// How long the end waits for what is not written yet, where nobody says for how long.
 const FINISH: Duration = Duration::from_millis(150);
 
 /// What is to be kept.
@@ -67,17 +67,25 @@ impl Keeper {
     pub(in crate::phone) fn is_writing(&self) -> bool {
         self.waiting.load(Ordering::Acquire) > 0
     }
+
+    /// Waits until all is written, but no longer than until then: a disk may be slow.
+    pub(in crate::phone) fn finish(&mut self, until: Instant) {
+        let Some((sender, thread, done)) = self.thread.take() else { return };
+        drop(sender);
+        // The channel ends when all is written.
+        let left = until.saturating_duration_since(Instant::now());
+        if done.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the disk is too slow: not all is written yet");
+        }
+        if thread.is_finished() {
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        let Some((sender, thread, done)) = self.thread.take() else { return };
-        drop(sender);
-        // The channel ends when all is written.
-        let _ = done.recv_timeout(FINISH);
-        if thread.is_finished() {
-            let _ = thread.join();
-        }
+        self.finish(Instant::now() + FINISH);
     }
 }
 
