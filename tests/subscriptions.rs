@@ -3,6 +3,7 @@
 // The notifier is a thread beside the phone's.
 #![allow(clippy::disallowed_methods)]
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -16,7 +17,12 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Whatever is waited for takes milliseconds; a machine that is busy may take longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for something, at most [`PATIENCE`].
+async fn patiently<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("not in time: {what}"))
+}
 
 struct Phone {
     handle: PhoneHandle,
@@ -38,7 +44,7 @@ impl Phone {
 
     async fn does(&self, command: &str) -> Reply {
         let parsed: Command = command.parse().unwrap();
-        self.handle.command(parsed).await.unwrap_or_else(|refused| panic!("{command}: {refused}"))
+        patiently(command, self.handle.command(parsed)).await.unwrap_or_else(|refused| panic!("{command}: {refused}"))
     }
 
     /// The first event of this name.
@@ -52,12 +58,12 @@ impl Phone {
             }
             panic!("the phone ended before: {name}");
         };
-        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("not seen: {name}"))
+        patiently(name, wait).await
     }
 
     async fn quits(mut self) {
         self.does("quit").await;
-        while self.events.recv().await.is_some() {}
+        patiently("the end", async { while self.events.recv().await.is_some() {} }).await;
     }
 }
 
@@ -88,23 +94,28 @@ fn account(server: SocketAddr, events: Events) -> Account {
 }
 
 /// A notifier: accepts the SUBSCRIBEs that come, and notifies each of what `says` gives for its Event.
-struct Notifier(UdpSocket);
+struct Notifier {
+    socket: UdpSocket,
+    /// Call-ID and CSeq of those that it has accepted: the phone repeats what is not answered at once.
+    accepted: HashSet<(String, String)>,
+}
 
 impl Notifier {
     fn new() -> Notifier {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Notifier(socket)
+        Notifier { socket, accepted: HashSet::new() }
     }
 
     fn address(&self) -> SocketAddr {
-        self.0.local_addr().unwrap()
+        self.socket.local_addr().unwrap()
     }
 
     fn receive(&self, first: &str) -> (String, SocketAddr) {
         let mut buffer = [0; 65_536];
         loop {
-            let (length, from) = self.0.recv_from(&mut buffer).unwrap_or_else(|error| panic!("no {first}: {error}"));
+            let (length, from) =
+                self.socket.recv_from(&mut buffer).unwrap_or_else(|error| panic!("no {first}: {error}"));
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
             if text.starts_with(first) {
                 return (text, from);
@@ -112,12 +123,19 @@ impl Notifier {
         }
     }
 
-    fn accept(&self, says: impl Fn(&str) -> (&'static str, String)) {
-        let (request, from) = self.receive("SUBSCRIBE");
-        let field = |name: &str| {
-            let line = request.lines().find(|line| line.starts_with(&format!("{name}: ")));
-            line.and_then(|line| line.split_once(": ")).map(|(_, value)| value.to_owned()).unwrap_or_default()
-        };
+    /// The next SUBSCRIBE that is no repetition.
+    fn next(&mut self) -> (String, SocketAddr) {
+        loop {
+            let (request, from) = self.receive("SUBSCRIBE");
+            if self.accepted.insert((field(&request, "Call-ID"), field(&request, "CSeq"))) {
+                return (request, from);
+            }
+        }
+    }
+
+    fn accept(&mut self, says: impl Fn(&str) -> (&'static str, String)) {
+        let (request, from) = self.next();
+        let field = |name: &str| field(&request, name);
         let (to, here) = (format!("{};tag=notifier", field("To")), self.address());
         let ok = format!(
             "SIP/2.0 200 OK\r\nVia: {}\r\nFrom: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\nExpires: {}\r\n\
@@ -128,7 +146,7 @@ impl Notifier {
             field("CSeq"),
             field("Expires"),
         );
-        self.0.send_to(ok.as_bytes(), from).unwrap();
+        self.socket.send_to(ok.as_bytes(), from).unwrap();
         let state = if field("Expires") == "0" { "terminated;reason=timeout" } else { "active;expires=600" };
         let target = field("Contact").trim_matches(['<', '>']).to_owned();
         let (content_type, body) = says(&field("Event"));
@@ -144,9 +162,15 @@ impl Notifier {
             field("Event"),
             body.len(),
         );
-        self.0.send_to(notify.as_bytes(), from).unwrap();
+        self.socket.send_to(notify.as_bytes(), from).unwrap();
         self.receive("SIP/2.0 200");
     }
+}
+
+/// The value of a message's field.
+fn field(message: &str, name: &str) -> String {
+    let line = message.lines().find(|line| line.starts_with(&format!("{name}: ")));
+    line.and_then(|line| line.split_once(": ")).map(|(_, value)| value.to_owned()).unwrap_or_default()
 }
 
 fn says(event: &str) -> (&'static str, String) {
@@ -167,7 +191,7 @@ fn says(event: &str) -> (&'static str, String) {
 #[test]
 fn lamps_and_voice_messages_are_shown_as_the_notifier_tells_them() {
     run(async {
-        let notifier = Notifier::new();
+        let mut notifier = Notifier::new();
         let events =
             Events { message_waiting: MessageWaiting::Always, watch: vec!["Bob <201>".into()], registrations: false };
         let mut phone = Phone::start(vec![account(notifier.address(), events)]);
@@ -207,7 +231,7 @@ fn two_phones_write_to_each_other() {
         alice.does(&format!("message sip:carol@{gone} anybody?")).await;
         assert_eq!(alice.sees("message_failed").await["code"], 503);
         let long: Command = format!("message sip:bob@{} {}", bob.handle.listen(), "x".repeat(2_000)).parse().unwrap();
-        let refusal = alice.handle.command(long).await.unwrap_err().message;
+        let refusal = patiently("a refusal", alice.handle.command(long)).await.unwrap_err().message;
         assert!(refusal.contains("2000 bytes"), "{refusal}");
         alice.quits().await;
         bob.quits().await;
