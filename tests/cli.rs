@@ -1,16 +1,46 @@
 //! The program from outside: arguments, configuration, exit codes. No network.
 
+// What runs beside the tests runs by the clock.
+#![allow(clippy::disallowed_methods)]
+
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+/// Whatever is waited for takes milliseconds; a machine that is busy, and a disk that is slow, may take longer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs offhook in a home of its own, with nothing of this machine's environment.
 fn offhook(home: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_offhook"))
-        .args(arguments)
-        .env_clear()
-        .env("HOME", home)
-        .output()
-        .expect("the program starts")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
+    command.args(arguments).env_clear().env("HOME", home).stdin(Stdio::null());
+    output(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts"))
+}
+
+/// What a program says until its end, which must come.
+fn output(program: Child) -> Output {
+    let pid = i32::try_from(program.id()).expect("a process");
+    let (sender, ended) = channel();
+    std::thread::spawn(move || sender.send(program.wait_with_output()));
+    ended
+        .recv_timeout(PATIENCE)
+        .unwrap_or_else(|_| {
+            // SAFETY: a system call with plain numbers, for a process of ours that nobody has waited for yet.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            panic!("it does not end; it has said {:?}", ended.recv_timeout(PATIENCE));
+        })
+        .expect("its output")
+}
+
+/// A program that ends with its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn stdout(output: &Output) -> String {
@@ -136,30 +166,31 @@ fn a_served_phone_takes_commands_from_scripts() {
     assert_eq!(nobody.status.code(), Some(6));
     assert!(stderr(&nobody).contains("no phone is served at"), "{}", stderr(&nobody));
 
-    let mut phone = Command::new(env!("CARGO_BIN_EXE_offhook"))
+    let phone = Command::new(env!("CARGO_BIN_EXE_offhook"))
         .args(["run", "--listen", "127.0.0.1:0", "--input", "null", "--output", "null", "--socket", path])
         .env_clear()
         .env("HOME", home.path())
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn();
+    let mut phone = Running(phone.unwrap());
     let attach = |lines: &str| {
         let mut script = Command::new(env!("CARGO_BIN_EXE_offhook"))
             .args(["attach", path, "--json"])
             .env_clear()
             .env("HOME", home.path())
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         // One that finds no phone reads nothing.
         let _ = std::io::Write::write_all(&mut script.stdin.take().unwrap(), lines.as_bytes());
-        script.wait_with_output().unwrap()
+        output(script)
     };
+    let end = Instant::now() + PATIENCE;
     let mut answered = attach("state\n");
-    while answered.status.code() == Some(6) && phone.try_wait().unwrap().is_none() {
+    while answered.status.code() == Some(6) && phone.0.try_wait().unwrap().is_none() && Instant::now() < end {
         answered = attach("state\n");
     }
     assert_eq!(answered.status.code(), Some(0), "{}", stderr(&answered));
@@ -173,7 +204,12 @@ fn a_served_phone_takes_commands_from_scripts() {
     let bye = attach("fly\nquit\n");
     let said = stdout(&bye);
     assert!(said.contains("unknown command 'fly'") && said.contains("\"command\":\"quit\""), "{said}");
-    assert_eq!(phone.wait().unwrap().code(), Some(0));
+    let end = Instant::now() + PATIENCE;
+    while phone.0.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(phone.0.wait().unwrap().code(), Some(0));
     assert!(!socket.exists());
 }
 
