@@ -64,8 +64,11 @@ fn services_people_and_completion_by_keys() {
     terminal.type_text("605");
     terminal.press(&["Enter"]);
     terminal.shows("all calls forwarded to 605");
-    terminal.press(&["Enter", "Escape"]);
+    terminal.press(&["Enter"]);
     terminal.wait("no forwarding", |screen| !screen.contains("all calls forwarded"));
+    terminal.press(&["Escape"]);
+    // A key right behind Esc would be one with Alt.
+    terminal.wait("no services", |screen| !screen.contains("when nobody answers"));
 
     // A command and its target by Tab; the call is in the list then, and is called again from there.
     terminal.type_text(":cal");
