@@ -98,7 +98,7 @@ impl Phone {
     /// Gives a command.
     pub async fn does(&self, command: Command) {
         let said = format!("{command:?}");
-        let reply = self.handle.command(command).await;
+        let reply = patiently(&said, self.handle.command(command)).await;
         assert!(matches!(reply, Ok(Reply::Done | Reply::Call(_))), "{said}: {reply:?}");
     }
 
@@ -109,11 +109,16 @@ impl Phone {
 
     /// The first event of this name; those before it are passed over.
     pub async fn sees(&mut self, name: &str) -> Value {
+        self.sees_fitting(name, |_| true).await
+    }
+
+    /// The first event of this name that fits.
+    pub async fn sees_fitting(&mut self, name: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let mut passed = Vec::new();
         let wait = async {
             while let Some(event) = self.events.recv().await {
                 let value = serde_json::to_value(&event.kind).unwrap();
-                if value["event"] == name {
+                if value["event"] == name && fits(&value) {
                     return value;
                 }
                 passed.push(value.to_string());

@@ -139,8 +139,7 @@ fn s3_5_session_through_a_sip_alg() {
         assert_eq!(alice.sees("established").await["remote_rtp"], gateway.sound[0].to_string());
         assert_eq!(bob.sees("established").await["remote_rtp"], gateway.sound[1].to_string());
         for phone in [&mut alice, &mut bob] {
-            let heard = phone.sees("stats").await;
-            assert!(heard["received"].as_u64().unwrap() > 100, "{heard}");
+            phone.sees_fitting("stats", |heard| heard["received"].as_u64().unwrap() > 100).await;
         }
         hung_up(&mut alice, &mut bob).await;
         assert_eq!(values(bob.message("INVITE"), "Record-Route").len(), 2, "the gateway and Proxy 2");
