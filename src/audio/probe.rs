@@ -202,7 +202,7 @@ mod tests {
     use crate::media::goertzel;
 
     fn wait(probe: &Probe, fits: impl Fn(&Probed) -> bool) -> Probed {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             let state = probe.state();
             if fits(&state) {
@@ -216,8 +216,7 @@ mod tests {
     #[test]
     fn a_tone_is_heard_and_silence_is_silent() {
         let tone = Probe::listen("tone:440");
-        let state = wait(&tone, |state| matches!(state, Probed::Running(_)));
-        assert!(matches!(state, Probed::Running(db) if (db + 15.0).abs() < 1.0), "{state:?}");
+        wait(&tone, |state| matches!(state, Probed::Running(db) if (db + 15.0).abs() < 1.0));
         let null = Probe::listen("null");
         assert_eq!(wait(&null, |state| matches!(state, Probed::Running(_))), Probed::Running(-100.0));
     }

@@ -16,7 +16,7 @@ mod handshakes;
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const CALL: CallNo = CallNo(1);
 /// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Phone {
     thread: MediaThread,
@@ -113,14 +113,25 @@ impl Phone {
     }
 }
 
-/// The level of 440 Hz in the second half of a file, and of everything: where it is loudest in an eighth of a second, for a
-/// machine that stands still for a moment breaks the tone there.
-fn level_of_440(path: &Path) -> (f32, f32) {
-    let clip = wav::load(path).unwrap();
-    assert!(clip.samples.len() > clip.rate as usize, "more than a second");
-    let pieces = clip.samples[clip.samples.len() / 2..].chunks_exact(clip.rate as usize / 8);
-    let levels = pieces.map(|piece| (goertzel::level(piece, 440.0, clip.rate), crate::media::levels::rms_dbfs(piece)));
-    levels.max_by(|one, other| one.0.total_cmp(&other.0)).unwrap()
+/// A sound in pieces of a sixteenth of a second. A machine that stands still for a moment breaks a tone,
+/// but not in each of them.
+fn pieces(clip: &wav::Clip) -> impl Iterator<Item = &[i16]> {
+    clip.samples.chunks_exact(clip.rate as usize / 16)
+}
+
+/// The level of 440 Hz in a piece, and of everything.
+fn level_of_440(piece: &[i16], rate: u32) -> (f32, f32) {
+    (goertzel::level(piece, 440.0, rate), crate::media::levels::rms_dbfs(piece))
+}
+
+/// Lets time pass until nobody complains: a sound file can be read while it is written, its header is brought up to date once a
+/// second.
+fn wait_until_right(folder: &Path, speaker: &Phone, complaint: impl Fn() -> Option<String>) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Some(complaint) = complaint() {
+        assert!(Instant::now() < deadline, "{complaint}");
+        let_time_pass(folder, speaker, 500);
+    }
 }
 
 /// Lets so much time pass as a file of silence takes to be played into a call.
@@ -143,13 +154,20 @@ fn a_tone_goes_through_two_threads_into_a_file() {
     b.talk_to(&a);
     a.expect_flowing();
     b.expect_flowing();
-    let_time_pass(folder.path(), &b, 1500);
+    let is_the_tone = |piece: &[i16], rate| {
+        let (tone, all) = level_of_440(piece, rate);
+        (tone + 15.0).abs() < 1.0 && (all - tone).abs() < 0.5
+    };
+    wait_until_right(folder.path(), &b, || {
+        let clip = wav::load(&heard).ok().filter(|clip| pieces(clip).any(|piece| is_the_tone(piece, clip.rate)));
+        clip.is_none().then(|| "the tone is not heard".to_owned())
+    });
     assert!(a.thread.levels().input > -16.0);
     b.finish();
     let stats = a.close();
-    assert!(stats.sent > 50 && stats.received > 50, "{stats:?}");
-    let (tone, all) = level_of_440(&heard);
-    assert!((tone + 15.0).abs() < 1.0 && (all - tone).abs() < 0.5, "440 Hz at {tone} of {all} dBFS");
+    assert!(stats.sent > 10 && stats.received > 10, "{stats:?}");
+    let clip = wav::load(&heard).unwrap();
+    assert!(pieces(&clip).any(|piece| is_the_tone(piece, clip.rate)), "it is there when the file is finished");
     a.finish();
 }
 
@@ -191,7 +209,8 @@ fn a_file_is_played_and_both_sides_are_recorded() {
     a.expect("end of the file", |report| matches!(report, Report::PlayEnded { .. }).then_some(()));
     a.close();
     a.finish();
-    let (tone, _) = level_of_440(&recorded);
+    let clip = wav::load(&recorded).unwrap();
+    let tone = pieces(&clip).map(|piece| level_of_440(piece, clip.rate).0).fold(-100.0, f32::max);
     // Half of it, for the other side is silent, and the peak is not full scale.
     assert!((tone + 12.2 + 3.0 + 6.0).abs() < 1.5, "{tone} dBFS");
     b.finish();
@@ -221,7 +240,10 @@ fn a_file_is_sent_as_it_is_unless_processing_is_forced() {
         a.finish();
         b.finish();
         let clip = wav::load(&heard).unwrap();
-        crate::media::levels::rms_dbfs(&clip.samples[clip.samples.len() * 3 / 4..])
+        // Of its last part, in which it is recognised, the loudest eighth of a second: a machine that stands still for a
+        // moment leaves gaps elsewhere.
+        let eighths = clip.samples[clip.samples.len() / 2..].chunks_exact(clip.rate as usize / 8);
+        eighths.map(crate::media::levels::rms_dbfs).fold(-100.0, f32::max)
     };
     let [off, on, always] = [Switch::Off, Switch::On, Switch::Always].map(level);
     assert!((off - on).abs() < 0.5, "{off} and {on} dBFS");

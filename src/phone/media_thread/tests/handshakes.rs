@@ -43,10 +43,12 @@ fn two_phones_agree_on_keys_and_hear_each_other() {
         bob.expect_flowing();
         let with_reports = |report: &Report| match report {
             // The round trip is known by a report of the peer's, under the keys of RTCP.
-            Report::Session { event: session::Event::Stats(stats), .. } => stats.rtt_ms.map(|_| ()),
+            Report::Session { event: session::Event::Stats(stats), .. } => {
+                (stats.rtt_ms.is_some() && stats.received > 100).then_some(())
+            }
             _ => None,
         };
-        alice.expect("figures with a round trip", with_reports);
+        alice.expect("figures with a round trip and sound", with_reports);
         let stats = alice.close();
         assert!(stats.received > 100 && stats.strangers < 5, "{stats:?}");
         bob.close();
