@@ -41,13 +41,14 @@ pub(super) enum Ran {
 /// The programs, and how many of them run.
 pub(super) struct Hooks {
     config: config::Hooks,
+    limit: Duration,
     running: Arc<AtomicUsize>,
     answered: BTreeSet<CallNo>,
 }
 
 impl Hooks {
     pub(super) fn new(config: config::Hooks) -> Hooks {
-        Hooks { config, running: Arc::default(), answered: BTreeSet::new() }
+        Hooks { config, limit: LIMIT, running: Arc::default(), answered: BTreeSet::new() }
     }
 
     /// Starts the program that is meant by what happened, if there is one; its thread says how it ended.
@@ -85,9 +86,9 @@ impl Hooks {
             tracing::warn!(program = program.first(), "not run: {AT_ONCE} hooks run already");
             return None;
         }
-        let running = Arc::clone(&self.running);
+        let (running, limit) = (Arc::clone(&self.running), self.limit);
         let spawned = thread::Builder::new().name("hook".into()).spawn(move || {
-            let ran = run(command, LIMIT);
+            let ran = run(command, limit);
             running.fetch_sub(1, Ordering::SeqCst);
             ran
         });
@@ -161,6 +162,13 @@ mod tests {
     use crate::phone::event::RtpCount;
     use crate::ua::event::EndedBy;
 
+    /// A machine that is busy may start a program slowly.
+    const PATIENCE: Duration = Duration::from_secs(120);
+
+    fn hooks(config: config::Hooks) -> Hooks {
+        Hooks { limit: PATIENCE, ..Hooks::new(config) }
+    }
+
     /// A program that writes what it is told to a file; each argument is a word.
     fn writing(path: &Path) -> Vec<String> {
         let script = "env | grep ^OFFHOOK_ | sort > \"$0\"; echo loud; echo \"arguments $#: $1\" >> \"$0\"";
@@ -196,7 +204,7 @@ mod tests {
     fn a_program_learns_by_its_environment_who_calls() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("told");
-        let mut hooks = Hooks::new(config::Hooks { incoming: writing(&path), ..config::Hooks::default() });
+        let mut hooks = hooks(config::Hooks { incoming: writing(&path), ..config::Hooks::default() });
         let name = format!("Bob\n$(reboot)\0\u{1b}[2J{}", "x".repeat(5_000));
         assert_eq!(hooks.note(&incoming(&name)).unwrap().join().unwrap(), Ran::Ended);
         let told = fs::read_to_string(&path).unwrap();
@@ -220,7 +228,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (answered, ended) = (folder.path().join("answered"), folder.path().join("ended"));
         let config = config::Hooks { incoming: Vec::new(), answered: writing(&answered), ended: writing(&ended) };
-        let mut hooks = Hooks::new(config);
+        let mut hooks = hooks(config);
         assert!(hooks.note(&incoming("Bob")).is_none());
         assert_eq!(hooks.note(&established()).unwrap().join().unwrap(), Ran::Ended);
         assert!(hooks.note(&established()).is_none(), "once for each call");
@@ -247,7 +255,7 @@ mod tests {
         let command = command(&sleeping, Vec::new()).unwrap();
         assert_eq!(run(command, Duration::from_millis(50)), Ran::TooLong);
         let missing = ["/nowhere/at/all".to_owned()];
-        assert_eq!(run(super::command(&missing, Vec::new()).unwrap(), LIMIT), Ran::NotStarted);
+        assert_eq!(run(super::command(&missing, Vec::new()).unwrap(), PATIENCE), Ran::NotStarted);
     }
 
     #[test]
@@ -259,7 +267,7 @@ mod tests {
         assert!(made.success());
         let mut words: Vec<String> = waiting.map(Into::into).to_vec();
         words.push(pipe.display().to_string());
-        let mut hooks = Hooks::new(config::Hooks { incoming: words, ..config::Hooks::default() });
+        let mut hooks = hooks(config::Hooks { incoming: words, ..config::Hooks::default() });
         let running: Vec<_> = (0..AT_ONCE + 3).filter_map(|_| hooks.note(&incoming("Bob"))).collect();
         assert_eq!(running.len(), AT_ONCE);
         // Open for both, so that none of them finds the other end gone.

@@ -94,7 +94,7 @@ mod tests {
         let mut desktop = Desktop::default();
         desktop.start(|_| Err("no bus".into()));
         desktop.notify("Bob calls");
-        let failed = (0..1_000).any(|_| {
+        let failed = (0..10_000).any(|_| {
             thread::sleep(Duration::from_millis(5));
             desktop.failed.load(Ordering::Relaxed)
         });
