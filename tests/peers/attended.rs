@@ -3,6 +3,7 @@
 //! when a call of its own is to be replaced (it takes a lock for writing that it has for reading).
 
 use std::net::SocketAddrV4;
+use std::time::Instant;
 
 use crate::rig::console::{Codec, Console, Kind};
 use crate::rig::phone::{Phone, Setup};
@@ -48,7 +49,7 @@ fn replaced(rig: &Rig) {
             .sip()
             .is_some_and(|text| text.starts_with("INVITE ") && text.to_ascii_lowercase().contains("\nreplaces:"))
     };
-    assert!(rig.wire().count(invite) >= 1, "{}", rig.wire().ladder());
+    rig.wire().assert_has("INVITE with Replaces", invite);
 }
 
 fn says_goodbye(rig: &Rig, phone: &mut Console) {
@@ -65,8 +66,11 @@ fn we_join(bob: Kind, carol: Kind) {
     // The target ends the call that was replaced.
     says_goodbye(&rig, &mut carol);
     carol.answers(&rig, 2);
-    alice.tell("state");
-    assert_eq!(alice.expect("state")["calls"], serde_json::json!([]), "alice has left");
+    // Alice has left, as soon as the target's goodbye has reached her.
+    let end = Instant::now() + DEADLINE;
+    while alice.state()["calls"] != serde_json::json!([]) {
+        assert!(Instant::now() < end, "alice has not left\n{}", rig.wire().ladder());
+    }
     bob.tell(bob.hang_up());
     bob.sends(&rig, "BYE to the new call", 1, |text| text.starts_with("BYE "));
 }

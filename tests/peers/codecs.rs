@@ -197,5 +197,5 @@ fn opus_in_stereo_from_baresip() {
     let mut alice = alice(&rig, "codecs = [\"opus\"]");
     each_hears_the_other(&rig, &mut alice);
     let asks = |packet: &Packet| packet.sip().is_some_and(|text| text.contains("stereo=1"));
-    assert!(rig.wire().count(asks) > 0, "bob asks for no stereo\n{}", rig.wire().ladder());
+    rig.wire().assert_has("wish for stereo", asks);
 }

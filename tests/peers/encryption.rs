@@ -61,8 +61,8 @@ pub fn hear(rig: &Rig, established: &serde_json::Value) {
     let bob: std::net::SocketAddrV4 =
         established["remote_rtp"].as_str().unwrap_or_default().parse().expect("an address");
     for direction in [|packet: &Packet, bob| packet.from == bob, |packet: &Packet, bob| packet.to == bob] {
-        let seen = rig.wire().count(|packet| direction(packet, bob) && packet.is_rtp() && looks_encrypted(packet));
-        assert!(seen > 10, "{seen} encrypted packets");
+        let encrypted = |packet: &Packet| direction(packet, bob) && packet.is_rtp() && looks_encrypted(packet);
+        assert!(rig.wire().wait(11, DEADLINE, encrypted), "{} encrypted packets", rig.wire().count(encrypted));
     }
 }
 

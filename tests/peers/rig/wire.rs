@@ -1,12 +1,14 @@
 //! A tap on the namespace's loopback: every UDP datagram, in order.
 
+use std::collections::HashSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::DEADLINE;
 use super::namespace::Namespace;
 
 /// A datagram.
@@ -33,49 +35,96 @@ impl Packet {
 
 /// Everything since it was cleared.
 pub struct Wire {
-    shared: Arc<(Mutex<Vec<Packet>>, Condvar)>,
+    shared: Arc<(Mutex<Seen>, Condvar)>,
+    /// Sends datagrams to itself: when the tap has seen one, it has seen all that went before.
+    marker: UdpSocket,
 }
+
+#[derive(Default)]
+struct Seen {
+    packets: Vec<Packet>,
+    /// The number of the last mark.
+    mark: u64,
+}
+
+/// At the beginning of a mark.
+const MARK: &[u8] = b"offhook's mark ";
 
 impl Wire {
     /// Taps the namespace's loopback.
     pub fn tap(namespace: &Namespace) -> io::Result<Wire> {
         let socket = namespace.inside(packet_socket)?;
-        let shared = Arc::<(Mutex<Vec<Packet>>, Condvar)>::default();
+        let marker = namespace.inside(|| UdpSocket::bind("127.0.0.1:0"))?;
+        marker.set_nonblocking(true)?;
+        let shared = Arc::<(Mutex<Seen>, Condvar)>::default();
         let filled = Arc::clone(&shared);
         thread::Builder::new().name("wire".into()).spawn(move || {
             let mut buffer = vec![0; 65536];
             while let Ok(read) = receive(&socket, &mut buffer) {
                 let Some(packet) = buffer.get(..read).and_then(udp) else { continue };
-                let (packets, more) = &*filled;
-                packets.lock().unwrap_or_else(PoisonError::into_inner).push(packet);
+                let (seen, more) = &*filled;
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                match packet.payload.strip_prefix(MARK).and_then(|number| number.try_into().ok()) {
+                    Some(number) => seen.mark = seen.mark.max(u64::from_be_bytes(number)),
+                    None => seen.packets.push(packet),
+                }
                 more.notify_all();
             }
         })?;
-        Ok(Wire { shared })
+        Ok(Wire { shared, marker })
     }
 
     /// Forgets all.
     pub fn clear(&self) {
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.catch_up().packets.clear();
+    }
+
+    /// Waits until the tap has seen all that has gone over the wire so far: its thread may be late.
+    fn catch_up(&self) -> MutexGuard<'_, Seen> {
+        let (seen, more) = &*self.shared;
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let own: SocketAddr = self.marker.local_addr().expect("it has an address");
+        let mark = seen.mark + 1;
+        let end = Instant::now() + DEADLINE;
+        while seen.mark < mark {
+            assert!(Instant::now() < end, "the tap sees nothing any more");
+            // Once more, should the tap have had no room for it.
+            let _ = self.marker.send_to(&[MARK, &mark.to_be_bytes()].concat(), own);
+            while self.marker.recv(&mut [0; 64]).is_ok() {}
+            seen = more.wait_timeout(seen, Duration::from_millis(200)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        seen
     }
 
     /// How many datagrams so far fit.
     pub fn count(&self, fits: impl Fn(&Packet) -> bool) -> usize {
-        let packets = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-        packets.iter().filter(|packet| fits(packet)).count()
+        self.catch_up().packets.iter().filter(|packet| fits(packet)).count()
+    }
+
+    /// How many different datagrams so far fit: what was not answered at once is sent again, and is the same.
+    pub fn count_distinct(&self, fits: impl Fn(&Packet) -> bool) -> usize {
+        let seen = self.catch_up();
+        let fitting = seen.packets.iter().filter(|packet| fits(packet));
+        fitting.map(|packet| (packet.from, packet.to, &packet.payload)).collect::<HashSet<_>>().len()
+    }
+
+    /// Waits until a datagram fits; panics when none does.
+    #[track_caller]
+    pub fn assert_has(&self, what: &str, fits: impl Fn(&Packet) -> bool) {
+        assert!(self.wait(1, DEADLINE, fits), "no {what}\n{}", self.ladder());
     }
 
     /// Waits until `n` datagrams fit; false when time is over.
     pub fn wait(&self, n: usize, limit: Duration, fits: impl Fn(&Packet) -> bool) -> bool {
         let end = Instant::now() + limit;
-        let (packets, more) = &*self.shared;
-        let mut packets = packets.lock().unwrap_or_else(PoisonError::into_inner);
-        while packets.iter().filter(|packet| fits(packet)).count() < n {
+        let (seen, more) = &*self.shared;
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        while seen.packets.iter().filter(|packet| fits(packet)).count() < n {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            packets = more.wait_timeout(packets, left).unwrap_or_else(PoisonError::into_inner).0;
+            seen = more.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }
@@ -88,14 +137,20 @@ impl Wire {
         self.count(&fits) - before
     }
 
+    /// Whether a second goes by with at most so many datagrams that fit, of the next few: what was on its way may still come,
+    /// late on a busy machine.
+    pub fn falls_silent(&self, most: usize, fits: impl Fn(&Packet) -> bool) -> bool {
+        (0..5).any(|_| self.count_during(Duration::from_secs(1), &fits) <= most)
+    }
+
     /// All SIP messages, for messages of failed tests.
     pub fn ladder(&self) -> String {
-        let packets = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
         let line = |packet: &Packet| {
             let first = packet.sip()?.lines().next()?;
             Some(format!("{} -> {}  {first}\n", packet.from.port(), packet.to.port()))
         };
-        packets.iter().filter_map(line).collect()
+        seen.packets.iter().filter_map(line).collect()
     }
 }
 
