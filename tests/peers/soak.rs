@@ -5,18 +5,21 @@ use std::time::{Duration, Instant};
 use crate::rig;
 use crate::rig::phone::{Phone, Setup};
 
-/// A transaction lives for 32 s after its last message, at the longest.
-const LINGER: Duration = Duration::from_secs(40);
+/// A transaction lives for 32 s after its last message, at the longest; a busy machine is slower.
+const LINGER: Duration = Duration::from_secs(90);
 
-/// Memory and files when nothing is open any more.
-fn at_rest(alice: &mut Phone) -> (u64, usize) {
+/// The memory when nothing is open any more, and not more files than these.
+fn at_rest(alice: &mut Phone, most_files: usize) -> u64 {
     let end = Instant::now() + LINGER;
     loop {
         let state = alice.state();
-        if state["transactions"] == 0 && state["calls"].as_array().is_some_and(Vec::is_empty) {
-            return alice.resources();
+        let (memory, files) = alice.resources();
+        // The history may be written to just then.
+        let is_over = state["transactions"] == 0 && state["calls"].as_array().is_some_and(Vec::is_empty);
+        if is_over && files <= most_files {
+            return memory;
         }
-        assert!(Instant::now() < end, "transactions or calls are left over: {state}");
+        assert!(Instant::now() < end, "transactions, calls or files are left over: {files} of {most_files}, {state}");
         std::thread::sleep(Duration::from_millis(500));
     }
 }
@@ -42,9 +45,8 @@ fn two_thousand_calls_leave_nothing_behind() {
         alice.expect("registered");
     }
 
-    let (memory_after, files_after) = at_rest(&mut alice);
-    // Fewer may be open: what the first calls used lingers for a moment.
-    assert!(files_after <= files, "files are left open: {files_after} after {files}");
+    // Fewer files may be open: what the first calls used lingers for a moment.
+    let memory_after = at_rest(&mut alice, files);
     println!("{calls} calls: {memory} KB before, {memory_after} KB after");
     // The allocator keeps some of what the busiest moment took; it must not grow with the calls. Without giving back it was
     // 9.7 MB here.

@@ -92,11 +92,15 @@ impl Rig {
     }
 
     fn tone(&self, card: Card, frequency: f64, size: f64) -> Process {
-        const SECONDS: usize = 60;
+        // Longer than any test needs it, were each wait in it as long as it may be.
+        const SECONDS: usize = 300;
         let sample = |n: usize| (size * (TAU * frequency * n as f64 / RATE as f64).sin()) as i16;
-        let bytes: Vec<u8> = (0..SECONDS * RATE).flat_map(|n| sample(n).to_le_bytes()).collect();
         let file = self.folder.join(format!("tone-{frequency}-{size}.raw"));
-        fs::write(&file, bytes).expect("a file");
+        if !file.exists() {
+            // A second is a whole number of waves.
+            let second: Vec<u8> = (0..RATE).flat_map(|n| sample(n).to_le_bytes()).collect();
+            fs::write(&file, second.repeat(SECONDS)).expect("a file");
+        }
         let mut command = Command::new("pacat");
         command.args(["--playback", "--raw", "--format=s16le", "--channels=1", "--latency-msec=20"]);
         command.args([format!("--rate={RATE}"), format!("--device={card:?}_micin")]).arg(file);
@@ -130,7 +134,7 @@ impl Rig {
 
     /// Plays a file of `tests/data`, 16 kHz mono, into a card's microphone again and again until dropped.
     pub fn say(&self, card: Card, name: &str) -> Process {
-        const TIMES: usize = 12;
+        const TIMES: usize = 60;
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
         let mut reader = hound::WavReader::open(path).expect("a file");
         let rate = reader.spec().sample_rate;
@@ -235,8 +239,14 @@ impl Recording {
         }
     }
 
+    /// Takes what has come and waits to be taken.
+    pub fn catch_up(&mut self) {
+        self.samples.extend(self.heard.try_iter().flatten());
+    }
+
     /// Forgets what came until now.
     pub fn forget(&mut self) {
+        self.catch_up();
         self.samples.clear();
     }
 
@@ -275,8 +285,9 @@ fn ready(namespace: &Namespace, folder: &Path) -> bool {
 
 /// What pactl prints; nothing while there is no server.
 fn pactl(namespace: &Namespace, folder: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new("pactl");
-    command.args(arguments).stderr(Stdio::null());
+    // One that hangs is ended.
+    let mut command = Command::new("timeout");
+    command.args([&DEADLINE.as_secs().to_string(), "pactl"]).args(arguments).stderr(Stdio::null());
     environment(&mut command, folder);
     let output = namespace.inside(move || command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn());
     let output = output.and_then(std::process::Child::wait_with_output).expect("pactl runs");
