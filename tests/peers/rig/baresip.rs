@@ -170,7 +170,7 @@ fn write_silence(path: &Path) {
     let spec =
         hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut file = hound::WavWriter::create(path, spec).expect("a file");
-    (0..8000 * 60).for_each(|_| file.write_sample(0i16).expect("a file"));
+    (0..8000 * 300).for_each(|_| file.write_sample(0i16).expect("a file"));
     file.finalize().expect("a file");
 }
 

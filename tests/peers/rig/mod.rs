@@ -26,7 +26,7 @@ use sound::Cards;
 use wire::Wire;
 
 /// How long anything may take that should happen at once: far more than it needs, for the machine may be busy.
-pub const DEADLINE: Duration = Duration::from_secs(15);
+pub const DEADLINE: Duration = Duration::from_secs(45);
 
 /// An address of the namespace that is not loopback: Twinkle wants one.
 pub const ABROAD: &str = "10.77.0.1";

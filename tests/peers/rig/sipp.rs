@@ -50,7 +50,7 @@ impl Rig {
         command.arg("-sf").arg(&file).arg(to).args(["-i", "127.0.0.1", "-m", &calls.to_string()]);
         command.args(options).args(more);
         // Without a terminal; each wait has an end.
-        command.args(["-nostdin", "-recv_timeout", "8000", "-timeout", "90", "-timeout_error"]);
+        command.args(["-nostdin", "-recv_timeout", "20000", "-timeout", "240", "-timeout_error"]);
         command.current_dir(&self.folder).env("TERM", "dumb");
         Sipp { process: Process::start(&self.namespace, command, &self.folder.join(format!("{name}.log"))), name }
     }
@@ -59,7 +59,7 @@ impl Rig {
 impl Sipp {
     /// Waits for its end; panics unless each call went well.
     pub fn assert_all_went_well(mut self) {
-        let status = self.process.wait(Duration::from_secs(100));
+        let status = self.process.wait(Duration::from_secs(250));
         let log = self.process.log();
         // It draws its screens one after the other: the last holds the sums.
         let last = log.rfind("Scenario Screen").and_then(|at| log.get(at..)).unwrap_or(&log);
