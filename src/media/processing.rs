@@ -4,10 +4,12 @@
 //! | file | what |
 //! |---|---|
 //! | `stage` | one of the three: begins, ends and begins anew without a click |
+//! | `high_pass` | what is lower than any voice |
 //! | `softened` | by how much the echo is made softer |
 //!
 //! A frame is 10 ms. With nothing switched on the samples pass as they are, bit by bit and without delay.
 
+mod high_pass;
 mod softened;
 mod stage;
 #[cfg(test)]

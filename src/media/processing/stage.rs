@@ -2,12 +2,13 @@
 //! sound with it and the sound without, and none of that is a click.
 
 use sonora::config::{
-    AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, MaxProcessingRate, NoiseSuppression,
-    NoiseSuppressionLevel, Pipeline,
+    AdaptiveDigital, EchoCanceller, GainController2, MaxProcessingRate, NoiseSuppression, NoiseSuppressionLevel,
+    Pipeline,
 };
 use sonora::{AudioProcessing, Config, StreamConfig};
 
 use super::Step;
+use super::high_pass::HighPass;
 
 /// Frames that a step hears before it is heard: its delay has passed then.
 const WARM_UP: u32 = 3;
@@ -24,10 +25,33 @@ const MOST_NOISE_DBFS: f32 = -50.0;
 enum State {
     Off,
     /// It hears, and is not heard before so many frames.
-    Starting(Box<AudioProcessing>, u32),
-    On(Box<AudioProcessing>),
+    Starting(Box<Work>, u32),
+    On(Box<Work>),
     /// Heard for the last time in the next frame.
-    Ending(Box<AudioProcessing>, Then),
+    Ending(Box<Work>, Then),
+}
+
+/// What works while a stage is on.
+struct Work {
+    /// `sonora` has one too, and would spend a fifth of the time for everything else in it: it multiplies and adds by calls
+    /// of the C library's `fmaf`, unless it is built for one processor only.
+    high_pass: Option<HighPass>,
+    processing: AudioProcessing,
+    filtered: Vec<i16>,
+}
+
+impl Work {
+    /// A frame of the microphone made better; `out` is as long.
+    fn run(&mut self, frame: &[i16], out: &mut [i16]) {
+        self.filtered.clear();
+        self.filtered.extend_from_slice(frame);
+        if let Some(high_pass) = &mut self.high_pass {
+            high_pass.process(&mut self.filtered);
+        }
+        if self.processing.process_capture_i16(&self.filtered, out).is_err() {
+            out.copy_from_slice(frame);
+        }
+    }
 }
 
 /// What follows on an end.
@@ -86,7 +110,7 @@ impl Stage {
             State::Off => (),
             State::Starting(one, _) | State::On(one) | State::Ending(one, _) => {
                 // The frame is as long as was said at the beginning: it can't fail.
-                let _ = one.process_render_i16(frame, &mut self.out);
+                let _ = one.processing.process_render_i16(frame, &mut self.out);
             }
         }
     }
@@ -96,7 +120,7 @@ impl Stage {
         self.state = match std::mem::replace(&mut self.state, State::Off) {
             State::Off => State::Off,
             State::Starting(mut one, left) => {
-                self.run(&mut one, frame);
+                one.run(frame, &mut self.out);
                 if left > 0 {
                     State::Starting(one, left - 1)
                 } else {
@@ -105,12 +129,12 @@ impl Stage {
                 }
             }
             State::On(mut one) => {
-                self.run(&mut one, frame);
+                one.run(frame, &mut self.out);
                 frame.copy_from_slice(&self.out);
                 State::On(one)
             }
             State::Ending(mut one, then) => {
-                self.run(&mut one, frame);
+                one.run(frame, &mut self.out);
                 let raw = frame.to_vec();
                 frame.copy_from_slice(&self.out);
                 fade(frame, &raw);
@@ -125,26 +149,23 @@ impl Stage {
     /// After how many milliseconds an echo came back, where the canceller has found one.
     pub fn echo_delay_ms(&self) -> Option<u32> {
         match (&self.state, self.step) {
-            (State::On(one), Step::Echo) => one.statistics().delay_ms.and_then(|ms| u32::try_from(ms).ok()),
+            (State::On(one), Step::Echo) => one.processing.statistics().delay_ms.and_then(|ms| u32::try_from(ms).ok()),
             _ => None,
         }
     }
 
-    fn run(&mut self, one: &mut AudioProcessing, frame: &[i16]) {
-        if one.process_capture_i16(frame, &mut self.out).is_err() {
-            self.out.copy_from_slice(frame);
-        }
-    }
-
-    fn begin(&self) -> Box<AudioProcessing> {
+    fn begin(&self) -> Box<Work> {
         let format = StreamConfig::new(self.rate, 1);
         let pipeline =
             Pipeline { maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz, ..Pipeline::default() };
         let config = match self.step {
-            Step::Echo => Config { pipeline, echo_canceller: Some(EchoCanceller::default()), ..Config::default() },
+            Step::Echo => Config {
+                pipeline,
+                echo_canceller: Some(EchoCanceller { enforce_high_pass_filtering: false, ..EchoCanceller::default() }),
+                ..Config::default()
+            },
             Step::Noise => Config {
                 pipeline,
-                high_pass_filter: Some(HighPassFilter::default()),
                 noise_suppression: Some(NoiseSuppression {
                     level: NoiseSuppressionLevel::High,
                     ..NoiseSuppression::default()
@@ -166,7 +187,12 @@ impl Stage {
                 ..Config::default()
             },
         };
-        Box::new(AudioProcessing::builder().config(config).capture_config(format).render_config(format).build())
+        let processing = AudioProcessing::builder().config(config).capture_config(format).render_config(format).build();
+        let high_pass = match self.step {
+            Step::Echo | Step::Noise => Some(HighPass::new(self.rate)),
+            Step::Gain => None,
+        };
+        Box::new(Work { high_pass, processing, filtered: Vec::with_capacity(self.out.len()) })
     }
 }
 
