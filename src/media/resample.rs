@@ -2,7 +2,8 @@
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{
-    Adjustable, Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction,
+    Adjustable, Async, FixedAsync, Resampler as _, Resizable as _, SincInterpolationParameters, SincInterpolationType,
+    WindowFunction,
 };
 
 /// The length of the filter in milliseconds: its delay is half of this. At 8 kHz this leaves 0 to 3.3 kHz as it is and
@@ -12,12 +13,17 @@ const FILTER_MS: u32 = 2;
 const CUTOFF: f32 = 0.95;
 /// How far [`Resampler::adjust`] may go.
 const MAX_ADJUSTMENT: f64 = 0.005;
+/// Steps that are worked on at a time, if they are there.
+const MOST_STEPS: usize = 10;
+/// Places between two samples at which the filter is known, where any place may be asked for.
+const PLACES: usize = 256;
 
 /// Changes the sample rate of a mono sound that comes in pieces of any length.
 pub struct Resampler {
     inner: Option<Async<f32>>,
     from: u32,
     to: u32,
+    adjustable: bool,
     waiting: Vec<f32>,
     out: Vec<f32>,
 }
@@ -26,32 +32,46 @@ impl Resampler {
     /// From `from` Hz to `to` Hz; equal rates pass through without delay. `None` when a rate is absurd.
     pub fn new(from: u32, to: u32) -> Option<Resampler> {
         if from == to && is_sane(from) {
-            return Some(Resampler { inner: None, from, to, waiting: Vec::new(), out: Vec::new() });
+            return Some(Resampler { inner: None, from, to, adjustable: false, waiting: Vec::new(), out: Vec::new() });
         }
-        Resampler::adjustable(from, to)
+        let (low, high) = (from.min(to), from.max(to));
+        if high.checked_rem(low) != Some(0) {
+            return Resampler::with(from, to, None, SincInterpolationType::Linear, PLACES);
+        }
+        // Each new sample stands at one of few places between two old ones: nothing is to be interpolated.
+        let places = (to / from).max(1) as usize;
+        Resampler::with(from, to, None, SincInterpolationType::Nearest, places)
     }
 
-    /// As [`Resampler::new`], but one that [`Resampler::adjust`] works on when the rates are equal too.
+    /// As [`Resampler::new`], but one that [`Resampler::adjust`] works on, when the rates are equal too.
     pub fn adjustable(from: u32, to: u32) -> Option<Resampler> {
+        Resampler::with(from, to, Some(MAX_ADJUSTMENT), SincInterpolationType::Linear, PLACES)
+    }
+
+    fn with(from: u32, to: u32, most: Option<f64>, between: SincInterpolationType, places: usize) -> Option<Resampler> {
         if !is_sane(from) || !is_sane(to) {
             return None;
         }
         let parameters = SincInterpolationParameters::new((from * FILTER_MS / 1000) as usize, WindowFunction::Hann)
             .f_cutoff(CUTOFF)
-            .interpolation(SincInterpolationType::Linear)
-            .oversampling_factor(256);
-        let ratio = f64::from(to) / f64::from(from);
+            .interpolation(between)
+            .oversampling_factor(places);
         let inner = Async::<f32>::new_sinc(
-            ratio,
-            1.0 + 2.0 * MAX_ADJUSTMENT,
+            f64::from(to) / f64::from(from),
+            1.0 + 2.0 * most.unwrap_or(0.0),
             &parameters,
-            Resampler::step(from),
+            Resampler::step(from) * MOST_STEPS,
             1,
             FixedAsync::Input,
         )
         .ok()?;
         let out = vec![0.0; inner.output_frames_max()];
-        Some(Resampler { inner: Some(inner), from, to, waiting: Vec::new(), out })
+        Some(Resampler { inner: Some(inner), from, to, adjustable: most.is_some(), waiting: Vec::new(), out })
+    }
+
+    /// Whether [`Resampler::adjust`] has an effect.
+    pub fn is_adjustable(&self) -> bool {
+        self.adjustable
     }
 
     /// Hz of what goes in.
@@ -69,10 +89,10 @@ impl Resampler {
         (rate / 1000).max(1) as usize
     }
 
-    /// Makes the sound longer by this part (0.001: 0.1 % more samples, shorter when negative). Without effect on equal
-    /// rates, unless made by [`Resampler::adjustable`].
+    /// Makes the sound longer by this part (0.001: 0.1 % more samples, shorter when negative). Without effect unless made by
+    /// [`Resampler::adjustable`].
     pub fn adjust(&mut self, longer: f64) {
-        if let Some(inner) = &mut self.inner {
+        if let Some(inner) = self.inner.as_mut().filter(|_| self.adjustable) {
             let relative = 1.0 + longer.clamp(-MAX_ADJUSTMENT, MAX_ADJUSTMENT);
             // Within the limits given at construction: it can't fail.
             let _ = inner.set_resample_ratio_relative(relative, true);
@@ -87,8 +107,13 @@ impl Resampler {
         };
         self.waiting.extend(samples.iter().map(|&sample| f32::from(sample)));
         let mut done = 0;
+        let step = Resampler::step(self.from);
         loop {
-            let need = inner.input_frames_next();
+            let steps = ((self.waiting.len() - done) / step).min(MOST_STEPS);
+            let need = steps * step;
+            if need == 0 || inner.set_chunk_size(need).is_err() {
+                break;
+            }
             let Some(chunk) = self.waiting.get(done..done + need) else { break };
             let room = self.out.len();
             let (Ok(input), Ok(mut output)) =
@@ -156,11 +181,13 @@ mod tests {
 
     #[test]
     fn an_adjustment_stretches() {
-        let mut resampler = Resampler::new(8000, 48_000).unwrap();
-        resampler.adjust(0.002);
-        let mut out = Vec::new();
-        resampler.process(&vec![0; 80_000], &mut out);
-        assert!(out.len().abs_diff(480_960) < 60, "{}", out.len());
+        for (from, to, expected) in [(8000, 48_000, 480_960usize), (48_000, 48_000, 480_960), (48_000, 8000, 80_160)] {
+            let mut resampler = Resampler::adjustable(from, to).unwrap();
+            resampler.adjust(0.002);
+            let mut out = Vec::new();
+            resampler.process(&vec![0; 10 * from as usize], &mut out);
+            assert!(out.len().abs_diff(expected) < 120, "{from} to {to}: {}", out.len());
+        }
     }
 
     #[test]

@@ -209,15 +209,23 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// Takes samples at `from` Hz for a speaker at `to` Hz; `longer` as [`Resampler::adjust`] has it.
-    pub fn push(&mut self, samples: &[i16], from: u32, to: u32, longer: f64) {
-        if !self.resampler.as_ref().is_some_and(|one| one.from_rate() == from && one.to_rate() == to) {
-            self.resampler = Resampler::new(from, to);
+    /// Takes samples at `from` Hz for a speaker at `to` Hz; `longer` as [`Resampler::adjust`] has it, for a speaker with a
+    /// clock of its own.
+    pub fn push(&mut self, samples: &[i16], from: u32, to: u32, longer: Option<f64>) {
+        let fits =
+            |one: &Resampler| (one.from_rate(), one.to_rate(), one.is_adjustable()) == (from, to, longer.is_some());
+        if !self.resampler.as_ref().is_some_and(fits) {
+            self.resampler = match longer {
+                Some(_) => Resampler::adjustable(from, to),
+                None => Resampler::new(from, to),
+            };
             self.waiting.clear();
             self.ramp = (to / RAMPS_A_SECOND).cast_signed();
         }
         let Some(resampler) = &mut self.resampler else { return };
-        resampler.adjust(longer);
+        if let Some(longer) = longer {
+            resampler.adjust(longer);
+        }
         resampler.process(samples, &mut self.waiting);
     }
 
@@ -267,12 +275,12 @@ mod tests {
             heard.extend(sum);
         };
         for piece in [&[0; 160], &[8000; 160], &[8000; 160]] {
-            voice.push(piece, 8000, 8000, 0.0);
+            voice.push(piece, 8000, 8000, None);
             listen(&mut voice, true);
         }
         listen(&mut voice, false);
         listen(&mut voice, false);
-        voice.push(&[-8000; 160], 8000, 8000, 0.0);
+        voice.push(&[-8000; 160], 8000, 8000, None);
         listen(&mut voice, true);
         // 5 ms are 40 samples.
         let step = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs()).max();
@@ -280,5 +288,23 @@ mod tests {
         assert_eq!((heard[160], heard[200], heard[479]), (0, 8000, 8000));
         assert_eq!((heard[480], heard[519], heard[799]), (7800, 0, 0));
         assert_eq!(heard[959], -8000);
+    }
+
+    #[test]
+    fn a_voice_at_the_speakers_own_rate_keeps_pace_with_its_clock() {
+        for rate in [8000, 48_000] {
+            let second = vec![0; rate as usize];
+            for (longer, expected) in
+                [(None, 10.0), (Some(0.0), 10.0), (Some(0.000_2), 10.002), (Some(-0.000_2), 9.998)]
+            {
+                let mut voice = Voice::default();
+                for _ in 0..10 {
+                    voice.push(&second, rate, rate, longer);
+                }
+                let seconds = voice.waiting.len() as f64 / f64::from(rate);
+                // The filter keeps a millisecond back.
+                assert!((seconds - expected).abs() < 0.001_1, "{rate} Hz, {longer:?}: {seconds} s");
+            }
+        }
     }
 }

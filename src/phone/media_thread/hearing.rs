@@ -80,7 +80,7 @@ impl Engine {
             let own = call.session.sample_rate();
             let wanted = (count as u64 * u64::from(own)).div_ceil(u64::from(rate.max(1))) as usize;
             call.listen(now, wanted.next_multiple_of(Resampler::step(own)), &rates, &mut self.scratch);
-            let correction = call.session.correction().unwrap_or(correction);
+            let correction = Some(call.session.correction().unwrap_or(correction));
             call.voice.push(&self.scratch, own, out_rate, correction);
             // A sample that the resampler keeps back would be missing in a period of the card.
             if why == Why::RunningDry && call.voice.waiting.len() < count {
@@ -109,7 +109,7 @@ impl Engine {
             let own = call.session.sample_rate();
             call.listen(now, samples(own, tick), &rates, &mut self.scratch);
             if is_heard {
-                call.voice.push(&self.scratch, own, out_rate, 0.0);
+                call.voice.push(&self.scratch, own, out_rate, None);
             } else if std::mem::take(&mut first) {
                 self.levels.set(Side::Output, levels::rms_dbfs(&self.scratch));
             }

@@ -43,13 +43,13 @@ impl Recording {
 
     /// What we say.
     pub fn us(&mut self, rate: u32, samples: &[i16]) {
-        self.us.push(samples, rate, self.rate, 0.0);
+        self.us.push(samples, rate, self.rate, None);
         self.write();
     }
 
     /// What they say.
     pub fn them(&mut self, rate: u32, samples: &[i16]) {
-        self.them.push(samples, rate, self.rate, 0.0);
+        self.them.push(samples, rate, self.rate, None);
         self.write();
     }
 
