@@ -173,25 +173,26 @@ impl Caller {
     }
 
     /// Waits until it hears a tone, and nothing beside it, in a piece of a quarter of a second: a machine that stands still for a
-    /// moment breaks it elsewhere.
+    /// moment breaks it elsewhere. False: the call ended before.
     #[track_caller]
-    fn hears(&mut self, hz: f32) {
+    fn hears(&mut self, hz: f32) -> bool {
         const PIECE: usize = 2000;
         let end = Instant::now() + DEADLINE;
         let mut levels = Vec::new();
         self.heard.clear();
         while !levels.iter().any(|(tone, beside)| *tone > -25.0 && *beside < tone - 20.0) {
-            assert!(
-                Instant::now() < end,
-                "{hz} Hz and what is beside it, in dBFS: {levels:?}; {:?}",
-                self.session.stats()
-            );
+            if self.told.iter().any(|event| matches!(event, Event::Ended { .. })) {
+                return false;
+            }
+            let stats = self.session.stats();
+            assert!(Instant::now() < end, "{hz} Hz and what is beside it, in dBFS: {levels:?}; {stats:?}");
             self.turn();
             if self.heard.len() >= PIECE {
                 let piece = std::mem::take(&mut self.heard);
                 levels.push((goertzel::level(&piece, hz, 8000), goertzel::level(&piece, hz * 1.3, 8000)));
             }
         }
+        true
     }
 
     fn call(&mut self, exchange: &Exchange, number: &str) -> crate::ua::CallNo {
@@ -212,15 +213,20 @@ fn a_phone_registers_hears_the_echo_of_its_own_tone_and_then_the_exchange_s() {
 
     let call = caller.call(&exchange, "600");
     caller.until(|_, event| matches!(event, Event::Established { .. }));
-    caller.hears(700.0);
+    assert!(caller.hears(700.0), "the echo");
     caller.ua.command(Instant::now(), Command::Hangup { call }).unwrap();
     caller.until(|_, event| matches!(event, Event::Ended { .. }));
 
-    caller.session = Session::new(Instant::now(), [8; 32]);
-    caller.call(&exchange, "604");
-    caller.until(|_, event| matches!(event, Event::Ringing { code: 183, early_media: true, .. }));
-    caller.hears(440.0);
-    caller.until(|_, event| matches!(event, Event::Ended { code: Some(486), .. }));
+    // Its tone is short: a machine that stands still meanwhile hears it in another call.
+    let is_heard = (0..5).any(|_| {
+        caller.session = Session::new(Instant::now(), [8; 32]);
+        caller.call(&exchange, "604");
+        caller.until(|_, event| matches!(event, Event::Ringing { code: 183, early_media: true, .. }));
+        let is_heard = caller.hears(440.0);
+        caller.until(|_, event| matches!(event, Event::Ended { code: Some(486), .. }));
+        is_heard
+    });
+    assert!(is_heard, "the tone before the answer");
 
     // The exchange goes with a call up: it says goodbye.
     caller.session = Session::new(Instant::now(), [9; 32]);
