@@ -260,7 +260,9 @@ fn a_phone_with_a_call_up_follows_its_address() {
     runtime.block_on(async {
         let mut handle = PhoneHandle::start(config()).unwrap();
         let events = handle.events();
-        walk(Phone { handle, events, seen: Vec::new() }).await;
+        let walk = walk(Phone { handle, events, seen: Vec::new() });
+        // However it goes wrong, it ends.
+        tokio::time::timeout(10 * PATIENCE, walk).await.expect("the test ends");
     });
     drop(over);
 }

@@ -18,6 +18,8 @@ use tokio::task::JoinHandle;
 
 /// Whatever is waited for takes milliseconds; a machine that is busy may take longer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// However a test goes wrong, it ends.
+const LIMIT: Duration = Duration::from_secs(300);
 
 fn config() -> Config {
     Config {
@@ -65,7 +67,8 @@ async fn state(phone: &Remote) -> Snapshot {
 }
 
 fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    let ends = async { tokio::time::timeout(LIMIT, test).await.expect("the test ends") };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ends);
 }
 
 #[test]

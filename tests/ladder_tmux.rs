@@ -7,6 +7,7 @@
 mod terminal;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -46,7 +47,11 @@ fn ask(phone: SocketAddr, times: usize) {
         );
         socket.send_to(request.as_bytes(), phone).expect("it goes");
         while number + 1 - answered >= WINDOW || (number + 1 == times && answered < times) {
-            socket.recv(&mut [0; 2048]).expect("the phone answers");
+            match socket.recv(&mut [0; 2048]) {
+                // A machine that was put to sleep has woken.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                received => received.expect("the phone answers"),
+            };
             answered += 1;
         }
     }

@@ -147,7 +147,7 @@ fn the_recipe_for_kamailio() {
     };
     let home = tempfile::tempdir().unwrap();
     let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/kamailio/kamailio.cfg");
-    let checked = Command::new(binary).arg("-c").arg("-f").arg(&recipe).output().unwrap();
+    let checked = Command::new("timeout").arg("60").arg(binary).arg("-c").arg("-f").arg(&recipe).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 
     let pbx = format!("127.0.0.1:{}", free_port());

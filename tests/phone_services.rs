@@ -18,6 +18,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Whatever is waited for takes milliseconds; a machine that is busy may take longer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// However a test goes wrong, it ends.
+const LIMIT: Duration = Duration::from_secs(300);
 
 struct Phone {
     handle: PhoneHandle,
@@ -132,7 +134,8 @@ impl Phone {
 }
 
 fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    let ends = async { tokio::time::timeout(LIMIT, test).await.expect("the test ends") };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ends);
 }
 
 fn following() -> Config {

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Whatever is waited for takes milliseconds; a machine that is busy may take longer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// However a test goes wrong, it ends.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Waits for something, at most [`PATIENCE`].
 async fn patiently<T>(what: &str, wait: impl Future<Output = T>) -> T {
@@ -68,7 +71,8 @@ impl Phone {
 }
 
 fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    let ends = async { tokio::time::timeout(LIMIT, test).await.expect("the test ends") };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ends);
 }
 
 /// An account at a server that it does not register to.
@@ -114,8 +118,11 @@ impl Notifier {
     fn receive(&self, first: &str) -> (String, SocketAddr) {
         let mut buffer = [0; 65_536];
         loop {
-            let (length, from) =
-                self.socket.recv_from(&mut buffer).unwrap_or_else(|error| panic!("no {first}: {error}"));
+            let (length, from) = match self.socket.recv_from(&mut buffer) {
+                // A machine that was put to sleep has woken.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                received => received.unwrap_or_else(|error| panic!("no {first}: {error}")),
+            };
             let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
             if text.starts_with(first) {
                 return (text, from);

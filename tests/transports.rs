@@ -12,10 +12,13 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 /// Whatever is waited for takes milliseconds; a machine that is busy may take longer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// However a test goes wrong, it ends.
+const LIMIT: Duration = Duration::from_secs(120);
 const OPTIONS: &str = "OPTIONS sip:a@b SIP/2.0\r\nContent-Length: 0\r\n\r\n";
 
 fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+    let ends = async { tokio::time::timeout(LIMIT, test).await.expect("the test ends") };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ends)
 }
 
 fn sockets(tls: &TlsOptions) -> (Sockets, SocketAddr, Option<u16>) {

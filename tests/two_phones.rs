@@ -15,6 +15,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Whatever is waited for takes milliseconds; a machine that is busy may take longer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// However a test goes wrong, it ends.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Waits for something, at most [`PATIENCE`].
 async fn patiently<T>(what: &str, wait: impl Future<Output = T>) -> T {
@@ -135,7 +137,8 @@ fn answering() -> Calls {
 }
 
 fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    let ends = async { tokio::time::timeout(LIMIT, test).await.expect("the test ends") };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ends);
 }
 
 #[test]

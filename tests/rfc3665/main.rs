@@ -15,10 +15,13 @@ use std::time::Duration;
 
 /// Whatever is waited for takes milliseconds, but for a server that does not answer: 32 s (Timer B). A busy machine takes longer.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+/// However a test goes wrong, it ends.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs a test.
 pub fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+    let ends = async { tokio::time::timeout(LIMIT, test).await.expect("the test ends") };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(ends);
 }
 
 /// Waits for something, at most [`PATIENCE`].
