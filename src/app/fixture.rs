@@ -464,7 +464,7 @@ fn entry(time: SystemTime, sent: bool, summary: &str, call_id: &str, cseq: &str)
 /// Every kind of event about calls 1 to 3, for tests that try them in any order.
 pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
     let call = reference(no % 3 + 1, "sip:bob@example.com");
-    let kinds: [fn(CallRef) -> Kind; 47] = [
+    let kinds: [fn(CallRef) -> Kind; 48] = [
         |call| Kind::Calling { call },
         |call| Kind::Ringing { call, code: 180 },
         |call| Kind::EarlyMedia { call },
@@ -489,7 +489,8 @@ pub(crate) fn any_kind(which: usize, no: u32) -> Kind {
         |call| Kind::Echo { call, delay_ms: 45 },
         |call| Kind::MediaLost { call, seconds: 5 },
         |call| Kind::MediaBack { call },
-        |call| Kind::Ice { call, state: WayState::Lost, local: None, remote: None },
+        |call| Kind::Ice { call, state: WayState::Lost, local: None, remote: None, reason: None },
+        |call| Kind::Ice { call, state: WayState::Refused, local: None, remote: None, reason: Some("488".into()) },
         |call| ended(call, EndedBy::Remote, None, "", 12.0),
         |call| ended(call, EndedBy::Timeout, Some(408), "Request Timeout", f64::NAN),
         |call| Kind::PeerChanged {

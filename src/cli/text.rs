@@ -95,6 +95,13 @@ pub fn line(kind: &Kind) -> String {
         Kind::Ice { call, state: WayState::Lost, .. } => {
             about(call, "the way of the sound is dead, looking for another")
         }
+        Kind::Ice { call, state: WayState::Refused, reason, .. } => {
+            let why = reason.as_deref().unwrap_or_default();
+            about(
+                call,
+                &format!("the other side looks for no other way of the sound: {why}; hold and resume asks again"),
+            )
+        }
         Kind::MediaBack { call } => about(call, "sound comes again"),
         Kind::Ended { call, by, code, reason, duration_s, rtp, advice } => {
             let talked = if *duration_s > 0.0 {

@@ -68,6 +68,8 @@ pub enum WayState {
     Failed,
     /// The one in use is dead: another one is looked for.
     Lost,
+    /// The other side does not look for another one (`reason`); the next hold or resume asks it once more.
+    Refused,
 }
 
 /// What happened. The names and fields are what scripts rely on.
@@ -257,6 +259,8 @@ pub enum Kind {
         local: Option<std::net::SocketAddr>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         remote: Option<std::net::SocketAddr>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<String>,
     },
     /// `advice`: what a person can do about it, if anything.
     Ended {

@@ -17,8 +17,14 @@ impl Desk {
             Event::Lost => (WayState::Lost, None),
         };
         let (local, remote) = (path.map(|path| path.rtp.local), path.map(|path| path.rtp.remote));
-        self.tell_call(call, |call| Kind::Ice { call, state, local, remote });
+        self.tell_call(call, |call| Kind::Ice { call, state, local, remote, reason: None });
         self.effect(Effect::Way(call, event));
+    }
+
+    /// The other side does not look for another one.
+    pub(super) fn way_refused(&mut self, call: CallNo, reason: String) {
+        let (state, reason) = (WayState::Refused, Some(reason));
+        self.tell_call(call, |call| Kind::Ice { call, state, local: None, remote: None, reason });
     }
 }
 

@@ -131,6 +131,8 @@ pub enum Event {
     AddressChanged { call: CallNo, address: IpAddr, media: Option<MediaPorts> },
     /// The other side has accepted our new address, or has said that the call still stands.
     Moved { call: CallNo, address: IpAddr },
+    /// The way that ICE had found is dead, and the other side refuses to look for another one. `reason`: its words.
+    WayRefused { call: CallNo, reason: String },
     /// Something in the call was refused or failed; the call goes on as it was.
     CallError { call: CallNo, message: String },
     /// How our transfer goes. `code` is the target's status code, where one came.

@@ -93,12 +93,64 @@ fn a_restart_that_meets_another_re_invite_or_a_refusal() {
     assert_ne!(said(&again, "ice-ufrag"), before.local.ufrag);
     again.reply(500);
     leg.expect("ACK");
-    // Nobody asked for it by hand. The call stands, with what was agreed on; when the way is lost again, so it is tried again.
-    phone.command(Command::WayLost { call }).unwrap();
-    let third = leg.expect("INVITE");
-    third.reply(200).sdp(&bobs(2, "third", "sendrecv"));
+    // The call stands, with what was agreed on, and the person is told.
+    let reason = expect_event!(phone, Event::WayRefused { reason, .. } => reason);
+    assert!(reason.starts_with("500"), "{reason}");
+    // Whatever is asked next asks for this too.
+    phone.hold(call);
+    let hold = leg.expect("INVITE");
+    assert!(![&before.local.ufrag, &said(&again, "ice-ufrag")].contains(&&said(&hold, "ice-ufrag")));
+    hold.reply(200).sdp(&bobs(2, "third", "recvonly"));
     leg.expect("ACK");
     assert_eq!(agreed(&phone).remote.ufrag, "third");
+    expect_event!(phone, Event::Held { .. });
+    hang_up(&phone, call, &leg);
+}
+
+#[test]
+fn a_way_that_dies_while_a_hold_is_asked_for_is_looked_for_after_it() {
+    for code in [200, 488] {
+        let phone = phone();
+        let (call, leg, before) = connected(&phone);
+        phone.hold(call);
+        let hold = leg.expect("INVITE");
+        assert_eq!(said(&hold, "ice-ufrag"), before.local.ufrag);
+        phone.command(Command::WayLost { call }).unwrap();
+        leg.peer.expect_nothing();
+        match code {
+            200 => hold.reply(200).sdp(&bobs(2, "first", "recvonly")),
+            refusal => hold.reply(refusal),
+        };
+        leg.expect("ACK");
+        let restart = leg.expect("INVITE");
+        assert_ne!(said(&restart, "ice-ufrag"), before.local.ufrag, "{code}");
+        restart.reply(200).sdp(&bobs(3, "second", if code == 200 { "recvonly" } else { "sendrecv" }));
+        leg.expect("ACK");
+        phone.skip_events();
+        leg.peer.expect_nothing();
+        hang_up(&phone, call, &leg);
+    }
+}
+
+#[test]
+fn that_a_found_way_is_not_taken_note_of_is_no_news() {
+    let phone = phone();
+    let bob = phone.bob();
+    let call = phone.dial_direct("sip:bob@192.0.2.201");
+    let invite = bob.expect("INVITE");
+    let leg = invite.leg();
+    // A peer of RFC 5245.
+    invite.reply(200).sdp(&bobs(1, "first", "sendrecv").replace("a=ice-options:ice2\r\n", ""));
+    leg.expect("ACK");
+    phone.skip_events();
+    let ends = |port| Ends {
+        local: format!("198.51.100.7:{port}").parse().unwrap(),
+        remote: format!("192.0.2.201:{port}").parse().unwrap(),
+    };
+    phone.command(Command::WayFound { call, path: Path { rtp: ends(3456), rtcp: Some(ends(3457)) } }).unwrap();
+    leg.expect("INVITE").reply(500);
+    leg.expect("ACK");
+    assert_eq!(phone.next_event(), None);
     hang_up(&phone, call, &leg);
 }
 

@@ -101,6 +101,12 @@ pub fn event(app: &App, kind: &Kind) -> Option<(Level, String)> {
         Kind::Ice { call, state: WayState::Lost, .. } => {
             (Level::Warning, format!("{}: the way of the sound is dead, looking for another", who(call)))
         }
+        Kind::Ice { call, state: WayState::Refused, reason, .. } => {
+            let why = reason.as_deref().unwrap_or_default();
+            let line =
+                format!("{}: no sound: they look for no other way ({why}); hold and resume asks again", who(call));
+            (Level::Error, line)
+        }
         Kind::MediaBack { call } => (Level::Good, format!("{}: sound is back", who(call))),
         Kind::Ended { call, by, code, reason, duration_s, advice, .. } => {
             let answered = *duration_s > 0.0;

@@ -101,6 +101,7 @@ impl Desk {
                 let address = address.to_string();
                 self.tell_call(call, |call| Kind::Moved { call, address });
             }
+            Core::WayRefused { call, reason } => self.way_refused(call, harmless(&reason).into_owned()),
             Core::CallError { call, message } => {
                 let was_asked = self.lines.get(call).is_some_and(|line| line.hold == Hold::Asked);
                 self.with_line(call, |line| {

@@ -237,12 +237,19 @@ fn events_of_calls() {
                 state: WayState::Connected,
                 local: Some("198.51.100.1:4000".parse().unwrap()),
                 remote: Some("[2001:db8::1]:5000".parse().unwrap()),
+                reason: None,
             },
             json!({"event": "ice", "state": "connected", "local": "198.51.100.1:4000", "remote": "[2001:db8::1]:5000"}),
         ),
         (
-            Kind::Ice { call: call(), state: WayState::Lost, local: None, remote: None },
-            json!({"event": "ice", "state": "lost"}),
+            Kind::Ice {
+                call: call(),
+                state: WayState::Refused,
+                local: None,
+                remote: None,
+                reason: Some("488 Not Acceptable Here".into()),
+            },
+            json!({"event": "ice", "state": "refused", "reason": "488 Not Acceptable Here"}),
         ),
         (
             Kind::Ended {

@@ -198,8 +198,12 @@ impl Call {
             return self.cannot_move(cx, now, why);
         }
         self.sdp.rollback();
-        let intent = self.modifying.take().map_or(self.want, |modifying| modifying.intent);
+        let (intent, way) =
+            self.modifying.take().map_or((self.want, false), |modifying| (modifying.intent, modifying.way));
         self.glares = 0;
+        if way {
+            self.way_refused(cx, why);
+        }
         if self.refreshing.due {
             self.refresh_refused(cx, now);
         }
@@ -210,9 +214,11 @@ impl Call {
         if self.want == intent {
             self.want = self.have;
             self.transfer_after_hold(cx, now);
-        } else {
-            self.reconcile(cx, now);
+            if !self.way_due {
+                return;
+            }
         }
+        self.reconcile(cx, now);
     }
 
     /// A re-INVITE of ours has come to nothing; what it said of our address is still to be said.

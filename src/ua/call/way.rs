@@ -8,6 +8,7 @@ use crate::sdp::{LocalMedia, Negotiated};
 use crate::sip::transport::Flow;
 
 use super::super::core::Core;
+use super::super::event::Event;
 use super::Call;
 
 impl Call {
@@ -29,9 +30,10 @@ impl Call {
 
     /// The way is dead: ICE begins anew.
     pub fn ice_lost(&mut self, cx: &mut Core, now: Instant) {
-        if self.negotiated.as_ref().is_none_or(|media| media.ice.is_none()) || self.modifying.is_some() {
+        if self.negotiated.as_ref().is_none_or(|media| media.ice.is_none()) {
             return;
         }
+        // A re-INVITE that is under way goes first; one that has begun anew itself leaves nothing to do (`note_ice`).
         self.begin_ice_anew();
         self.way_due = true;
         self.reconcile(cx, now);
@@ -47,6 +49,15 @@ impl Call {
         self.way_due = true;
         if self.path.is_none() {
             self.sdp.restart_ice();
+        }
+    }
+
+    /// The other side does not look for another way. The call stands, silent; whatever re-INVITE comes next asks once more.
+    pub(super) fn way_refused(&mut self, cx: &mut Core, why: &str) {
+        // That a way was found is said for the sake of others on it: to be refused costs nothing.
+        if self.path.is_none() {
+            self.sdp.restart_ice();
+            cx.emit(Event::WayRefused { call: self.no, reason: why.to_owned() });
         }
     }
 
