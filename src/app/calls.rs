@@ -278,6 +278,7 @@ impl App {
     pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) {
         self.accounts = snapshot.accounts.into_iter().map(account_from).collect();
         self.muted = snapshot.muted;
+        self.warnings = snapshot.warnings;
         self.devices = snapshot.devices;
         self.forwarding = snapshot.forwarding;
         self.dnd = snapshot.dnd;
@@ -483,9 +484,12 @@ impl App {
             | Kind::Message { .. }
             | Kind::MessageSent { .. }
             | Kind::MessageFailed { .. }
-            | Kind::AudioWarning { .. }
             | Kind::Ok { .. }
             | Kind::Error { .. } => {}
+            Kind::AudioWarning { warning, active, .. } => {
+                self.warnings.retain(|known| *known != warning);
+                self.warnings.extend(active.then_some(warning));
+            }
             Kind::Device { role, name, state: DeviceState::Open, .. } => self.note_device(role, &clean(&name)),
             Kind::Device { .. } => {}
             Kind::State(snapshot) => self.take_snapshot(*snapshot),

@@ -45,6 +45,7 @@ pub mod wizard;
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
+use crate::phone::audio_warning::AudioWarning;
 use crate::phone::media_thread::Levels;
 use crate::phone::{Command, Event, Reply, TraceEntry};
 use crate::services::forwarding::Forward;
@@ -204,6 +205,8 @@ pub struct App {
     pub recent: VecDeque<Past>,
     /// The microphone is closed.
     pub muted: bool,
+    /// What is wrong with the sound.
+    pub warnings: Vec<AudioWarning>,
     /// It is open by push to talk.
     pub talking: bool,
     /// The terminal tells when a key is let go.
@@ -259,6 +262,7 @@ impl App {
             selection_moved: None,
             recent: VecDeque::new(),
             muted: false,
+            warnings: Vec::new(),
             talking: false,
             tells_releases: false,
             devices: crate::phone::snapshot::Devices::default(),

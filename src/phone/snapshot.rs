@@ -7,6 +7,7 @@ use crate::media::session::Stats;
 use crate::services::forwarding::Forward;
 use crate::ua::event::{Lamp, TransferStage};
 
+use super::audio_warning::AudioWarning;
 use super::event::CallRef;
 use super::security::Security;
 
@@ -20,6 +21,9 @@ pub struct Snapshot {
     pub watched: Vec<LampState>,
     pub devices: Devices,
     pub muted: bool,
+    /// What is wrong with the sound.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<AudioWarning>,
     /// What is wanted to be done to our voice.
     pub processing: Settings,
     /// The forwardings that are on.

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+use crate::phone::audio_warning::AudioWarning;
 use crate::phone::security::{Keying, Lock, Security};
 
 // What keys do: for the footer, and for the help.
@@ -178,6 +179,15 @@ pub const TRANSFER_ACCEPTED: &str = "transfer: answered";
 pub const TRANSFER_FAILED: &str = "transfer: failed";
 pub const TRANSFERRED: &str = "transferred";
 pub const NO_FIGURES: &str = "figures come a few seconds after the answer";
+/// What is wrong with the sound, beside its meters.
+pub fn warning(warning: AudioWarning) -> &'static str {
+    match warning {
+        AudioWarning::SilentMicrophone => "microphone silent",
+        AudioWarning::Clipping => "microphone too loud",
+        AudioWarning::SpeakerDry => "speaker has gaps",
+    }
+}
+
 pub const RECORDED: &str = "● recorded";
 pub const UNPROTECTED: &str = "not encrypted any more";
 

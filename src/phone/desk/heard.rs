@@ -24,6 +24,8 @@ impl Desk {
             }
             Report::AudioWarning { role, warning, active } => {
                 tracing::info!(?role, ?warning, active, "sound");
+                self.warnings.retain(|known| *known != warning);
+                self.warnings.extend(active.then_some(warning));
                 self.tell(Kind::AudioWarning { role, warning, active });
             }
             Report::Closed { call, stats } => self.finish(call, Some(stats)),

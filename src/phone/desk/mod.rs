@@ -28,6 +28,7 @@ use crate::ua::command::MediaPorts;
 use crate::ua::event::Lamp;
 use crate::ua::{self, AccountId, CallNo};
 
+use super::audio_warning::AudioWarning;
 use super::command::DeviceRole;
 use super::event::{CallRef, Direction, Kind};
 use super::lines::{Line, Lines};
@@ -74,6 +75,7 @@ pub(super) struct Desk {
     devices: Devices,
     pub(super) hold_music: HoldMusic,
     muted: bool,
+    warnings: Vec<AudioWarning>,
     pub(super) voice: Voice,
     /// The core has nothing left to wait for.
     quiet: bool,
@@ -109,6 +111,7 @@ impl Desk {
             devices: Devices { input: audio.input.clone(), output: audio.output.clone(), ring: audio.ring.clone() },
             hold_music: config.calls.hold_music.clone(),
             muted: false,
+            warnings: Vec::new(),
             voice: Voice { settings: audio.processing, figures: None, folder: config.files.recordings.clone() },
             quiet: false,
             settled_in: !config.accounts.iter().any(|account| account.register),
@@ -156,6 +159,7 @@ impl Desk {
             watched: self.lamps.clone(),
             devices: self.devices.clone(),
             muted: self.muted,
+            warnings: self.warnings.clone(),
             processing: self.voice.settings,
             ..Snapshot::default()
         }

@@ -30,6 +30,7 @@ impl Engine {
             self.needed_until = self.needed_until.max(now + LINGER);
             self.levels.set(Side::Input, levels::SILENCE_DBFS);
             self.levels.set(Side::Output, levels::SILENCE_DBFS);
+            self.warnings_end(now);
         }
         if let Some(device) = self.input.get_mut().and_then(|input| input.take_move()) {
             self.input.moved(&self.opener, &device);

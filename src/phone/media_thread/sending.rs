@@ -171,6 +171,16 @@ impl Engine {
         }
     }
 
+    /// No call is left to be warned of.
+    pub(super) fn warnings_end(&mut self, now: Instant) {
+        for change in self.microphone_watch.end(now).into_iter().flatten() {
+            self.warn(DeviceRole::Input, change);
+        }
+        if let Some(change) = self.speaker_watch.end() {
+            self.warn(DeviceRole::Output, change);
+        }
+    }
+
     fn warn(&self, role: DeviceRole, change: Change) {
         let Change { warning, active } = change;
         (self.opener.reports)(Report::AudioWarning { role, warning, active });

@@ -48,6 +48,13 @@ impl MicrophoneWatch {
         *self = MicrophoneWatch { silent: self.silent, clipping: self.clipping, ..MicrophoneWatch::new(now) };
     }
 
+    /// No call is left: what was told is over.
+    pub fn end(&mut self, now: Instant) -> [Option<Change>; 2] {
+        let told = [(self.silent, AudioWarning::SilentMicrophone), (self.clipping, AudioWarning::Clipping)];
+        *self = MicrophoneWatch::new(now);
+        told.map(|(told, warning)| told.then_some(Change { warning, active: false }))
+    }
+
     /// What it gave, before gain and mute. Gives what is to be told.
     pub fn heard(&mut self, now: Instant, samples: &[i16]) -> Option<Change> {
         self.count_clipped(samples);
@@ -104,6 +111,11 @@ impl SpeakerWatch {
         SpeakerWatch { began: now, then: 0, last: 0, dry: false }
     }
 
+    /// No call is left: what was told is over.
+    pub fn end(&mut self) -> Option<Change> {
+        std::mem::take(&mut self.dry).then_some(Change { warning: AudioWarning::SpeakerDry, active: false })
+    }
+
     /// It plays no call now, or is another one, which has run dry so many times: that does not count. The window goes on, for
     /// packets that come in bursts leave such moments between them.
     pub fn rest(&mut self, times: u64) {
@@ -155,6 +167,10 @@ mod tests {
         assert_eq!(listen(&mut watch, &mut now, &[0; 160], 4), []);
         watch.rest(now);
         assert_eq!(listen(&mut watch, &mut now, &[0; 160], 4), [], "muted meanwhile");
+        assert_eq!(watch.end(now), [None, None]);
+        assert_eq!(listen(&mut watch, &mut now, &[0; 160], 6), [(5, silent(true))]);
+        assert_eq!(watch.end(now), [Some(silent(false)), None], "the call is over");
+        assert_eq!(watch.end(now), [None, None]);
     }
 
     #[test]
@@ -186,6 +202,9 @@ mod tests {
         assert_eq!(watch.plays(at(8), 16), dry(true));
         assert_eq!(watch.plays(at(13), 30), None, "still");
         assert_eq!(watch.plays(at(18), 30), dry(false));
+        assert_eq!(watch.end(), None);
+        assert_eq!(watch.plays(at(19), 40), dry(true));
+        assert_eq!((watch.end(), watch.end()), (dry(false), None), "the call is over");
     }
 
     #[test]

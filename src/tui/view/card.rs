@@ -99,6 +99,9 @@ fn notes(app: &App, call: &Call, columns: usize, theme: Theme) -> Line<'static> 
     if let Some(seconds) = call.media_lost {
         notes.push(Span::styled(text::media_lost(seconds), theme.bad()));
     }
+    for warning in app.warnings.iter().filter(|_| call.is_active()) {
+        notes.push(Span::styled(text::warning(*warning), theme.bad()));
+    }
     if app.recorded().is_some_and(|recorded| recorded == call.no || call.conference) {
         notes.push(Span::styled(text::RECORDED, theme.bad()));
     }

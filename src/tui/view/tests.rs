@@ -19,6 +19,8 @@ use crate::app::keymap::Key;
 use crate::app::picker::News;
 use crate::app::settings;
 use crate::media::session::Stats;
+use crate::phone::audio_warning::AudioWarning;
+use crate::phone::command::DeviceRole;
 use crate::phone::event::{Direction, Kind};
 use crate::phone::security::{Keying, Security};
 use crate::sdp::crypto::Suite;
@@ -126,6 +128,21 @@ snapshot!(
     with(Scene::established(80, 24), |scene| {
         scene.phone(Kind::Muted);
         scene.keys("++");
+    })
+);
+snapshot!(
+    warned,
+    with(Scene::established(80, 24), |scene| {
+        for (role, warning) in [
+            (DeviceRole::Input, AudioWarning::SilentMicrophone),
+            (DeviceRole::Output, AudioWarning::SpeakerDry),
+            (DeviceRole::Input, AudioWarning::Clipping),
+        ] {
+            scene.phone(Kind::AudioWarning { role, warning, active: true });
+        }
+        // One of them is over.
+        let (role, warning) = (DeviceRole::Input, AudioWarning::SilentMicrophone);
+        scene.phone(Kind::AudioWarning { role, warning, active: false });
     })
 );
 snapshot!(
