@@ -418,3 +418,26 @@ fn settings_change_while_the_phone_runs() {
         assert!(bob.is_refused("set sip.keep_alive 5").await.contains("takes effect when the phone starts"));
     });
 }
+
+#[test]
+fn habits_of_the_sound_change_while_the_phone_runs() {
+    run(async {
+        let answering = || Calls { auto_answer: AutoAnswer::Always, ..Calls::default() };
+        let (mut alice, mut bob) = (Phone::start(config(Calls::default())), Phone::start(config(answering())));
+        for line in ["set audio.tones us", "set audio.latency safe", "device input null", "set audio.codecs PCMU"] {
+            alice.does(line).await;
+        }
+        assert!(alice.is_refused("set audio.tones xx").await.contains("au"), "it says which there are");
+        // The other side takes comfort noise; whether she sends silence changes from call to call.
+        bob.does("set audio.dtx true").await;
+        let mut sent = Vec::new();
+        for dtx in [false, true] {
+            alice.does(&format!("set audio.dtx {dtx}")).await;
+            alice.does(&format!("call {}", bob.address())).await;
+            sent.push(alice.sees("stats").await["sent"].as_u64().unwrap_or_default());
+            alice.does("hangup").await;
+            bob.sees("ended").await;
+        }
+        assert!(sent[1] * 3 < sent[0], "packets of silence in 5 s: {sent:?}");
+    });
+}

@@ -92,8 +92,9 @@ const RARE: &[(&str, &str)] = &[
 
 /// What a running phone takes over: policies of calls to come. Everything of `[calls]` but these is such.
 const AT_START: &[&str] = &["emergency", "direct_calls"];
-/// And these of `[audio]`.
-const AT_ONCE: &[&str] = &["input", "output", "ring", "echo_cancellation", "noise_suppression", "auto_gain"];
+/// And these of `[audio]`; a device that is open stays so, whatever `latency` says.
+const AT_ONCE: &[&str] =
+    &["input", "output", "ring", "tones", "ring_tone", "echo_cancellation", "noise_suppression", "auto_gain"];
 
 impl Setting {
     /// `section.key`; of a second account `account.2.key`.
@@ -221,7 +222,7 @@ fn of<T>(section: &'static str, keys: &'static [Key<T>], settings: &mut Vec<Sett
         let Some(shape) = shape(&key.kind) else { continue };
         let takes = match section {
             "calls" if !AT_START.contains(&key.name) => Takes::Now,
-            "audio" if matches!(key.name, "codecs" | "ptime") => Takes::NextCall,
+            "audio" if matches!(key.name, "codecs" | "ptime" | "dtx" | "latency") => Takes::NextCall,
             "audio" if AT_ONCE.contains(&key.name) => Takes::Now,
             // The UI that changes it takes it over itself.
             "ui" if key.name != "mouse" => Takes::Now,

@@ -7,6 +7,7 @@ use crate::media::processing::Step;
 
 use super::actor::Actor;
 use super::command::DeviceRole;
+use super::media_thread::Order;
 use super::perform::{Outcome, refused};
 use super::{Refused, Reply};
 
@@ -55,6 +56,9 @@ impl Actor {
         self.core_config = crate::ua::Config { accounts, ..policy };
         self.services.dnd_code = config.calls.dnd;
         self.desk.hold_music = config.calls.hold_music.clone();
+        if config.audio != self.settings.audio {
+            self.sound.order(Order::Habits(Box::new(config.audio.clone())));
+        }
         self.calls_config = config.calls.clone();
         self.settings = config;
     }

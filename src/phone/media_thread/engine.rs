@@ -292,6 +292,11 @@ impl Engine {
             Order::Volume { side: Side::Input, db } => self.input_gain = levels::factor(db),
             Order::Volume { side: Side::Output, db } => self.speaker.set_gain(db),
             Order::Device { role, name } => self.change_device(role, name),
+            Order::Habits(audio) => {
+                (self.dtx, self.latency) = (audio.dtx, audio.latency);
+                self.speaker.set_tones(audio.tones);
+                self.ring_tone = audio.ring_tone;
+            }
             Order::Play { call, path, how } => self.load(call, Load::Play(how), path),
             Order::StopPlaying { call } => {
                 if self.calls.get_mut(&call).is_some_and(Call::stop_playing) {

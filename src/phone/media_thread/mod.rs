@@ -96,6 +96,9 @@ pub enum Order {
     Processing(Settings),
     /// Another device, from now on.
     Device { role: DeviceRole, name: String },
+    /// Of `[audio]` what has orders of its own is left as it is; the rest counts for what begins from now on: `dtx` for calls,
+    /// `tones`, `ring_tone`, and `latency` for devices that are opened.
+    Habits(Box<config::Audio>),
     /// Plays a WAV file into a call.
     Play { call: CallNo, path: PathBuf, how: PlayAs },
     /// Ends what is played into a call.

@@ -63,6 +63,11 @@ impl Speaker {
         self.gain = levels::factor(db);
     }
 
+    /// Another country's tones, from the next one on.
+    pub fn set_tones(&mut self, tones: &'static Country) {
+        self.tones = tones;
+    }
+
     /// The tone of a call's progress, in place of the one before.
     pub fn tone(&mut self, now: Instant, call: CallNo, tone: Tone) {
         let (pattern, until) = match tone {
