@@ -206,6 +206,8 @@ pub struct Voice {
     /// How many are left to go down, from the last sample.
     left: i32,
     last: i32,
+    /// It comes at another rate since: from what it was just before, so many samples ago.
+    seam: Option<(i32, i32)>,
 }
 
 impl Voice {
@@ -215,18 +217,32 @@ impl Voice {
         let fits =
             |one: &Resampler| (one.from_rate(), one.to_rate(), one.is_adjustable()) == (from, to, longer.is_some());
         if !self.resampler.as_ref().is_some_and(fits) {
+            if self.resampler.as_ref().is_some_and(|one| one.to_rate() != to) {
+                self.waiting.clear();
+            }
+            // The new filter knows nothing of what was before: it would begin with a step.
+            let fallen = self.last * self.left / self.ramp.max(1);
+            let before = self.waiting.last().map_or(fallen, |last| i32::from(*last));
+            self.seam = self.resampler.is_some().then_some((before, 0));
             self.resampler = match longer {
                 Some(_) => Resampler::adjustable(from, to),
                 None => Resampler::new(from, to),
             };
-            self.waiting.clear();
             self.ramp = (to / RAMPS_A_SECOND).cast_signed();
         }
         let Some(resampler) = &mut self.resampler else { return };
+        let begin = self.waiting.len();
         if let Some(longer) = longer {
             resampler.adjust(longer);
         }
         resampler.process(samples, &mut self.waiting);
+        if let Some((before, at)) = &mut self.seam {
+            for sample in self.waiting.iter_mut().skip(begin).take((self.ramp - *at).max(0).cast_unsigned() as usize) {
+                *sample = ((i32::from(*sample) * *at + *before * (self.ramp - *at)) / self.ramp.max(1)) as i16;
+                *at += 1;
+            }
+            self.seam = self.seam.filter(|(_, at)| *at < self.ramp);
+        }
     }
 
     /// Adds up to `sum.len()` samples to a sum.
@@ -261,6 +277,32 @@ impl Voice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A tone of 300 Hz, as loud as this, as codecs of these rates bring it one after the other.
+    #[test]
+    fn another_rate_in_the_call_does_not_click() {
+        const PEAK: f64 = 8000.0;
+        for to in [16_000, 48_000] {
+            let (mut voice, mut heard) = (Voice::default(), Vec::new());
+            for (place, rate) in [8000u32, 16_000, 48_000, 8000, 48_000, 16_000].into_iter().enumerate() {
+                for piece in 0..10 {
+                    let at = |n: u32| (place * 10 + piece) as f64 * 0.021 + f64::from(n) / f64::from(rate);
+                    let tone = |n| (PEAK * (std::f64::consts::TAU * 300.0 * at(n)).sin()) as i16;
+                    let samples: Vec<i16> = (0..rate * 21 / 1000).map(tone).collect();
+                    voice.push(&samples, rate, to, None);
+                    // Some of it waits while the rate changes.
+                    let mut sum = vec![0; voice.waiting.len().saturating_sub(if place % 2 == 0 { 0 } else { 30 })];
+                    voice.mix_into(&mut sum);
+                    heard.extend(sum);
+                }
+            }
+            let own = PEAK * std::f64::consts::TAU * 300.0 / f64::from(to);
+            let step = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs()).max().unwrap_or_default();
+            // On top of the tone's own step: from one end to the other in 5 ms.
+            let allowed = own * 1.1 + 2.0 * PEAK * f64::from(RAMPS_A_SECOND) / f64::from(to);
+            assert!(f64::from(step) < allowed, "{to}: a step of {step}, {allowed} allowed");
+        }
+    }
 
     #[test]
     fn a_voice_comes_and_goes_without_a_click() {
