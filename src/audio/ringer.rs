@@ -24,17 +24,21 @@ const PARTIALS: [(f32, f32, f32); 3] = [(1.0, 1.0, 0.35), (2.76, 0.35, 0.12), (5
 const PEAK: f32 = 0.35;
 /// The device's period: nobody waits for a ring.
 const PERIOD_US: u32 = 20_000;
-/// The same for a sound server, which asks four periods ahead.
-const SERVER_PERIOD_US: u32 = 250_000;
+/// The same for a sound server, which asks four periods ahead. It begins to play within that time: where another device is
+/// chosen while it rings, that is heard as a gap.
+const SERVER_PERIOD_US: u32 = 40_000;
 
 /// It rings while it lives.
-pub struct Ringer(Bell);
+pub struct Ringer {
+    bell: Bell,
+    moved: Option<String>,
+}
 
 /// What rings.
 enum Bell {
     /// Nothing: a null device rings in silence.
     Silent,
-    /// The sound server, which is given sound for a second at a time.
+    /// The sound server, which is given sound for a moment at a time.
     Server { link: Link, sound: Vec<i16>, at: usize, piece: Vec<i16> },
     /// A card of ALSA's, by its callback.
     Card { callbacks: Arc<Callbacks>, _stream: CardStream },
@@ -45,7 +49,7 @@ impl Ringer {
     /// server wants more.
     pub fn open(name: &str, file: Option<&Path>, wake: Wake) -> Result<Ringer, OpenError> {
         let (host, device) = match Selector::parse(name)? {
-            Selector::Null => return Ok(Ringer(Bell::Silent)),
+            Selector::Null => return Ok(Ringer::of(Bell::Silent)),
             Selector::Default => (None, None),
             Selector::Card { host, name } => (host, Some(name)),
             Selector::Tone(_) | Selector::Wav(_) => {
@@ -58,17 +62,23 @@ impl Ringer {
         });
         let sound = |rate: u32| clip.as_ref().and_then(|clip| at_rate(clip, rate)).unwrap_or_else(|| ring_tone(rate));
         let at_server = |name: Option<&str>| Bell::at_server(name, sound(pulse::RATE), Arc::clone(&wake));
-        open_card(host, device.as_deref(), at_server, |device| Bell::by_alsa(device, sound)).map(Ringer)
+        open_card(host, device.as_deref(), at_server, |device| Bell::by_alsa(device, sound)).map(Ringer::of)
+    }
+
+    fn of(bell: Bell) -> Ringer {
+        Ringer { bell, moved: None }
     }
 
     /// Its socket woke the thread.
     pub fn woken(&mut self) {
-        match &mut self.0 {
+        let Ringer { bell, moved } = self;
+        match bell {
             Bell::Server { link, sound, at, piece } => {
                 let mut wanted = 0;
                 link.read(|heard| match heard {
                     Heard::Wanted(bytes) => wanted += bytes as usize,
-                    Heard::Sound(_) | Heard::Dry | Heard::Moved(_) => (),
+                    Heard::Moved(device) => *moved = Some(device),
+                    Heard::Sound(_) | Heard::Dry => (),
                 });
                 give(link, sound, at, piece, wanted);
                 link.watch();
@@ -77,9 +87,14 @@ impl Ringer {
         }
     }
 
+    /// The device that the sound server moved it to, once for each move.
+    pub fn take_move(&mut self) -> Option<String> {
+        self.moved.take()
+    }
+
     /// Why it does not ring any more.
     pub fn failure(&self) -> Option<String> {
-        match &self.0 {
+        match &self.bell {
             Bell::Silent => None,
             Bell::Server { link, .. } => link.failure().map(str::to_owned),
             Bell::Card { callbacks, .. } => callbacks.failure(),

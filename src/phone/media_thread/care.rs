@@ -40,6 +40,9 @@ impl Engine {
             self.output.moved(&self.opener, &device);
             self.treatment.devices_changed();
         }
+        if let Some(device) = self.ring.get_mut().and_then(Ringer::take_move) {
+            self.ring.moved(&self.opener, &device);
+        }
         if let Some(why) = self.input.get().and_then(|input| input.failure()) {
             self.input.lost(now, &self.opener, why);
         }
@@ -114,7 +117,13 @@ impl Engine {
                     self.speaker.set_rate(output.rate());
                 }
             }
-            (DeviceRole::Ring, Ok(Opened::Ring(ringer))) => self.ring.opened(now, &self.opener, generation, Ok(ringer)),
+            (DeviceRole::Ring, Ok(Opened::Ring(ringer))) => {
+                self.ring.opened(now, &self.opener, generation, Ok(ringer));
+                // What its socket had already, woke the thread for the one before.
+                if let Some(ringer) = self.ring.get_mut() {
+                    ringer.woken();
+                }
+            }
             (DeviceRole::Input, Err(why)) => self.input.opened(now, &self.opener, generation, Err(why)),
             (DeviceRole::Output, Err(why)) => self.output.opened(now, &self.opener, generation, Err(why)),
             (DeviceRole::Ring, Err(why)) => self.ring.opened(now, &self.opener, generation, Err(why)),
