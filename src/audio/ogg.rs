@@ -3,13 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
 use ogg::{PacketWriteEndInfo, PacketWriter};
 use opus::{Application, Bitrate, Channels};
 
-use super::wav::FLUSH;
+use super::wav::{Blocks, FLUSH, More};
 
 /// RFC 7845 section 4: granule positions count at this rate, whatever went in.
 const CLOCK: u32 = 48_000;
@@ -47,14 +46,13 @@ pub fn is_meant(path: &Path) -> bool {
 ///
 /// # Errors
 /// The file can't be made or written, or Opus does not take the rate.
-pub fn write_all(path: &Path, channels: u16, rate: u32, blocks: &Receiver<Vec<i16>>) -> Result<(), OggError> {
+pub(super) fn write_all(path: &Path, channels: u16, rate: u32, blocks: &Blocks) -> Result<(), OggError> {
     let mut file = Stream::begin(File::create(path)?, channels, rate)?;
     let mut flushed = Instant::now();
     loop {
-        match blocks.recv_timeout(FLUSH) {
-            Ok(block) => file.take(&block)?,
-            Err(RecvTimeoutError::Timeout) => (),
-            Err(RecvTimeoutError::Disconnected) => return file.end(),
+        match blocks.next(|block| file.take(block))? {
+            More::Perhaps => (),
+            More::Never => return file.end(),
         }
         if flushed.elapsed() >= FLUSH {
             file.flush()?;
@@ -267,8 +265,7 @@ mod tests {
     #[test]
     fn what_can_not_be_written_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let (sender, receiver) = std::sync::mpsc::channel();
-        drop(sender);
+        let receiver = crate::audio::wav::Blocks::none();
         assert!(matches!(write_all(&folder.path().join("no/a.ogg"), 2, 16_000, &receiver), Err(OggError::Write(_))));
         assert!(matches!(write_all(&folder.path().join("a.ogg"), 3, 16_000, &receiver), Err(OggError::Channels(3))));
         assert!(matches!(write_all(&folder.path().join("a.ogg"), 2, 44_100, &receiver), Err(OggError::Opus(_))));

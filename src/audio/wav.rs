@@ -1,6 +1,7 @@
 //! Sound files: WAV loaded whole; WAV, or Opus in Ogg ([`super::ogg`]), written by a thread of their own so that a slow disk delays no packet.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,6 +13,8 @@ use super::ogg;
 const MAX_SAMPLES: usize = 64 << 20;
 /// Blocks that may wait for the disk: 20 s of packets.
 const MAX_WAITING: usize = 1000;
+/// Blocks that are kept for the next ones.
+const MAX_SPARE: usize = 8;
 /// WAV counts bytes with 32 bits.
 const MAX_BYTES: u64 = 4_000_000_000;
 /// How often the header is brought up to date.
@@ -98,31 +101,88 @@ impl Mixer {
 /// there.
 pub struct Writer {
     blocks: Option<SyncSender<Vec<i16>>>,
-    failure: Arc<Mutex<Option<String>>>,
+    /// Blocks that were written, for others: nothing is allocated once there are enough.
+    written: Receiver<Vec<i16>>,
+    failure: Arc<Failure>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Why a file can't be written, if so; whoever only wants to know whether takes no lock.
+#[derive(Default)]
+struct Failure {
+    is_there: AtomicBool,
+    why: Mutex<Option<String>>,
+}
+
+impl Failure {
+    fn set(&self, why: String) {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        self.is_there.store(true, Ordering::Release);
+    }
+
+    fn get(&self) -> Option<String> {
+        let is_there = self.is_there.load(Ordering::Acquire);
+        is_there.then(|| self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()).flatten()
+    }
+}
+
+/// What a writing thread is given.
+pub(super) struct Blocks {
+    come: Receiver<Vec<i16>>,
+    written: SyncSender<Vec<i16>>,
+}
+
+/// Whether more may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    Perhaps,
+    Never,
+}
+
+impl Blocks {
+    #[cfg(test)]
+    pub(super) fn none() -> Blocks {
+        let ((_, come), (written, _)) = (sync_channel(1), sync_channel(1));
+        Blocks { come, written }
+    }
+
+    /// Waits some time for a block, and writes it.
+    pub(super) fn next<E>(&self, write: impl FnOnce(&[i16]) -> Result<(), E>) -> Result<More, E> {
+        match self.come.recv_timeout(FLUSH) {
+            Ok(mut block) => {
+                write(&block)?;
+                block.clear();
+                // One too many is let go.
+                let _ = self.written.try_send(block);
+                Ok(More::Perhaps)
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(More::Perhaps),
+            Err(RecvTimeoutError::Disconnected) => Ok(More::Never),
+        }
+    }
 }
 
 impl Writer {
     /// Creates the file, on the writer's own thread; errors show in [`Writer::failure`].
     pub fn create(path: PathBuf, channels: u16, rate: u32) -> Writer {
-        let (sender, receiver) = sync_channel(MAX_WAITING);
-        let failure = Arc::new(Mutex::new(None));
+        let ((sender, come), (back, written)) = (sync_channel(MAX_WAITING), sync_channel(MAX_SPARE));
+        let failure = Arc::new(Failure::default());
         let told = Arc::clone(&failure);
+        let blocks = Blocks { come, written: back };
         let run = move || {
             let written = match ogg::is_meant(&path) {
-                true => ogg::write_all(&path, channels, rate, &receiver).map_err(|error| error.to_string()),
-                false => write_all(&path, channels, rate, &receiver).map_err(|error| error.to_string()),
+                true => ogg::write_all(&path, channels, rate, &blocks).map_err(|error| error.to_string()),
+                false => write_all(&path, channels, rate, &blocks).map_err(|error| error.to_string()),
             };
             if let Err(error) = written {
-                let message = format!("can't write {}: {error}", path.display());
-                told.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(message);
+                told.set(format!("can't write {}: {error}", path.display()));
             }
         };
         match std::thread::Builder::new().name("wav".into()).spawn(run) {
-            Ok(thread) => Writer { blocks: Some(sender), failure, thread: Some(thread) },
+            Ok(thread) => Writer { blocks: Some(sender), written, failure, thread: Some(thread) },
             Err(error) => {
-                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-                Writer { blocks: None, failure, thread: None }
+                failure.set(error.to_string());
+                Writer { blocks: None, written, failure, thread: None }
             }
         }
     }
@@ -130,7 +190,9 @@ impl Writer {
     /// Appends interleaved samples; never waits.
     pub fn write(&mut self, samples: &[i16]) {
         let Some(blocks) = &self.blocks else { return };
-        match blocks.try_send(samples.to_vec()) {
+        let mut block = self.written.try_recv().unwrap_or_default();
+        block.extend_from_slice(samples);
+        match blocks.try_send(block) {
             Ok(()) => (),
             Err(TrySendError::Full(_)) => self.fail("the disk is too slow"),
             Err(TrySendError::Disconnected(_)) => self.blocks = None,
@@ -138,13 +200,13 @@ impl Writer {
     }
 
     fn fail(&mut self, why: &str) {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
+        self.failure.set(why.to_owned());
         self.blocks = None;
     }
 
     /// Why the file can't be written any more.
     pub fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure.get()
     }
 
     /// Begins to finish the file; [`Writer::wait`] waits for it.
@@ -178,17 +240,16 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(path: &Path, channels: u16, rate: u32, blocks: &Receiver<Vec<i16>>) -> Result<(), hound::Error> {
+fn write_all(path: &Path, channels: u16, rate: u32, blocks: &Blocks) -> Result<(), hound::Error> {
     let spec =
         hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut file = hound::WavWriter::create(path, spec)?;
     file.flush()?;
     let mut flushed = Instant::now();
     loop {
-        match blocks.recv_timeout(FLUSH) {
-            Ok(block) => block.into_iter().try_for_each(|sample| file.write_sample(sample))?,
-            Err(RecvTimeoutError::Timeout) => (),
-            Err(RecvTimeoutError::Disconnected) => return file.finalize(),
+        match blocks.next(|block| block.iter().try_for_each(|&sample| file.write_sample(sample)))? {
+            More::Perhaps => (),
+            More::Never => return file.finalize(),
         }
         if u64::from(file.len()) * 2 > MAX_BYTES {
             file.finalize()?;

@@ -22,6 +22,7 @@ pub struct Recording {
     writer: Writer,
     us: Voice,
     them: Voice,
+    frames: Vec<i16>,
 }
 
 impl Recording {
@@ -29,7 +30,7 @@ impl Recording {
     pub fn begin(path: PathBuf, rates: impl IntoIterator<Item = u32>) -> Recording {
         let rate = if rates.into_iter().any(|rate| rate > WIDE) { FULL } else { WIDE };
         let writer = Writer::create(path.clone(), 2, rate);
-        Recording { path, rate, writer, us: Voice::default(), them: Voice::default() }
+        Recording { path, rate, writer, us: Voice::default(), them: Voice::default(), frames: Vec::new() }
     }
 
     /// Hz of the file.
@@ -68,8 +69,9 @@ impl Recording {
         if both == 0 {
             return;
         }
-        let frames: Vec<i16> = us.drain(..both).zip(them.drain(..both)).flat_map(|(us, them)| [us, them]).collect();
-        self.writer.write(&frames);
+        self.frames.clear();
+        self.frames.extend(us.drain(..both).zip(them.drain(..both)).flat_map(|(us, them)| [us, them]));
+        self.writer.write(&self.frames);
     }
 
     pub fn failure(&self) -> Option<String> {
@@ -132,14 +134,12 @@ impl Engine {
 
     /// This tick of the conference into the files of its members.
     pub(super) fn record_conference(&mut self) {
-        let recorded = |(no, call): (&CallNo, &super::call::Call)| {
-            let rate = call.member.as_ref().and(call.recording.as_ref()).map(Recording::rate)?;
-            Some((*no, rate))
-        };
-        let files: Vec<(CallNo, u32)> = self.calls.iter().filter_map(recorded).collect();
-        let said = self.said.iter().max_by_key(|(rate, _)| *rate);
-        let Some((said_rate, said)) = said.filter(|_| !files.is_empty()) else { return };
-        for (number, rate) in files {
+        let Some((said_rate, said)) = self.said.iter().max_by_key(|(rate, _)| *rate) else { return };
+        let mut next = self.calls.keys().next().copied();
+        while let Some(number) = next {
+            next = self.call_after(number);
+            let recorded = self.calls.get(&number).filter(|call| call.member.is_some());
+            let Some(rate) = recorded.and_then(|call| call.recording.as_ref()).map(Recording::rate) else { continue };
             self.sum.clear();
             self.sum.resize(said.len() * rate as usize / (*said_rate).max(1) as usize, 0);
             for member in self.calls.values().filter_map(|call| call.member.as_ref()) {
