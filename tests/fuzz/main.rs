@@ -138,6 +138,11 @@ fn rtcp() {
 }
 
 #[test]
+fn dtls() {
+    run("dtls", 6, targets::dtls, &files(&root().join("fuzz/corpus/dtls")));
+}
+
+#[test]
 fn stun() {
     run("stun", 5, targets::stun, &files(&root().join("fuzz/corpus/stun")));
 }

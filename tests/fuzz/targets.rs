@@ -1,9 +1,14 @@
 //! What the fuzz targets do with their octets: the same functions under cargo-fuzz (`fuzz/`) and in plain loops (`main.rs`).
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use offhook::media;
+use offhook::media::dtls::{Handshake, Reply, Request};
+use offhook::phone::dtls::{Association, Identity};
+use offhook::sdp::crypto::Srtp;
+use offhook::sdp::dtls::{Offers, Role};
 use offhook::sdp::ice::Policy;
 use offhook::sdp::{Capabilities, HoldStyle, Intent, Keying, LocalMedia, Session};
 use offhook::sip::transport::{Flow, Transport};
@@ -219,4 +224,115 @@ pub fn rtcp(now: Instant, data: &[u8]) {
 /// Checks of ICE, and what looks like them, at both ports.
 pub fn stun(now: Instant, data: &[u8]) {
     packets(now, data, data.len().is_multiple_of(2), ICE);
+}
+
+/// Who takes part in a handshake: we and the peer. Made once, for it takes time.
+fn identities() -> &'static [Identity; 2] {
+    static BOTH: OnceLock<[Identity; 2]> = OnceLock::new();
+    BOTH.get_or_init(|| [(); 2].map(|()| Identity::new().expect("a certificate")))
+}
+
+/// A call's handshake with a peer, both as they are, with other datagrams in between.
+struct Meeting {
+    now: Instant,
+    session: media::Session,
+    ours: Option<(Handshake, Association)>,
+    theirs: Association,
+    keys: [Option<Srtp>; 2],
+}
+
+impl Meeting {
+    fn new(now: Instant, setup: &str, role: Role) -> Meeting {
+        let [we, peer] = identities();
+        let description = format!(
+            "{}a=setup:{setup}\r\na=fingerprint:sha-256 {}\r\na=rtcp-mux\r\n",
+            SDP.replace("RTP/AVP", "UDP/TLS/RTP/SAVP"),
+            peer.fingerprint()
+        );
+        let local = LocalMedia::new(address(PHONE).ip(), 49170, 49171);
+        let mut sdp = Session::new(capabilities(), 1);
+        sdp.set_keying(Keying::Optional, [3; 32]);
+        sdp.set_dtls(we.fingerprint(), Offers::Answered, [5; 32]);
+        let (_, agreed) = sdp.answer(&description, &local, Intent::Talk).expect("a good offer");
+        let mut session = media::Session::new(now, [7; 32]);
+        session.configure(now, &agreed);
+        session.set_microphone_open(true);
+        let theirs = Association::new(now, peer, role, &[we.fingerprint()]).expect("a handshake");
+        Meeting { now, session, ours: None, theirs, keys: [None, None] }
+    }
+
+    /// What the session wants is done, and what comes of it goes to the peer.
+    fn settle(&mut self) {
+        while let Some(request) = self.session.poll_handshake() {
+            match request {
+                Request::Begin { handshake, role, fingerprints } => {
+                    let begun = Association::new(self.now, &identities()[0], role, &fingerprints);
+                    self.ours = Some((handshake, begun.expect("a handshake")));
+                }
+                Request::Datagram { handshake, bytes } => {
+                    if let Some((_, one)) = self.ours.as_mut().filter(|(number, _)| *number == handshake) {
+                        one.handle(&bytes);
+                    }
+                }
+                Request::End { handshake } => self.ours = self.ours.take().filter(|(number, _)| *number != handshake),
+            }
+            let Some((handshake, one)) = &mut self.ours else { continue };
+            let handshake = *handshake;
+            while let Some(bytes) = one.poll_transmit() {
+                self.session.handle_handshake(self.now, Reply::Transmit { handshake, bytes });
+            }
+            match one.poll_outcome() {
+                None => {}
+                Some(Ok(srtp)) => {
+                    self.keys[0] = Some(srtp);
+                    self.session.handle_handshake(self.now, Reply::Done { handshake, srtp: Box::new(srtp) });
+                }
+                Some(Err(failure)) => {
+                    self.session.handle_handshake(self.now, Reply::Failed { handshake, failure });
+                }
+            }
+        }
+        while let Some(transmit) = self.session.poll_transmit() {
+            let (media::Transmit::Rtp { bytes, .. } | media::Transmit::Rtcp { bytes, .. }) = transmit;
+            if media::dtls::is_dtls(&bytes) {
+                self.theirs.handle(&bytes);
+            }
+        }
+        if let Some(Ok(srtp)) = self.theirs.poll_outcome() {
+            self.keys[1] = Some(srtp);
+        }
+        while self.session.poll_event().is_some() {}
+    }
+}
+
+/// Datagrams, each led by its length in two octets, come in between those of a handshake, from the peer's address. It comes to
+/// the keys that the peer has, or to none.
+pub fn dtls(now: Instant, data: &[u8]) {
+    let (setup, role) = match data.len().is_multiple_of(2) {
+        true => ("active", Role::Client),
+        false => ("passive", Role::Server),
+    };
+    let mut meeting = Meeting::new(now, setup, role);
+    meeting.settle();
+    let mut rest = data;
+    for _ in 0..12 {
+        if let [high, low, more @ ..] = rest {
+            let length = usize::from(u16::from_be_bytes([*high, *low])).min(more.len());
+            let (datagram, after) = more.split_at(length);
+            rest = after;
+            meeting.session.handle_rtp(meeting.now, address("192.0.2.201:40000"), datagram);
+            meeting.settle();
+        }
+        if let Some(bytes) = meeting.theirs.poll_transmit() {
+            meeting.session.handle_rtp(meeting.now, address("192.0.2.201:40000"), &bytes);
+        }
+        meeting.session.capture(meeting.now, &[100; 160]);
+        meeting.now += Duration::from_millis(20);
+        meeting.settle();
+    }
+    if let [Some(ours), Some(theirs)] = &meeting.keys {
+        assert!(ours.send == theirs.receive && ours.receive == theirs.send, "two different keys");
+    }
+    assert!(!data.is_empty() || meeting.keys.iter().all(Option::is_some), "undisturbed it comes to its end");
+    meeting.session.close(meeting.now);
 }
