@@ -44,9 +44,12 @@ const F420: [f32; 2] = [420.0, 0.0];
 const F425: [f32; 2] = [425.0, 0.0];
 const F440: [f32; 2] = [440.0, 0.0];
 const F450: [f32; 2] = [450.0, 0.0];
+const F1000: [f32; 2] = [1000.0, 0.0];
 const F1400: [f32; 2] = [1400.0, 0.0];
 const UK_RING: [f32; 2] = [400.0, 450.0];
 const AU_RING: [f32; 2] = [413.0, 438.0];
+const AE_RING: [f32; 2] = [400.0, 425.0];
+const PH_RING: [f32; 2] = [425.0, 480.0];
 const US_RING: [f32; 2] = [440.0, 480.0];
 const US_BUSY: [f32; 2] = [480.0, 620.0];
 // 400 Hz that swells 25 and 16 times a second, and 425 Hz that does 24 times: two tones that beat so.
@@ -67,6 +70,8 @@ const TWO_APART: &[(u32, u32)] = &[(200, 600), (200, 0)];
 #[rustfmt::skip]
 pub const COUNTRIES: &[Country] = &[
     country("eu", (F425, ONE_IN_FIVE), (F425, &[(480, 480)]), (F425, &[(240, 240)]), (F425, TWO_BEEPS)),
+    country("ae", (AE_RING, DOUBLE_RING), (F400, &[(375, 375)]), (F425, &[(400, 350), (225, 525)]), (F420, &[(40, 1960), (40, 0)])),
+    country("ar", (F425, &[(1000, 4500)]), (F425, &[(300, 300)]), (F425, &[(200, 300)]), (F425, &[(200, 0)])),
     country("at", (F420, ONE_IN_SIX), (F420, &[(400, 400)]), (F420, &[(200, 200)]), (F420, &[(40, 1960), (40, 0)])),
     country("au", (AU_RING, DOUBLE_RING), (F425, &[(375, 375)]), (F425, &[(375, 375)]), (F425, TWO_BEEPS)),
     country("be", (F425, ONE_IN_FOUR), (F425, &[(500, 500)]), (F425, &[(167, 167)]), (F1400, &[(175, 175), (175, 0)])),
@@ -76,6 +81,7 @@ pub const COUNTRIES: &[Country] = &[
     country("ch", (F425, ONE_IN_FIVE), (F425, &[(500, 500)]), (F425, &[(200, 200)]), (F425, TWO_BEEPS)),
     country("cl", (F400, ONE_IN_FOUR), (F400, &[(500, 500)]), (F400, &[(200, 200)]), (F400, &[(250, 0)])),
     country("cn", (F450, ONE_IN_FIVE), (F450, &[(350, 350)]), (F450, &[(700, 700)]), (F450, &[(400, 0)])),
+    country("cr", (F450, &[(1200, 4900)]), (F450, &[(330, 330)]), (F450, &[(330, 330)]), (F450, TWO_SHORT)),
     country("cz", (F425, ONE_IN_FIVE), (F425, &[(330, 330)]), (F425, &[(165, 165)]), (F425, &[(330, 0)])),
     country("de", (F425, ONE_IN_FIVE), (F425, &[(480, 480)]), (F425, &[(240, 240)]), (F425, TWO_BEEPS)),
     country("dk", (F425, ONE_IN_FIVE), (F425, &[(500, 500)]), (F425, &[(200, 200)]), (F425, TWO_APART)),
@@ -90,18 +96,25 @@ pub const COUNTRIES: &[Country] = &[
     country("it", (F425, ONE_IN_FIVE), (F425, &[(500, 500)]), (F425, &[(200, 200)]), (F425, &[(400, 100), (250, 100), (150, 0)])),
     country("jp", (JP_RING, &[(1000, 2000)]), (F400, &[(500, 500)]), (F400, &[(500, 500)]), (JP_RING, &[(500, 0)])),
     country("lt", (F425, ONE_IN_FIVE), (F425, &[(350, 350)]), (F425, &[(200, 200)]), (F425, TWO_SHORT)),
+    country("mo", (F425, ONE_IN_FIVE), (F425, &[(500, 500)]), (F425, &[(250, 250)]), (F425, &[(200, 0)])),
     country("mx", (F425, ONE_IN_FIVE), (F425, &[(250, 250)]), (F425, &[(250, 250)]), (F425, TWO_APART)),
+    country("my", (F425, DOUBLE_RING), (F425, &[(500, 500)]), (F425, &[(500, 500)]), (F425, &[(100, 0)])),
     country("nl", (F425, ONE_IN_FIVE), (F425, &[(500, 500)]), (F425, &[(250, 250)]), (F425, &[(500, 0)])),
     country("no", (F425, ONE_IN_FIVE), (F425, &[(500, 500)]), (F425, &[(200, 200)]), (F425, TWO_APART)),
     country("nz", (UK_RING, DOUBLE_RING), (F400, &[(500, 500)]), (F400, &[(250, 250)]), (F400, &[(200, 0)])),
+    country("pa", (F425, &[(1200, 4650)]), (F425, &[(320, 320)]), (F425, &[(320, 320)]), (F425, &[(180, 180), (180, 0)])),
+    country("ph", (PH_RING, ONE_IN_FIVE), (US_BUSY, &[(500, 500)]), (US_BUSY, &[(250, 250)]), (F440, &[(300, 0)])),
     country("pl", (F425, ONE_IN_FIVE), (F425, &[(500, 500)]), (F425, &[(500, 500)]), (F425, TWO_SHORT)),
     country("pt", (F425, ONE_IN_SIX), (F425, &[(500, 500)]), (F425, &[(200, 200)]), (F440, &[(300, 0)])),
     country("ru", (F425, ONE_IN_FIVE), (F425, &[(350, 350)]), (F425, &[(175, 175)]), (F425, &[(200, 0)])),
     country("se", (F425, ONE_IN_SIX), (F425, &[(250, 250)]), (F425, &[(250, 750)]), (F425, &[(200, 500), (200, 0)])),
     country("sg", (SG_RING, DOUBLE_RING), (F425, &[(750, 750)]), (F425, &[(250, 250)]), (SG_RING, &[(300, 200), (300, 0)])),
+    country("th", (F400, ONE_IN_FIVE), (F400, &[(500, 500)]), (F400, &[(300, 300)]), (F1000, &[(400, 0)])),
+    country("tr", (F450, &[(2000, 4000)]), (F450, &[(500, 500)]), (F450, &[(200, 200), (200, 200), (200, 200), (600, 200)]), (F450, TWO_APART)),
     country("tw", (US_RING, &[(1000, 2000)]), (US_BUSY, &[(500, 500)]), (US_BUSY, &[(250, 250)]), (F440, &[(250, 250), (250, 0)])),
     country("uk", (UK_RING, DOUBLE_RING), (F400, &[(375, 375)]), (F400, &[(400, 350), (225, 525)]), (F400, &[(100, 0)])),
     country("us", (US_RING, &[(2000, 4000)]), (US_BUSY, &[(500, 500)]), (US_BUSY, &[(250, 250)]), (F440, &[(300, 0)])),
+    country("ve", (F425, ONE_IN_FIVE), (F425, &[(500, 500)]), (F425, &[(250, 250)]), (UK_RING, &[(300, 0)])),
     country("za", (ZA_RING, DOUBLE_RING), (F400, &[(500, 500)]), (F400, &[(250, 250)]), (ZA_RING, &[(250, 250), (250, 0)])),
 ];
 
@@ -123,7 +136,7 @@ mod tests {
 
     #[test]
     fn every_country_has_tones_that_can_be_told_apart() {
-        assert!(COUNTRIES.len() > 30);
+        assert!(COUNTRIES.len() > 40);
         for country in COUNTRIES {
             let others = COUNTRIES.iter().filter(|other| other.code == country.code).count();
             assert_eq!((others, country.code.len()), (1, 2), "{}", country.code);
