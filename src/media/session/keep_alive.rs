@@ -43,6 +43,8 @@ pub(super) fn meaningless_type(media: &Negotiated) -> PayloadType {
     let is_used = |number: &u8| {
         media.receive.iter().any(|(used, _)| used == number)
             || media.receive_telephone_events.iter().any(|(used, _)| used == number)
+            || media.comfort_noise.receive.iter().any(|(used, _)| used == number)
+            || media.comfort_noise.send == Some(*number)
             || media.send_telephone_event.is_some_and(|(used, _)| used == *number)
             || media.send_payload_type == *number
     };

@@ -29,6 +29,10 @@ pub enum Role {
     RegistrarAbroad,
     /// By TCP and TLS too, the latter on port 5061 with [`AUTHORITY`].
     RegistrarWithStreams,
+    /// That, and the sound of calls goes by a [`super::relay::Relay`].
+    Relayed,
+    /// By UDP, with somebody in it who puts another fingerprint into what alice is told of the other side's certificate.
+    Forging,
     /// Outbound proxy.
     Proxy,
     /// That, and it asks alice for the password `proxypw` of the realm `proxy.test`.
@@ -43,7 +47,9 @@ pub fn start(namespace: &Namespace, folder: &Path, ip: &str, role: Role) -> Proc
     let name = format!("kamailio-{ip}");
     let config = folder.join(format!("{name}.cfg"));
     let text = match role {
-        Role::Registrar | Role::RegistrarAbroad | Role::RegistrarWithStreams => include_str!("../configs/kamailio.cfg"),
+        Role::Registrar | Role::RegistrarAbroad | Role::RegistrarWithStreams | Role::Relayed | Role::Forging => {
+            include_str!("../configs/kamailio.cfg")
+        }
         Role::Proxy | Role::ChallengingProxy => include_str!("../configs/proxy.cfg"),
     };
     fs::write(&config, text.replace("TLS_CONFIG", &folder.join("tls.cfg").display().to_string())).expect("a file");
@@ -61,6 +67,8 @@ pub fn start(namespace: &Namespace, folder: &Path, ip: &str, role: Role) -> Proc
             identity(folder, ip);
             command.args(["-A", "STREAMS", "-l", &format!("tcp:{ip}:5060"), "-l", &format!("tls:{ip}:5061")]);
         }
+        Role::Relayed => drop(command.args(["-A", "RELAYED"])),
+        Role::Forging => drop(command.args(["-A", "FORGING"])),
         Role::ChallengingProxy => drop(command.args(["-A", "CHALLENGE"])),
     }
     let mut kamailio = Process::start(namespace, command, &folder.join(format!("{name}.log")));

@@ -10,6 +10,7 @@ pub mod kamailio;
 mod namespace;
 pub mod phone;
 pub mod process;
+pub mod relay;
 pub mod sipp;
 pub mod sound;
 pub mod wire;

@@ -14,6 +14,8 @@ use super::namespace::Namespace;
 /// A datagram.
 #[derive(Clone, Debug)]
 pub struct Packet {
+    /// How it is marked (RFC 2474).
+    pub dscp: u8,
     pub from: SocketAddrV4,
     pub to: SocketAddrV4,
     pub payload: Vec<u8>,
@@ -72,6 +74,17 @@ impl Wire {
             }
         })?;
         Ok(Wire { shared, marker })
+    }
+
+    /// The same tap once more.
+    pub fn share(&self) -> Wire {
+        Wire { shared: Arc::clone(&self.shared), marker: self.marker.try_clone().expect("a socket") }
+    }
+
+    /// The last datagram that fits.
+    pub fn last(&self, fits: impl Fn(&Packet) -> bool) -> Option<Packet> {
+        let seen = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.packets.iter().rev().find(|packet| fits(packet)).cloned()
     }
 
     /// Forgets all.
@@ -193,6 +206,7 @@ fn udp(packet: &[u8]) -> Option<Packet> {
     let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(packet.get(at..at + 4)?).ok()?));
     let port = |at: usize| Some(u16::from_be_bytes(packet.get(header + at..header + at + 2)?.try_into().ok()?));
     (*packet.get(9)? == UDP).then_some(Packet {
+        dscp: packet.get(1)? >> 2,
         from: SocketAddrV4::new(address(12)?, port(0)?),
         to: SocketAddrV4::new(address(16)?, port(2)?),
         payload: packet.get(header + 8..)?.to_vec(),
