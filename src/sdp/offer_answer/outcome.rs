@@ -37,7 +37,7 @@ pub struct Negotiated {
     /// Milliseconds of sound a packet that the peer asked for, else ours.
     pub ptime_ms: u8,
     /// Whether we send RTP: both sides agree that we do, the peer gave an address, and we don't hold it (a hold of ours
-    /// sends nothing, though `sendonly` would allow it, unless it is [`HoldStyle::Music`]).
+    /// sends nothing, though `sendonly` would allow it, unless it is [`super::HoldStyle::Music`]).
     pub send: bool,
     /// Whether what the peer sends is played.
     pub receive_audio: bool,
