@@ -4,7 +4,6 @@
     benches/exchange.py [--runs N] [--offhook PATH] [--rate N] [--calls N]
 """
 
-import argparse
 import json
 import pathlib
 import re
@@ -135,12 +134,10 @@ def run(kind, calls, rate):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = bench.options(__doc__)
     options.add_argument("--runs", type=int, default=3)
-    options.add_argument("--offhook", type=pathlib.Path, default=Offhook.binary)
     options.add_argument("--rate", type=int, default=100, help="calls a second")
     options.add_argument("--calls", type=int, default=1000, help="calls of a run")
-    options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
     options = options.parse_args()
     bench.enter()
     Offhook.binary = options.offhook.resolve()

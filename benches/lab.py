@@ -1,9 +1,10 @@
-"""What both benchmarks stand on: a namespace of their own, Kamailio, two virtual sound cards, a capture, and the phones.
+"""What all benchmarks stand on: a namespace of their own, Kamailio, two virtual sound cards, a capture, and the phones.
 
 All programs run in a nameless network and process namespace, so nothing is seen from outside, any port is free, and when
 the benchmark ends, however it ends, the kernel ends everything in it.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -30,6 +31,14 @@ PROGRAMS = {
     "dumpcap": "tshark",
     "sox": "sox",
 }
+
+
+def options(doc):
+    """The options that all measurements have; `doc` is what --help says."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--offhook", type=pathlib.Path, default=Offhook.binary)
+    parser.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
+    return parser
 
 
 def enter():

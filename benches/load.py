@@ -4,13 +4,10 @@
     benches/load.py [--runs N] [--offhook PATH] [--only offhook|baresip] [--held N [--echo]] [--fresh]
 """
 
-import argparse
 import json
-import pathlib
 import re
 import resource
 import statistics
-import subprocess
 import time
 
 import lab as bench
@@ -84,11 +81,9 @@ def middle(runs, key):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = bench.options(__doc__)
     options.add_argument("--runs", type=int, default=3)
-    options.add_argument("--offhook", type=pathlib.Path, default=Offhook.binary)
     options.add_argument("--only", choices=["offhook", "baresip"])
-    options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
     options.add_argument("--held", type=int, default=200, help="calls held at once")
     options.add_argument("--echo", action="store_true", help="sound both ways in those")
     options.add_argument("--fresh", action="store_true", help="nothing but the held calls, by a phone that has just started")

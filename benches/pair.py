@@ -4,10 +4,8 @@
     benches/pair.py [--runs N] [--seconds S] [--offhook PATH] [--only offhook|baresip] [--codec opus] [--processing]
 """
 
-import argparse
 import json
 import os
-import pathlib
 import statistics
 import subprocess
 import threading
@@ -253,14 +251,12 @@ def table(results):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = bench.options(__doc__)
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--seconds", type=float, default=8, help="of sound in the measured call")
-    options.add_argument("--offhook", type=pathlib.Path, default=Offhook.binary)
     options.add_argument("--only", choices=["offhook", "baresip"])
     options.add_argument("--codec", choices=["pcmu", "opus"], default="pcmu")
     options.add_argument("--processing", action="store_true", help="offhook with echo cancellation and noise suppression")
-    options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
     options = options.parse_args()
     bench.enter()
     Offhook.binary = options.offhook.resolve()

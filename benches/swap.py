@@ -4,52 +4,19 @@
     benches/swap.py [--swaps N] [--offhook PATH]
 """
 
-import argparse
 import array
 import math
-import pathlib
 import statistics
-import subprocess
 import time
 import wave
 
 import lab as bench
-from lab import Capture, Lab, Offhook, wait_for
+from lab import Capture, Offhook
+from phones import Bare, Phone, head
 
 ALICE = 5110
 BOB, CAROL = ("bob", 5120, 200), ("carol", 5130, 300)  # their tones in Hz: low ones have small steps
 LIMIT = 10  # ms beyond the round trips
-
-
-class Bare(Lab):
-    """Without Kamailio: the phones call each other's addresses."""
-
-    def _kamailio(self):
-        pass
-
-
-class Phone:
-    """`offhook run` without an account."""
-
-    def __init__(self, lab, name, port, sound, calls=""):
-        config = lab.folder / f"{name}.toml"
-        config.write_text(
-            f'[sip]\nlisten = "127.0.0.1:{port}"\n[audio]\n{sound}\nring = "null"\ncodecs = ["PCMU"]\n[calls]\n{calls}\n'
-        )
-        config.chmod(0o600)
-        self.lab, self.name, self.port = lab, name, port
-        command = [Offhook.binary, "--config", config, "run", "--json"]
-        self.process = lab.start(name, command, stdin=subprocess.PIPE)
-
-    def tell(self, line):
-        self.process.stdin.write(f"{line}\n".encode())
-        self.process.stdin.flush()
-
-    def count(self, event):
-        return self.lab.log(self.name).count(f'"event":"{event}"')
-
-    def wait(self, event, count):
-        wait_for(f"{event} of {self.name}", lambda: self.count(event) >= count)
 
 
 def loudest_step(samples):
@@ -71,9 +38,8 @@ def round_trips(packets, since, until):
     for at, source, target, payload in packets:
         if not since <= at < until:
             continue
-        line, _, rest = payload.partition(b"\r\n")
-        head = {name.strip().lower(): value.strip() for name, _, value in (row.partition(b":") for row in rest.split(b"\r\n"))}
-        key = (head.get(b"call-id"), head.get(b"cseq"))
+        line, fields = head(payload)
+        key = (fields.get(b"call-id"), fields.get(b"cseq"))
         if source == ALICE and line.startswith(b"INVITE "):
             open_.setdefault(key, at)
         elif target == ALICE and line.startswith(b"SIP/2.0 200 ") and key in open_:
@@ -114,10 +80,8 @@ def measure(swaps):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = bench.options(__doc__)
     options.add_argument("--swaps", type=int, default=40)
-    options.add_argument("--offhook", type=pathlib.Path, default=Offhook.binary)
-    options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
     options = options.parse_args()
     bench.enter()
     Offhook.binary = options.offhook.resolve()

@@ -4,24 +4,16 @@
     benches/transfer.py [--transfers N] [--offhook PATH]
 """
 
-import argparse
 import math
-import pathlib
 import statistics
 import time
 
 import lab as bench
 from lab import Capture, Offhook
-from swap import Bare, Phone
+from phones import Bare, Phone, head
 
 ALICE, BOB, CAROL = 5110, 5120, 5130
 LIMIT = 100  # ms beyond the peers' own time
-
-
-def head(payload):
-    line, _, rest = payload.partition(b"\r\n")
-    rows = (row.partition(b":") for row in rest.partition(b"\r\n\r\n")[0].split(b"\r\n"))
-    return line, {name.strip().lower(): value.strip() for name, _, value in rows}, payload
 
 
 def peers_part(packets, since, until):
@@ -31,7 +23,7 @@ def peers_part(packets, since, until):
     for at, source, target, payload in packets:
         if not since <= at < until:
             continue
-        line, fields, whole = head(payload)
+        line, fields = head(payload)
         if source == ALICE and line.startswith(b"REFER ") and refer is None:
             refer = at
         elif source == BOB and line.startswith(b"INVITE ") and b"replaces" in fields and refer and invite is None:
@@ -39,7 +31,7 @@ def peers_part(packets, since, until):
             invite, peers = at, peers + at - refer
         elif source == CAROL and line.startswith(b"SIP/2.0 200 ") and b"INVITE" in fields.get(b"cseq", b"") and invite and answer is None:
             answer, peers = at, peers + at - invite
-        elif source == BOB and line.startswith(b"NOTIFY ") and b"SIP/2.0 200" in whole and answer:
+        elif source == BOB and line.startswith(b"NOTIFY ") and b"SIP/2.0 200" in payload and answer:
             peers, answer = peers + at - answer, math.inf
         elif ALICE in (source, target) and line.startswith(b"SIP/2.0 200 ") and b"BYE" in fields.get(b"cseq", b""):
             last = at
@@ -81,10 +73,8 @@ def measure(transfers):
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = bench.options(__doc__)
     options.add_argument("--transfers", type=int, default=20)
-    options.add_argument("--offhook", type=pathlib.Path, default=Offhook.binary)
-    options.add_argument("--max-load", type=float, default=2.5, help="wait up to 5 minutes for less")
     options = options.parse_args()
     bench.enter()
     Offhook.binary = options.offhook.resolve()
