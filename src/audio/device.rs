@@ -24,22 +24,28 @@ pub mod key {
     pub const RING: usize = usize::MAX - 3;
 }
 
-/// Where samples come from.
+/// Where samples come from. What a device does not say itself is so for one without a clock, which has all at any time.
 pub trait Input: Send {
     /// Takes over what was captured until now, for [`Input::available`] and [`Input::read`].
-    fn collect(&mut self);
+    fn collect(&mut self) {}
     /// Samples at `rate` Hz that can be read; everything, for a device without a clock.
-    fn available(&mut self, rate: u32) -> usize;
+    fn available(&mut self, _rate: u32) -> usize {
+        usize::MAX
+    }
     /// Fills `out` with sound at `rate` Hz, with silence where there is not enough.
     fn read(&mut self, rate: u32, out: &mut [i16]);
     /// Forgets what was captured until now.
-    fn discard(&mut self);
+    fn discard(&mut self) {}
     /// When the newest samples came; `None` when the device has no clock, or did not begin yet.
-    fn newest(&self) -> Option<Instant>;
+    fn newest(&self) -> Option<Instant> {
+        None
+    }
     /// Whether it has a clock of its own, else its reader's paces it.
-    fn is_clocked(&self) -> bool;
+    fn is_clocked(&self) -> bool {
+        false
+    }
     /// Asks to be woken by the next samples.
-    fn wake_by_next(&self);
+    fn wake_by_next(&self) {}
     /// Its socket woke the thread.
     fn woken(&mut self, _now: Instant) {}
     /// The device that the sound server moved it to, once for each move.
@@ -47,7 +53,9 @@ pub trait Input: Send {
         None
     }
     /// Why no more sound will come.
-    fn failure(&self) -> Option<String>;
+    fn failure(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why samples are written now.
@@ -59,7 +67,7 @@ pub enum Why {
     RunningDry,
 }
 
-/// Where samples go.
+/// Where samples go. What a device does not say itself is so for one without a clock, which takes all at any time.
 pub trait Output: Send {
     /// Hz of the samples wanted.
     fn rate(&self) -> u32;
@@ -69,13 +77,19 @@ pub trait Output: Send {
     /// a while grows old.
     fn refresh(&mut self, _now: Instant) {}
     /// When the device will have nothing left to play. `None` when it has no clock: it takes everything at any time.
-    fn dry_at(&self, now: Instant) -> Option<Instant>;
+    fn dry_at(&self, _now: Instant) -> Option<Instant> {
+        None
+    }
     /// How many samples it lacks, at least, of what it takes next: whole periods.
     fn lacks(&self) -> usize;
     /// Whether it has a clock of its own, else its writer's paces it.
-    fn is_clocked(&self) -> bool;
+    fn is_clocked(&self) -> bool {
+        false
+    }
     /// By which part the sound should be longer to keep the device's slack steady ([`crate::media::resample::Resampler::adjust`]).
-    fn correction(&self) -> f64;
+    fn correction(&self) -> f64 {
+        0.0
+    }
     /// Whether anything hears it: a null device does not.
     fn is_heard(&self) -> bool;
     /// How often it wanted sound and found none, since it was opened.
@@ -89,7 +103,9 @@ pub trait Output: Send {
         None
     }
     /// Why no more sound will be played.
-    fn failure(&self) -> Option<String>;
+    fn failure(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a device can't be opened.

@@ -11,23 +11,8 @@ use crate::media::resample::Resampler;
 pub struct NullInput;
 
 impl Input for NullInput {
-    fn collect(&mut self) {}
-    fn available(&mut self, _: u32) -> usize {
-        usize::MAX
-    }
     fn read(&mut self, _: u32, out: &mut [i16]) {
         out.fill(0);
-    }
-    fn discard(&mut self) {}
-    fn newest(&self) -> Option<Instant> {
-        None
-    }
-    fn is_clocked(&self) -> bool {
-        false
-    }
-    fn wake_by_next(&self) {}
-    fn failure(&self) -> Option<String> {
-        None
     }
 }
 
@@ -49,10 +34,6 @@ impl ToneInput {
 }
 
 impl Input for ToneInput {
-    fn collect(&mut self) {}
-    fn available(&mut self, _: u32) -> usize {
-        usize::MAX
-    }
     fn read(&mut self, rate: u32, out: &mut [i16]) {
         let at = self.phases.iter().position(|(known, _)| *known == rate).unwrap_or_else(|| {
             self.phases.push((rate, 0.0));
@@ -64,17 +45,6 @@ impl Input for ToneInput {
             *sample = (TONE_PEAK * (*phase * std::f64::consts::TAU).sin()).round() as i16;
             *phase = (*phase + step).fract();
         }
-    }
-    fn discard(&mut self) {}
-    fn newest(&self) -> Option<Instant> {
-        None
-    }
-    fn is_clocked(&self) -> bool {
-        false
-    }
-    fn wake_by_next(&self) {}
-    fn failure(&self) -> Option<String> {
-        None
     }
 }
 
@@ -132,27 +102,12 @@ impl WavInput {
 }
 
 impl Input for WavInput {
-    fn collect(&mut self) {}
-    fn available(&mut self, _: u32) -> usize {
-        usize::MAX
-    }
     fn read(&mut self, rate: u32, out: &mut [i16]) {
         let at = self.players.iter().position(|(known, _)| *known == rate).unwrap_or_else(|| {
             self.players.push((rate, Player::new(self.clip.clone(), true)));
             self.players.len() - 1
         });
         self.players[at].1.read(rate, out);
-    }
-    fn discard(&mut self) {}
-    fn newest(&self) -> Option<Instant> {
-        None
-    }
-    fn is_clocked(&self) -> bool {
-        false
-    }
-    fn wake_by_next(&self) {}
-    fn failure(&self) -> Option<String> {
-        None
     }
 }
 
@@ -164,23 +119,11 @@ impl Output for NullOutput {
         8000
     }
     fn write(&mut self, _: Instant, _: &[i16], _: Why) {}
-    fn dry_at(&self, _: Instant) -> Option<Instant> {
-        None
-    }
     fn lacks(&self) -> usize {
         160
     }
-    fn is_clocked(&self) -> bool {
-        false
-    }
-    fn correction(&self) -> f64 {
-        0.0
-    }
     fn is_heard(&self) -> bool {
         false
-    }
-    fn failure(&self) -> Option<String> {
-        None
     }
 }
 
@@ -206,17 +149,8 @@ impl Output for WavOutput {
     fn write(&mut self, _: Instant, samples: &[i16], _: Why) {
         self.writer.write(samples);
     }
-    fn dry_at(&self, _: Instant) -> Option<Instant> {
-        None
-    }
     fn lacks(&self) -> usize {
         WavOutput::RATE as usize / 50
-    }
-    fn is_clocked(&self) -> bool {
-        false
-    }
-    fn correction(&self) -> f64 {
-        0.0
     }
     fn is_heard(&self) -> bool {
         true
