@@ -85,11 +85,6 @@ impl Clients {
 
     /// A client transaction has nobody any more: its request has gone another way.
     pub fn disown(&mut self, id: ClientId) {
-        self.owners.remove(&id);
-    }
-
-    /// A client transaction is over.
-    pub fn forget(&mut self, id: ClientId) {
         if let Some(owner) = self.owners.remove(&id)
             && let Some(ids) = self.owned.get_mut(&owner)
         {
@@ -98,6 +93,11 @@ impl Clients {
                 self.owned.remove(&owner);
             }
         }
+    }
+
+    /// A client transaction is over.
+    pub fn forget(&mut self, id: ClientId) {
+        self.disown(id);
         self.ended.remove(&id);
         shrink(&mut self.owners);
         shrink(&mut self.owned);

@@ -72,3 +72,36 @@ impl Core {
         self.words.remove(&(flow.transport, flow.remote))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, user_agent};
+    use crate::sip::{Method, RequestBuilder, Uri};
+    use crate::ua::ways::Resolve;
+
+    #[test]
+    fn a_request_that_went_elsewhere_leaves_nothing_of_its_first_transaction() {
+        let now = Instant::now();
+        let mut core = Core::new(user_agent(&Config::default()).unwrap(), [7; 32]);
+        let uri = Uri::parse("sip:bob@example.com".into()).unwrap();
+        let ways = ["192.0.2.1:5060", "192.0.2.2:5060"].map(|remote| Flow {
+            transport: Transport::Udp,
+            local: "192.0.2.9:5060".parse().unwrap(),
+            remote: remote.parse().unwrap(),
+        });
+        core.resolved(now, &Resolve::of(&uri).unwrap(), ways.to_vec());
+        let owner = Owner::Message(1);
+        let request =
+            RequestBuilder::new(Method::Message, uri).header(HeaderName::CSeq, "1 MESSAGE".to_owned()).unwrap().build();
+        core.send(now, owner, request);
+        let first = core.clients.newest_of(owner).unwrap();
+        assert!(core.send_elsewhere(now, first, None, None));
+        let second = core.clients.newest_of(owner).unwrap();
+        assert_ne!(first, second);
+        for id in [first, second] {
+            core.clients.forget(id);
+        }
+        assert_eq!(core.clients.newest_of(owner), None);
+    }
+}
