@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 
-use crate::encryption::{both, hear, tones, with_streams};
+use crate::protected::{
+    BARESIPS, OURS, both, both_ways, hear, hold_and_resume, linphone_both_ways, tones, with_streams,
+};
 use crate::rig::baresip::Answers;
-use crate::rig::console::{Codec, Kind};
 use crate::rig::phone::{Phone, Setup};
 use crate::rig::sound::Card;
 use crate::rig::{self, Rig};
@@ -15,12 +16,6 @@ const TLS_REQUIRED: &str = "proxies = [\"sip:127.0.0.1;transport=tls\"]\nsrtp = 
 /// What is offered plays no part for who is called: SDES and DTLS are taken as they come.
 const TLS_SDES: &str = "proxies = [\"sip:127.0.0.1;transport=tls\"]";
 const UDP: &str = "srtp_keying = \"dtls\"";
-
-/// Who is called begins the handshake, and who calls chooses the suite.
-const OURS: &str = "AEAD_AES_256_GCM";
-const BARESIPS: &str = "AES_CM_128_HMAC_SHA1_80";
-/// It knows no other one.
-const LINPHONES: &str = "AES_CM_128_HMAC_SHA1_80";
 
 /// The handshake has ended well, and both hear each other.
 fn talk(rig: &Rig, alice: &mut Phone, tls: bool, suite: &str) {
@@ -45,16 +40,7 @@ fn keyed(alice: &mut Phone, established: &Value, tls: bool, suite: &str) {
 fn dtls_both_ways_by_tls_and_by_udp() {
     for (account, tls) in [(TLS, true), (TLS_REQUIRED, true), (UDP, false)] {
         let Some(rig) = with_streams() else { return };
-        let (mut alice, mut bob) = both(&rig, account, "dtls_srtp");
-        alice.tell("call sip:bob@127.0.0.1");
-        bob.expect("CALL_ESTABLISHED");
-        talk(&rig, &mut alice, tls, OURS);
-        alice.tell("hangup");
-        bob.expect("CALL_CLOSED");
-        bob.tell("dial", "sip:alice@127.0.0.1");
-        alice.expect("incoming");
-        alice.tell("answer");
-        talk(&rig, &mut alice, tls, BARESIPS);
+        both_ways(&rig, account, "dtls_srtp", |alice, suite| talk(&rig, alice, tls, suite));
     }
 }
 
@@ -69,13 +55,7 @@ fn who_offers_sdes_answers_dtls_and_hold_keeps_the_keys() {
     let hellos = |rig: &Rig| rig.wire().count(|packet| packet.payload.first() == Some(&22));
     let before = hellos(&rig);
     assert!(before > 0, "no handshake on the wire");
-    alice.tell("hold");
-    alice.expect("held");
-    alice.tell("resume");
-    alice.expect("resumed");
-    let bob_speaks = rig.speak(Card::B, 600.0);
-    rig.assert_hears(Card::A, 600.0);
-    drop(bob_speaks);
+    hold_and_resume(&rig, &mut alice);
     assert_eq!(hellos(&rig), before, "the association goes on");
     alice.tell("hangup");
     bob.expect("CALL_CLOSED");
@@ -121,15 +101,5 @@ fn with_ice_the_handshake_takes_the_way_that_was_found() {
 
 #[test]
 fn linphone_by_dtls_both_ways() {
-    let Some(rig) = rig::take_with(&[Kind::Linphone]) else { return };
-    let mut bob = rig.console_encrypting(Kind::Linphone, "bob", Card::B, Codec::Pcmu, "dtls");
-    let mut alice = rig.registered(&Setup { account: UDP, ..Setup::default() });
-    bob.tell("call sip:alice@127.0.0.1");
-    alice.expect("incoming");
-    alice.tell("answer");
-    talk(&rig, &mut alice, false, LINPHONES);
-    alice.tell("hangup");
-    alice.expect("ended");
-    alice.tell("call sip:bob@127.0.0.1");
-    talk(&rig, &mut alice, false, LINPHONES);
+    linphone_both_ways(UDP, "dtls", |rig, alice, suite| talk(rig, alice, false, suite));
 }

@@ -20,6 +20,7 @@ mod ice;
 mod load;
 mod malformed;
 mod marks;
+mod protected;
 mod quiet;
 mod registration;
 mod rig;
