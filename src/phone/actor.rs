@@ -29,7 +29,8 @@ use super::{Command, Refused, Reply, TraceEntry};
 const BATCH: usize = 32;
 /// How long goodbyes may take.
 const GOODBYE: Duration = Duration::from_millis(1_800);
-/// How much longer what is to be remembered may take to get to the disk: all of it in less than two seconds.
+/// How long what is to be remembered may take to get to the disk even where they took all of that: less than two seconds for
+/// everything.
 const LAST_WRITES: Duration = Duration::from_millis(150);
 
 /// Where the answer to a command goes.
@@ -380,7 +381,7 @@ impl Actor {
         }
         // Where the goodbyes were quick, a slow disk has the rest of their time.
         let until = self.quitting.as_ref().map_or_else(Instant::now, |quitting| quitting.until);
-        self.services.finish(until.max(Instant::now()) + LAST_WRITES);
+        self.services.finish(until.max(Instant::now() + LAST_WRITES));
         for answer in self.quitting.map(|quitting| quitting.answers).unwrap_or_default() {
             let _ = answer.send(Ok(Reply::Done));
         }

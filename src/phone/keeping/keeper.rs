@@ -125,3 +125,41 @@ fn write_all(journal: Option<&Journal>, path: Option<&Path>, things: &Receiver<K
         waiting.fetch_sub(taken, Ordering::Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsRawFd as _;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_end_waits_for_what_is_not_written_but_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        let seen = |time: &str| Keep::Record(Record::Seen(time.into()));
+        let written = |time: &str| std::fs::read_to_string(&path).unwrap().contains(time);
+
+        let mut keeper = Keeper::new(Some(Journal::open(&path, "now").unwrap().0), None);
+        keeper.keep(seen("one"));
+        keeper.finish(Instant::now() + PATIENCE);
+        assert!(written("one"));
+
+        // As long as somebody else has the file nothing can be written.
+        let mut keeper = Keeper::new(Some(Journal::open(&path, "now").unwrap().0), None);
+        let other = File::open(&path).unwrap();
+        // SAFETY: the descriptor is open as long as `other` lives; flock touches no memory.
+        assert_eq!(unsafe { libc::flock(other.as_raw_fd(), libc::LOCK_EX) }, 0);
+        keeper.keep(seen("two"));
+        keeper.finish(Instant::now());
+        assert!(!written("two"));
+        drop(other);
+        let end = Instant::now() + PATIENCE;
+        while !written("two") {
+            assert!(Instant::now() < end, "it is never written");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
