@@ -7,7 +7,7 @@
 //! | [`pulse`] | sound cards of a PulseAudio or PipeWire server, without a thread of their own |
 //! | [`cards`] | the list, the search; ALSA's cards through cpal |
 //! | [`capture`], [`playback`] | an ALSA card's input and output, seen from the media thread: rings |
-//! | `taps`, `slack` | what both have: one microphone at several rates; delay that is trimmed |
+//! | `taps`, `slack`, `ahead` | what both have: one microphone at several rates; delay that is trimmed; how early sound is given |
 //! | [`ringer`] | the ring tone, which needs no media thread |
 //! | [`probe`] | a microphone and a speaker tried without a call |
 //! | [`simple`] | devices without a clock of their own: null, tone, WAV file |
@@ -18,6 +18,7 @@
 //! All samples are 16-bit mono. A device without a clock of its own gives and takes any amount at any time: the media
 //! thread's 20 ms tick paces it, one tick for all calls.
 
+mod ahead;
 pub mod capture;
 pub mod cards;
 pub mod device;

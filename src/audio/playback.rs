@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::ahead::{AHEAD, Ahead};
 use super::capture::Callbacks;
 use super::cards::{self, CardStream, Source};
 use super::device::{OpenError, Output, Why};
@@ -14,8 +15,6 @@ use crate::config::Latency;
 const RING_MS: u32 = 400;
 /// A callback that is due within this time is counted as if it had come: callbacks jitter.
 pub(super) const IMMINENT: Duration = Duration::from_micros(1500);
-/// Sound is made this long before the callback that would find none.
-pub(super) const AHEAD: Duration = Duration::from_micros(1000);
 /// So many periods wait at most before more is made for a device that may stand still: it would be delay afterwards.
 pub(super) const PERIODS_AHEAD: usize = 2;
 /// A card's output.
@@ -24,6 +23,10 @@ pub struct Card {
     callbacks: Arc<Callbacks>,
     rate: u32,
     trimmer: Trimmer,
+    ahead: Ahead,
+    /// How often it had run dry when it was last written to, and why that was.
+    dry_then: u32,
+    why: Why,
     _stream: CardStream,
 }
 
@@ -56,7 +59,16 @@ impl Card {
         let opened = cards::open_output(name, period_us, make_source, on_error)?;
         let ring = ring.ok_or(OpenError::NoDevice("output"))?;
         let trimmer = Trimmer::new(Instant::now(), opened.rate);
-        Ok(Card { ring, callbacks, rate: opened.rate, trimmer, _stream: opened.stream })
+        Ok(Card {
+            ring,
+            callbacks,
+            rate: opened.rate,
+            trimmer,
+            ahead: Ahead::new(),
+            dry_then: 0,
+            why: Why::Arrived,
+            _stream: opened.stream,
+        })
     }
 
     fn level(&self) -> usize {
@@ -70,6 +82,26 @@ impl Card {
     fn period_time(&self) -> Duration {
         Duration::from_secs_f64(self.period() as f64 / f64::from(self.rate))
     }
+
+    /// Samples that wait besides whole periods, for a card whose callbacks are not all alike: as many as it was given too late.
+    fn besides(&self) -> usize {
+        ((self.ahead.time() - AHEAD).as_micros() * u128::from(self.rate) / 1_000_000) as usize
+    }
+
+    fn periods_waiting(&self) -> usize {
+        self.level().saturating_sub(self.besides()) / self.period()
+    }
+
+    /// Learns whether what was written last came in time.
+    fn learn(&mut self, why: Why) {
+        let times = self.callbacks.times_dry();
+        let was_dry = std::mem::replace(&mut self.dry_then, times) != times;
+        match (was_dry, std::mem::replace(&mut self.why, why)) {
+            (true, Why::RunningDry) => self.ahead.was_late(),
+            (true, Why::Arrived) => {}
+            (false, Why::RunningDry | Why::Arrived) => self.ahead.was_in_time(),
+        }
+    }
 }
 
 impl Output for Card {
@@ -78,6 +110,7 @@ impl Output for Card {
     }
 
     fn write(&mut self, now: Instant, samples: &[i16], why: Why) {
+        self.learn(why);
         let mut samples = samples;
         if why == Why::Arrived
             && let Some(last) = self.callbacks.last()
@@ -93,13 +126,13 @@ impl Output for Card {
 
     fn dry_at(&self, now: Instant) -> Option<Instant> {
         let last = self.callbacks.last()?;
-        let periods = self.level() / self.period();
-        let dry = (last + self.period_time() * (periods as u32 + 1)).checked_sub(AHEAD)?;
+        let periods = self.periods_waiting();
+        let dry = (last + self.period_time() * (periods as u32 + 1)).checked_sub(self.ahead.time())?;
         Some(if periods >= PERIODS_AHEAD { dry.max(now + AHEAD) } else { dry })
     }
 
     fn lacks(&self) -> usize {
-        self.period() - self.level() % self.period()
+        ((self.periods_waiting() + 1) * self.period() + self.besides()).saturating_sub(self.level())
     }
 
     fn is_clocked(&self) -> bool {

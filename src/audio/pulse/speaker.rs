@@ -7,20 +7,16 @@ use super::RATE;
 use super::connection::{Connection, SAMPLE};
 use super::find;
 use super::link::{Heard, Link};
+use crate::audio::ahead::{AHEAD, Ahead};
 use crate::audio::capture::STALLED;
 use crate::audio::cards::Direction;
 use crate::audio::device::{OpenError, Output, Wake, Why, key};
-use crate::audio::playback::{AHEAD, IMMINENT, PERIODS_AHEAD};
+use crate::audio::playback::{IMMINENT, PERIODS_AHEAD};
 use crate::audio::slack::Trimmer;
 use crate::config::Latency;
 
 /// After so much time the moment is noted again at which the server takes a block.
 const TIMED_EVERY: Duration = Duration::from_millis(320);
-/// When it ran dry although it was given what it was about to need, it is given sound so much earlier from then on, up to the
-/// most, and so much more; which wears off slowly.
-const EARLIER: Duration = Duration::from_millis(1);
-const EARLIEST: Duration = Duration::from_millis(15);
-const WEARS_OFF: u32 = 256;
 /// Of a block that was seen later than expected, so large a part of the difference is believed.
 const LATER_PART: u32 = 8;
 /// Samples that wait in the server at most: 400 ms.
@@ -40,7 +36,7 @@ pub struct Speaker {
     /// Why it was last written to.
     why: Why,
     /// How long before a block is taken that would find nothing sound is made.
-    ahead: Duration,
+    ahead: Ahead,
 }
 
 /// What the server found when it took blocks.
@@ -144,7 +140,7 @@ impl Speaker {
             moved: None,
             ran_dry: 0,
             why: Why::Arrived,
-            ahead: AHEAD,
+            ahead: Ahead::new(),
         })
     }
 
@@ -165,7 +161,7 @@ impl Speaker {
             self.last_taken = now;
         }
         if is_dry && self.why == Why::RunningDry {
-            self.ahead = (self.ahead + EARLIER).min(EARLIEST);
+            self.ahead.was_late();
         }
         count > 0
     }
@@ -177,7 +173,7 @@ impl Speaker {
 
     /// Samples that wait besides whole blocks: those differ a little.
     fn besides(&self) -> u64 {
-        self.ahead.as_micros() as u64 * u64::from(RATE) / 1_000_000
+        self.ahead.time().as_micros() as u64 * u64::from(RATE) / 1_000_000
     }
 
     fn blocks_waiting(&self) -> u64 {
@@ -187,7 +183,7 @@ impl Speaker {
     /// When more is needed, by what was last heard of the server.
     fn dry(&self) -> Option<Instant> {
         let whole = u32::try_from(self.blocks_waiting()).unwrap_or(u32::MAX);
-        (self.blocks.next + self.blocks.period_time() * whole).checked_sub(self.ahead)
+        (self.blocks.next + self.blocks.period_time() * whole).checked_sub(self.ahead.time())
     }
 }
 
@@ -225,7 +221,7 @@ impl Output for Speaker {
     fn woken(&mut self, now: Instant) {
         if self.take(now) {
             self.blocks.seen(now);
-            self.ahead -= self.ahead.saturating_sub(AHEAD) / WEARS_OFF;
+            self.ahead.was_in_time();
         } else {
             self.link.watch();
         }
