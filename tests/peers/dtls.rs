@@ -103,3 +103,15 @@ fn with_ice_the_handshake_takes_the_way_that_was_found() {
 fn linphone_by_dtls_both_ways() {
     linphone_both_ways(UDP, "dtls", |rig, alice, suite| talk(rig, alice, false, suite));
 }
+
+/// It finds such a description invalid (400).
+#[test]
+fn twinkle_that_knows_no_dtls_is_called_once_more() {
+    let Some(rig) = rig::take_with(&[Kind::Twinkle]) else { return };
+    let _bob = rig.console(Kind::Twinkle, "bob", Card::B, Codec::Pcmu);
+    let mut alice = rig.registered(&Setup { account: UDP, ..Setup::default() });
+    alice.tell("call bob");
+    let established = alice.expect("established");
+    assert_eq!((&established["srtp"], &established["keying"]), (&Value::Bool(false), &Value::Null), "{established}");
+    tones(&rig);
+}

@@ -139,7 +139,7 @@ fn whoever_offers_it_is_answered_by_it() {
 
 #[test]
 fn who_refuses_it_is_asked_once_more_without_where_srtp_is_optional() {
-    for code in [488, 415, 606] {
+    for code in [488, 415, 606, 400] {
         let phone = phone(SrtpPolicy::Optional, SrtpKeying::Dtls);
         let bob = phone.peer("bob", "192.0.2.201:5060");
         phone.dial_direct(BY_UDP);

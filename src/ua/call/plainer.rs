@@ -13,9 +13,9 @@ use super::{Call, Phase};
 
 impl Call {
     /// Sends the INVITE again without DTLS, if it had that and need not (RFC 3261 section 21.4.26: the description may be what
-    /// was not acceptable); false: it ends.
+    /// was not acceptable; Twinkle 1.10 can't read one with such a profile at all: 400); false: it ends.
     pub(super) fn offer_without_dtls(&mut self, cx: &mut Core, now: Instant, id: ClientId, code: u16) -> bool {
-        if !matches!(code, 415 | 488 | 606) || !self.sdp.give_up_dtls() {
+        if !matches!(code, 400 | 415 | 488 | 606) || !self.sdp.give_up_dtls() {
             return false;
         }
         let (Some(mut request), Some(flow)) = (cx.tx.client_request(id).cloned(), cx.tx.client_flow(id)) else {
