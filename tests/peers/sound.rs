@@ -202,6 +202,36 @@ fn the_system_s_default_device_is_followed_in_a_call() {
     let moved = |event: &serde_json::Value| event["role"] == "output" && event["detail"] == "moved to A_spk";
     alice.expect_with("device", moved);
     rig.assert_hears(Card::A, 1000.0);
+
+    // The microphone too.
+    let _other = rig.plug(&["module-null-sink", "sink_name=C_micin", "rate=48000", "channels=2"]);
+    let _hurried = rig.record("C_micin");
+    let _speaks = rig.speak_into("C_micin", 600.0);
+    rig.pactl(&["set-default-source", "C_micin.monitor"]);
+    let moved = |event: &serde_json::Value| event["role"] == "input" && event["detail"] == "moved to C_micin.monitor";
+    alice.expect_with("device", moved);
+    rig.assert_hears(Card::B, 600.0);
+    rig.pactl(&["set-default-source", "A_mic"]);
+}
+
+/// Where there is no sound server ALSA is spoken to: here by its own plugins, behind which there is one.
+#[test]
+fn by_alsa_each_hears_the_other_on_devices_that_change_in_the_call() {
+    let Some(rig) = rig::take() else { return };
+    let (mut alice, _bob, _bob_speaks) = talking_on(&rig, ("alsa:cardA", "alsa:cardA"));
+    let alice_speaks = rig.speak(Card::A, 440.0);
+    rig.assert_hears(Card::A, 1000.0);
+    rig.assert_hears(Card::B, 440.0);
+    drop(alice_speaks);
+    // From ALSA to the server, and back.
+    alice.tell("device output pulseaudio:A_spk");
+    device_is(&mut alice, "output", "open");
+    rig.assert_hears(Card::A, 1000.0);
+    alice.tell("device output alsa:cardA");
+    device_is(&mut alice, "output", "open");
+    rig.assert_hears(Card::A, 1000.0);
+    let _alice_speaks = rig.speak(Card::A, 600.0);
+    rig.assert_hears(Card::B, 600.0);
 }
 
 #[test]

@@ -92,6 +92,15 @@ impl Rig {
     }
 
     fn tone(&self, card: Card, frequency: f64, size: f64) -> Process {
+        self.tone_into(&format!("{card:?}_micin"), frequency, size)
+    }
+
+    /// Plays a tone into any sink until dropped.
+    pub fn speak_into(&self, sink: &str, frequency: f64) -> Process {
+        self.tone_into(sink, frequency, 8000.0)
+    }
+
+    fn tone_into(&self, sink: &str, frequency: f64, size: f64) -> Process {
         // Longer than any test needs it, were each wait in it as long as it may be.
         const SECONDS: usize = 300;
         let sample = |n: usize| (size * (TAU * frequency * n as f64 / RATE as f64).sin()) as i16;
@@ -103,9 +112,9 @@ impl Rig {
         }
         let mut command = Command::new("pacat");
         command.args(["--playback", "--raw", "--format=s16le", "--channels=1", "--latency-msec=20"]);
-        command.args([format!("--rate={RATE}"), format!("--device={card:?}_micin")]).arg(file);
+        command.args([format!("--rate={RATE}"), format!("--device={sink}")]).arg(file);
         environment(&mut command, &self.folder);
-        Process::start(&self.namespace, command, &self.folder.join(format!("speak-{card:?}.log")))
+        Process::start(&self.namespace, command, &self.folder.join(format!("speak-{sink}.log")))
     }
 
     /// Asks the sound server something, or tells it.
