@@ -7,6 +7,7 @@ use crate::protected::{
     BARESIPS, OURS, both, both_ways, hear, hold_and_resume, linphone_both_ways, tones, with_streams,
 };
 use crate::rig::baresip::Answers;
+use crate::rig::console::{Codec, Kind};
 use crate::rig::phone::{Phone, Setup};
 use crate::rig::sound::Card;
 use crate::rig::{self, Rig};
