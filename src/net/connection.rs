@@ -16,9 +16,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, rustls};
 
 use crate::sip::transport::{Flow, Transport};
 
+use super::bind::mark;
 use super::framing::{Frame, Framer};
 use super::tls::{self, Tls};
-use super::udp::mark;
 
 /// How long connecting may take: what is longer has a dead host behind it.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -1,5 +1,6 @@
 //! The drivers: sockets, connections and name resolution. The one place, with `phone` and `audio`, that reads a clock.
 //!
+//! - [`bind`]: the ports that the phone listens at;
 //! - [`udp`]: the sockets that SIP goes through, and which local address a path leaves from;
 //! - [`streams`]: the connections of TCP and TLS; `connection`: one of them; [`framing`]: where its messages end;
 //! - [`tls`]: whom we believe and who we are;
@@ -8,6 +9,7 @@
 //! - [`watch`]: that the machine's addresses have changed, or that it has slept;
 //! - `unreachable`: what ICMP said of a datagram of ours (Linux).
 
+pub mod bind;
 mod connection;
 pub mod framing;
 pub mod limit;
@@ -23,7 +25,8 @@ pub mod watch;
 /// How SIP is marked unless that is configured: CS3, which most networks give to signalling.
 pub const DSCP: u8 = 24;
 
+pub use bind::{Bound, PortInUse};
 pub use limit::RateLimit;
 pub use resolve::Resolver;
 pub use tls::{Tls, TlsError, TlsOptions};
-pub use udp::{Bound, PortInUse, Received, Sockets};
+pub use udp::{Received, Sockets};
