@@ -6,7 +6,7 @@ use crate::phone::Command;
 use crate::phone::command::{DeviceRole, Side};
 use crate::ua::CallNo;
 
-use super::calls::Call;
+use super::call::Call;
 use super::keymap::{Action, Key};
 use super::line::{Line, Purpose};
 use super::log::Level;

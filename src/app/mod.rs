@@ -2,7 +2,7 @@
 //!
 //! - `keymap.rs`: the table of all keys, from which dispatch, footer and help are made
 //! - `act.rs`: what each key's action does
-//! - `calls.rs`: accounts and calls, as the phone's events tell
+//! - `calls.rs`: accounts and calls, as the phone's events tell; `call.rs`: one call
 //! - `line.rs`: the line in which targets and commands are typed, and its history
 //! - `trace.rs`, `log.rs`: bounded lists of SIP messages and of what happened
 //! - `compare.rs`: an offer beside its answer
@@ -19,6 +19,7 @@
 //! - `text.rs`: every word on the screen
 
 mod act;
+pub mod call;
 pub mod calls;
 pub mod compare;
 mod complete;
@@ -51,7 +52,8 @@ use crate::phone::{Command, Event, Reply, TraceEntry};
 use crate::services::forwarding::Forward;
 use crate::ua::CallNo;
 
-use calls::{Account, Call, Past};
+use call::{Call, Figure, Past};
+use calls::Account;
 use keymap::{Context, Key};
 use line::{History, Line, Purpose};
 use log::{Level, Log};
@@ -236,7 +238,7 @@ pub struct App {
     /// Missed calls that the person has not seen.
     pub missed: usize,
     /// Which figure of a call is drawn over time.
-    pub graph: calls::Figure,
+    pub graph: Figure,
     /// The panes beside the calls.
     pub beside: mouse::Beside,
     /// What is told until the next key.
@@ -277,7 +279,7 @@ impl App {
             forwarding: Vec::new(),
             dnd: Vec::new(),
             missed: 0,
-            graph: calls::Figure::Mos,
+            graph: Figure::Mos,
             beside: mouse::Beside::default(),
             notice: None,
             quitting: false,

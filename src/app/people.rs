@@ -11,7 +11,7 @@ use crate::services::history::{Direction, Entry, Outcome};
 use crate::ua::CallNo;
 use crate::ua::event::Lamp;
 
-use super::calls::Past;
+use super::call::Past;
 use super::layout::clean;
 use super::line::{Line, Purpose};
 use super::trace::Step;

@@ -8,7 +8,8 @@ use crate::ua::CallNo;
 use crate::ua::event::{EndedBy, TransferStage};
 
 use super::App;
-use super::calls::{Account, Call};
+use super::call::Call;
+use super::calls::Account;
 use super::keymap::Key;
 
 mod events;

@@ -1,7 +1,7 @@
 //! The lines of the log.
 
 use crate::app::App;
-use crate::app::calls::Call;
+use crate::app::call::Call;
 use crate::app::log::Level;
 use crate::phone::command::DeviceRole;
 use crate::phone::event::{CallRef, DeviceState, Direction, Kind, NetworkCause, WayState};

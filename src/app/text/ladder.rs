@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::app::calls::Figure;
+use crate::app::call::Figure;
 use crate::app::trace::Message;
 use crate::app::trace::notes::{Note, Sound, What};
 use crate::app::trace::timers::{self, Timer};

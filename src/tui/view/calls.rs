@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 
-use crate::app::calls::{Call, Past};
+use crate::app::call::{Call, Past};
 use crate::app::mouse::Target;
 use crate::app::{App, text};
 use crate::phone::security::Lock;

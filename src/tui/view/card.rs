@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 
-use crate::app::calls::Call;
+use crate::app::call::Call;
 use crate::app::requests::Asks;
 use crate::app::{App, text};
 use crate::phone::snapshot::CallStage;

@@ -2,7 +2,7 @@
 
 use ratatui::text::Span;
 
-use crate::app::calls::{Call, Figure};
+use crate::app::call::{Call, Figure};
 use crate::app::text;
 use crate::media::session::Stats;
 

@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::app::calls::Call;
+use crate::app::call::Call;
 use crate::app::{App, text};
 
 use super::fit::{fit, pop_up};
