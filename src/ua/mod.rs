@@ -55,7 +55,7 @@ use crate::sip::salvage::Salvaged;
 use crate::sip::transport::{Flow, Transmit, Transport};
 use crate::transaction::Failure;
 
-use call::{Call, Plan};
+use call::Plan;
 use calls::Calls;
 use command::Reply;
 use datagram::Unfit;
@@ -351,7 +351,7 @@ impl UserAgent {
 
     /// By what a call's messages travel on our first hop, once that is known.
     pub fn transport_of(&self, call: CallNo) -> Option<Transport> {
-        self.calls.get(&call).and_then(Call::transport)
+        self.calls.get(&call).and_then(|call| call.transport())
     }
 
     /// Calls that are up.
