@@ -60,6 +60,7 @@ pub enum Encoded {
 pub struct Encoder {
     codec: Codec,
     kind: EncoderKind,
+    /// Of Opus, which must have the room before it knows the length.
     scratch: Vec<u8>,
     /// Payloads of [`OPUS_SILENCE`] bytes are kept back.
     keeps_silence: bool,
@@ -91,8 +92,11 @@ impl Encoder {
             Codec::G722 => EncoderKind::G722(Box::default()),
             Codec::Opus => EncoderKind::Opus(opus_encoder().ok()?),
         };
-        let (wishes, loss) = (OpusWishes::default(), FIRST_LOSS);
-        Some(Encoder { codec, kind, scratch: vec![0; MAX_OPUS], keeps_silence: false, wishes, loss })
+        let scratch = match kind {
+            EncoderKind::Table(_) | EncoderKind::L16 | EncoderKind::G722(_) => Vec::new(),
+            EncoderKind::Opus(_) => vec![0; MAX_OPUS],
+        };
+        Some(Encoder { codec, kind, scratch, keeps_silence: false, wishes: OpusWishes::default(), loss: FIRST_LOSS })
     }
 
     /// The codec.
@@ -203,7 +207,10 @@ impl Decoder {
             Codec::Opus => DecoderKind::Opus(opus::Decoder::new(own_rate, Channels::Mono).ok()?),
         };
         let resampler = if own_rate == rate { None } else { Some(Resampler::new(own_rate, rate)?) };
-        let scratch = Vec::with_capacity(LONGEST_PACKET_MS * own_rate as usize / 1000);
+        let scratch = match kind {
+            DecoderKind::Opus(_) => Vec::with_capacity(LONGEST_PACKET_MS * own_rate as usize / 1000),
+            DecoderKind::Table(_) | DecoderKind::L16 | DecoderKind::G722(_) => Vec::new(),
+        };
         Some(Decoder { codec, kind, resampler, rate, own_rate, scratch })
     }
 

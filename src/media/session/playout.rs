@@ -356,7 +356,7 @@ impl Playout {
     /// Drops what was played too long ago to be of use.
     fn forget(&mut self) {
         let history = HISTORY_MS * self.sample_rate as usize / 1000;
-        if self.played > 4 * history {
+        if self.played > 2 * history {
             self.sound.copy_within(self.played - history.., 0);
             self.sound.truncate(self.sound.len() - (self.played - history));
             self.played = history;

@@ -38,7 +38,7 @@ enum Saying {
 pub(super) struct Sender {
     encoder: Option<Encoder>,
     /// Keeps silence back, where that was agreed on and the codec does not do it by itself; with the comfort noise's type.
-    quiet: Option<(Suppressor, PayloadType)>,
+    quiet: Option<(Box<Suppressor>, PayloadType)>,
     ssrc: Ssrc,
     seq: SeqNo,
     /// Of the first sample in `pending`.
@@ -119,7 +119,7 @@ impl Sender {
         let rate = media.codec.sample_rate();
         self.quiet = match (self.quiet.take(), wanted) {
             (Some((suppressor, _)), Some(number)) if suppressor.sample_rate() == rate => Some((suppressor, number)),
-            (_, wanted) => wanted.map(|number| (Suppressor::new(rate), number)),
+            (_, wanted) => wanted.map(|number| (Box::new(Suppressor::new(rate)), number)),
         };
     }
 

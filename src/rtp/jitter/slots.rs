@@ -58,7 +58,7 @@ pub(super) struct Slots {
 impl Slots {
     pub(super) fn new() -> Slots {
         let slots = vec![FREE; SLOTS].into_boxed_slice();
-        Slots { slots, spare: Vec::with_capacity(SLOTS), depth: 0, released: 0 }
+        Slots { slots, spare: Vec::new(), depth: 0, released: 0 }
     }
 
     /// Samples that wait.
