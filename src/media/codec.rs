@@ -70,7 +70,8 @@ pub struct Encoder {
 }
 
 enum EncoderKind {
-    Table(fn(i16) -> u8),
+    Pcmu,
+    Pcma,
     L16,
     G722(Box<g722::Encoder>),
     Opus(opus::Encoder),
@@ -86,14 +87,14 @@ impl Encoder {
     /// `None`: the library has no memory for it.
     pub fn new(codec: Codec) -> Option<Encoder> {
         let kind = match codec {
-            Codec::Pcmu => EncoderKind::Table(g711::encode_pcmu),
-            Codec::Pcma => EncoderKind::Table(g711::encode_pcma),
+            Codec::Pcmu => EncoderKind::Pcmu,
+            Codec::Pcma => EncoderKind::Pcma,
             Codec::L16 => EncoderKind::L16,
             Codec::G722 => EncoderKind::G722(Box::default()),
             Codec::Opus => EncoderKind::Opus(opus_encoder().ok()?),
         };
         let scratch = match kind {
-            EncoderKind::Table(_) | EncoderKind::L16 | EncoderKind::G722(_) => Vec::new(),
+            EncoderKind::Pcmu | EncoderKind::Pcma | EncoderKind::L16 | EncoderKind::G722(_) => Vec::new(),
             EncoderKind::Opus(_) => vec![0; MAX_OPUS],
         };
         Some(Encoder { codec, kind, scratch, keeps_silence: false, wishes: OpusWishes::default(), loss: FIRST_LOSS })
@@ -108,7 +109,8 @@ impl Encoder {
     /// for any other length.
     pub fn encode(&mut self, samples: &[i16], out: &mut Vec<u8>) -> Encoded {
         match &mut self.kind {
-            EncoderKind::Table(encode) => out.extend(samples.iter().map(|&sample| encode(sample))),
+            EncoderKind::Pcmu => out.extend(samples.iter().map(|&sample| g711::encode_pcmu(sample))),
+            EncoderKind::Pcma => out.extend(samples.iter().map(|&sample| g711::encode_pcma(sample))),
             EncoderKind::L16 => out.extend(samples.iter().flat_map(|sample| sample.to_be_bytes())),
             EncoderKind::G722(encoder) => encoder.encode(samples, out),
             EncoderKind::Opus(encoder) => match encoder.encode(samples, &mut self.scratch) {

@@ -4,22 +4,47 @@
 
 /// A sample as mu-law.
 pub fn encode_pcmu(sample: i16) -> u8 {
-    let sign = (sample >> 15) as u16;
-    // 14 bits and the bias of 33, at most 13 bits.
-    let biased = (((sample as u16 ^ sign) >> 2) + 33).min(0x1fff);
-    let segment = 10 - biased.leading_zeros() as u16;
-    !((sign as u8 & 0x80) | (segment << 4 | biased >> (segment + 1) & 0x0f) as u8)
+    PCMU_CODES[usize::from(sample as u16 >> 2)]
 }
 
 /// A sample as A-law.
 pub fn encode_pcma(sample: i16) -> u8 {
-    let sign = (sample >> 15) as u16;
-    let magnitude = (sample as u16 ^ sign) >> 4;
-    // The first two segments have steps of one size.
-    let segment = 12 - (magnitude | 0x0f).leading_zeros() as u16;
-    let code = if segment == 0 { magnitude } else { segment << 4 | magnitude >> (segment - 1) & 0x0f };
-    (!sign as u8 & 0x80 | code as u8) ^ 0x55
+    PCMA_CODES[usize::from(sample as u16 >> 4)]
 }
+
+/// Mu-law bytes by the 14 bits of a sample that count.
+static PCMU_CODES: [u8; 1 << 14] = {
+    let mut table = [0; 1 << 14];
+    let mut bits = 0;
+    while bits < table.len() {
+        let sample = (bits as u16) << 2;
+        let sign = (sample as i16 >> 15) as u16;
+        // With the bias of 33, at most 13 bits.
+        let biased = ((sample ^ sign) >> 2) + 33;
+        let biased = if biased > 0x1fff { 0x1fff } else { biased };
+        let segment = 10 - biased.leading_zeros() as u16;
+        table[bits] = !((sign as u8 & 0x80) | (segment << 4 | biased >> (segment + 1) & 0x0f) as u8);
+        bits += 1;
+    }
+    table
+};
+
+/// A-law bytes by the 12 bits of a sample that count.
+static PCMA_CODES: [u8; 1 << 12] = {
+    let mut table = [0; 1 << 12];
+    let mut bits = 0;
+    while bits < table.len() {
+        let sample = (bits as u16) << 4;
+        let sign = (sample as i16 >> 15) as u16;
+        let magnitude = (sample ^ sign) >> 4;
+        // The first two segments have steps of one size.
+        let segment = 12 - (magnitude | 0x0f).leading_zeros() as u16;
+        let code = if segment == 0 { magnitude } else { segment << 4 | magnitude >> (segment - 1) & 0x0f };
+        table[bits] = (!sign as u8 & 0x80 | code as u8) ^ 0x55;
+        bits += 1;
+    }
+    table
+};
 
 /// Samples of mu-law bytes.
 pub static PCMU: [i16; 256] = {
