@@ -22,6 +22,8 @@ const SOFT: i16 = 64;
 /// One call's sound.
 pub struct Call {
     pub session: Session,
+    /// When the session wants attention: what it said after it was touched last.
+    pub due: Option<Instant>,
     sockets: Sockets,
     pub media: Option<Negotiated>,
     /// When microphone samples may leave; `None` before the answer.
@@ -43,6 +45,7 @@ impl Call {
     pub fn new(now: Instant, seed: [u8; 32], sockets: Sockets) -> Call {
         Call {
             session: Session::new(now, seed),
+            due: None,
             sockets,
             media: None,
             open_at: None,

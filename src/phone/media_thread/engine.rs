@@ -452,9 +452,8 @@ impl Engine {
                 event => Report::Session { call: number, event },
             });
         }
-        if let Some(at) = call.session.poll_timeout() {
-            self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
-        }
+        call.due = call.session.poll_timeout();
+        self.next_timeout = self.next_timeout.into_iter().chain(call.due).min();
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
@@ -466,10 +465,12 @@ impl Engine {
         while let Some(number) = next {
             next = self.call_after(number);
             let Some(call) = self.calls.get_mut(&number) else { continue };
-            if call.session.poll_timeout().is_some_and(|at| at <= now) {
+            if call.due.is_some_and(|at| at <= now) {
                 call.session.handle_timeout(now);
+                self.settle(number);
+            } else {
+                self.next_timeout = self.next_timeout.into_iter().chain(call.due).min();
             }
-            self.settle(number);
         }
     }
 
