@@ -195,7 +195,7 @@ class Offhook:
     name = "offhook"
     binary = ROOT / "target/release/offhook"
     codec = "PCMU"
-    processing = False  # of the microphone: echo, noise
+    processing = ""  # of the microphone: echo, noise
 
     def __init__(self, lab, user, port, *, card=None, auto_answer=False, calls=8):
         self.port = port
@@ -205,7 +205,8 @@ class Offhook:
             f'[[account]]\nuri = "sip:{user}@127.0.0.1"\npassword = "{user}pw"\n'
             f'[sip]\nlisten = "127.0.0.1:{port}"\n'
             f'[audio]\ninput = "{mouth}"\noutput = "{ear}"\nring = "{ear}"\ncodecs = ["{self.codec}"]\n'
-            f"echo_cancellation = {str(self.processing).lower()}\nnoise_suppression = {str(self.processing).lower()}\n"
+            f"echo_cancellation = {str('echo' in self.processing).lower()}\n"
+            f"noise_suppression = {str('noise' in self.processing).lower()}\n"
             f"[calls]\nauto_answer = {str(auto_answer).lower()}\nmax_calls = {calls}\n"
         )
         config.chmod(0o600)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """One phone calls another of its kind through Kamailio, with sound: offhook and baresip in turn, medians at the end.
 
-    benches/pair.py [--runs N] [--seconds S] [--offhook PATH] [--only offhook|baresip] [--codec opus] [--processing]
+    benches/pair.py [--runs N] [--seconds S] [--offhook PATH] [--only offhook|baresip] [--codec opus] [--processing STEPS]
 """
 
 import json
@@ -256,7 +256,7 @@ def main():
     options.add_argument("--seconds", type=float, default=8, help="of sound in the measured call")
     options.add_argument("--only", choices=["offhook", "baresip"])
     options.add_argument("--codec", choices=["pcmu", "opus"], default="pcmu")
-    options.add_argument("--processing", action="store_true", help="offhook with echo cancellation and noise suppression")
+    options.add_argument("--processing", default="", help="what offhook does to the voice: echo, noise or echo,noise")
     options = options.parse_args()
     bench.enter()
     Offhook.binary = options.offhook.resolve()
