@@ -33,8 +33,8 @@ enum State {
 
 /// What works while a stage is on.
 struct Work {
-    /// `sonora` has one too, and would spend a fifth of the time for everything else in it: it multiplies and adds by calls
-    /// of the C library's `fmaf`, unless it is built for one processor only.
+    /// `sonora` has one too, which took a quarter of the time of echo cancellation and noise suppression: it multiplies and adds
+    /// by calls of the C library's `fmaf`, unless it is built for one processor only.
     high_pass: Option<HighPass>,
     processing: AudioProcessing,
     filtered: Vec<i16>,
