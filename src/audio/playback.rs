@@ -13,8 +13,8 @@ use crate::config::Latency;
 
 /// Milliseconds of sound that the ring holds.
 const RING_MS: u32 = 400;
-/// A callback that is due within this time is counted as if it had come: callbacks jitter.
-pub(super) const IMMINENT: Duration = Duration::from_micros(1500);
+/// A packet that comes so long before more sound would be made is counted as if it came after that: both jitter.
+pub(super) const MARGIN: Duration = Duration::from_micros(500);
 /// So many periods wait at most before more is made for a device that may stand still: it would be delay afterwards.
 pub(super) const PERIODS_AHEAD: usize = 2;
 /// A card's output.
@@ -115,9 +115,9 @@ impl Output for Card {
         if why == Why::Arrived
             && let Some(last) = self.callbacks.last()
         {
-            let to_callback = (last + self.period_time()).saturating_duration_since(now);
-            let imminent = if to_callback < IMMINENT { self.period() } else { 0 };
-            let level = self.level() as i64 - imminent as i64;
+            let soon = (now + self.ahead.time() + MARGIN).saturating_duration_since(last);
+            let periods = (soon.as_nanos() / self.period_time().as_nanos()) as usize;
+            let level = self.level() as i64 - (periods * self.period() + self.besides()) as i64;
             samples = self.trimmer.arrived(now, level, samples);
         }
         // A full ring means that the card stands still: what does not fit is dropped.

@@ -11,7 +11,7 @@ use crate::audio::ahead::{AHEAD, Ahead};
 use crate::audio::capture::STALLED;
 use crate::audio::cards::Direction;
 use crate::audio::device::{OpenError, Output, Wake, Why, key};
-use crate::audio::playback::{IMMINENT, PERIODS_AHEAD};
+use crate::audio::playback::{MARGIN, PERIODS_AHEAD};
 use crate::audio::slack::Trimmer;
 use crate::config::Latency;
 
@@ -25,18 +25,23 @@ const MOST: u64 = RATE as u64 * 400 / 1000;
 /// An output of the server.
 pub struct Speaker {
     link: Link,
-    trimmer: Trimmer,
-    blocks: Blocks,
-    /// Samples that were written.
-    written: u64,
+    waiting: Waiting,
     last_taken: Instant,
     stalled: bool,
     moved: Option<String>,
     ran_dry: u64,
-    /// Why it was last written to.
+}
+
+/// What waits in the server, as far as is known, and for how long that will do.
+struct Waiting {
+    blocks: Blocks,
+    /// Samples that were written; when the last were, and why.
+    written: u64,
+    written_at: Instant,
     why: Why,
     /// How long before a block is taken that would find nothing sound is made.
     ahead: Ahead,
+    trimmer: Trimmer,
 }
 
 /// What the server found when it took blocks.
@@ -102,12 +107,96 @@ impl Blocks {
         self.seen = now;
     }
 
+    /// How many it takes before `at`, besides those that it was heard to have taken.
+    fn until(&self, at: Instant) -> u64 {
+        let after_next = at.saturating_duration_since(self.next).as_nanos();
+        if self.next < at { 1 + (after_next / self.period_time().as_nanos()) as u64 } else { 0 }
+    }
+
+    /// It wanted a block and found none: that was before now, so the next is taken a period later at the latest.
+    fn found_none(&mut self, now: Instant) {
+        self.next = self.next.min(now + self.period_time());
+    }
+
     /// Nothing waits: what it would have taken until now, it has done without.
     fn pass(&mut self, now: Instant) {
         let period = self.period_time();
         let passed = now.saturating_duration_since(self.next).as_nanos() / period.as_nanos().max(1);
         if self.next <= now {
             self.next += period * u32::try_from(passed + 1).unwrap_or(u32::MAX);
+        }
+    }
+}
+
+impl Waiting {
+    fn new(now: Instant, period: u64, wanted: u32) -> Waiting {
+        Waiting {
+            blocks: Blocks::new(now, period, wanted),
+            written: 0,
+            written_at: now,
+            why: Why::Arrived,
+            ahead: Ahead::new(),
+            trimmer: Trimmer::new(now, RATE),
+        }
+    }
+
+    /// The server asked `count` times, for `bytes` in all, and found too little now and then.
+    fn heard(&mut self, now: Instant, count: u32, bytes: u64, is_dry: bool) {
+        if count > 0 {
+            let waited = self.blocks.taken() + bytes / u64::from(SAMPLE) < self.written;
+            let found = if waited && !is_dry { Found::Enough } else { Found::PerhapsLess };
+            self.blocks.asked(count, bytes, found);
+        }
+        if is_dry {
+            self.blocks.found_none(now);
+            // Where nothing was written of late, because no call played, it had to find none.
+            let was_given_some = now.saturating_duration_since(self.written_at) < self.blocks.period_time() * 2;
+            if self.why == Why::RunningDry && was_given_some {
+                self.ahead.was_late();
+            }
+        }
+    }
+
+    /// Samples that wait.
+    fn level(&self) -> u64 {
+        self.written.saturating_sub(self.blocks.taken())
+    }
+
+    /// Samples that wait besides whole blocks: those differ a little.
+    fn besides(&self) -> u64 {
+        self.ahead.time().as_micros() as u64 * u64::from(RATE) / 1_000_000
+    }
+
+    fn whole_blocks(&self) -> u64 {
+        self.level().saturating_sub(self.besides()) / self.blocks.period()
+    }
+
+    /// When more is needed, by what was last heard of the server.
+    fn dry(&self) -> Option<Instant> {
+        let whole = u32::try_from(self.whole_blocks()).unwrap_or(u32::MAX);
+        (self.blocks.next + self.blocks.period_time() * whole).checked_sub(self.ahead.time())
+    }
+
+    /// Samples that are needed then.
+    fn lacks(&self) -> usize {
+        ((self.whole_blocks() + 1) * self.blocks.period() + self.besides()).saturating_sub(self.level()) as usize
+    }
+
+    /// Sound came. Gives what of it is to be written.
+    fn came<'a>(&'a mut self, now: Instant, samples: &'a [i16], why: Why) -> &'a [i16] {
+        let level = self.level();
+        if level == 0 {
+            self.blocks.pass(now);
+        }
+        (self.why, self.written_at) = (why, now);
+        match why {
+            Why::RunningDry => samples,
+            Why::Arrived => {
+                // What waits for blocks before which more would have to be made is not too much.
+                let soon = self.blocks.until(now + self.ahead.time() + MARGIN);
+                let needed = soon * self.blocks.period() + self.besides();
+                self.trimmer.arrived(now, level.cast_signed() - needed.cast_signed(), samples)
+            }
         }
     }
 }
@@ -130,18 +219,8 @@ impl Speaker {
         link.watch();
         let now = Instant::now();
         let period = u64::from(RATE) * u64::from(period_us) / 1_000_000;
-        Ok(Speaker {
-            link,
-            trimmer: Trimmer::new(now, RATE),
-            blocks: Blocks::new(now, period, made.wanted),
-            written: 0,
-            last_taken: now,
-            stalled: false,
-            moved: None,
-            ran_dry: 0,
-            why: Why::Arrived,
-            ahead: Ahead::new(),
-        })
+        let waiting = Waiting::new(now, period, made.wanted);
+        Ok(Speaker { link, waiting, last_taken: now, stalled: false, moved: None, ran_dry: 0 })
     }
 
     /// Reads what the server says; gives whether it took anything.
@@ -154,36 +233,11 @@ impl Speaker {
             Heard::Dry => (*ran_dry, is_dry) = (*ran_dry + 1, true),
             Heard::Sound(_) => (),
         });
+        self.waiting.heard(now, count, bytes, is_dry);
         if count > 0 {
-            let waited = self.blocks.taken() + bytes / u64::from(SAMPLE) < self.written;
-            let found = if waited && !is_dry { Found::Enough } else { Found::PerhapsLess };
-            self.blocks.asked(count, bytes, found);
             self.last_taken = now;
         }
-        if is_dry && self.why == Why::RunningDry {
-            self.ahead.was_late();
-        }
         count > 0
-    }
-
-    /// Samples that wait.
-    fn level(&self) -> u64 {
-        self.written.saturating_sub(self.blocks.taken())
-    }
-
-    /// Samples that wait besides whole blocks: those differ a little.
-    fn besides(&self) -> u64 {
-        self.ahead.time().as_micros() as u64 * u64::from(RATE) / 1_000_000
-    }
-
-    fn blocks_waiting(&self) -> u64 {
-        self.level().saturating_sub(self.besides()) / self.blocks.period()
-    }
-
-    /// When more is needed, by what was last heard of the server.
-    fn dry(&self) -> Option<Instant> {
-        let whole = u32::try_from(self.blocks_waiting()).unwrap_or(u32::MAX);
-        (self.blocks.next + self.blocks.period_time() * whole).checked_sub(self.ahead.time())
     }
 }
 
@@ -194,52 +248,44 @@ impl Output for Speaker {
 
     fn write(&mut self, now: Instant, samples: &[i16], why: Why) {
         self.take(now);
-        if now.saturating_duration_since(self.blocks.seen) > TIMED_EVERY {
+        if now.saturating_duration_since(self.waiting.blocks.seen) > TIMED_EVERY {
             self.link.watch();
         }
-        let level = self.level();
+        let level = self.waiting.level();
         if level == 0 {
             self.last_taken = now;
-            self.blocks.pass(now);
         }
-        self.why = why;
         self.stalled |= now.saturating_duration_since(self.last_taken) > STALLED;
-        let samples = match why {
-            Why::RunningDry => samples,
-            Why::Arrived => {
-                let to_next = self.blocks.next.saturating_duration_since(now);
-                let imminent = if to_next < IMMINENT { self.blocks.period() } else { 0 };
-                self.trimmer.arrived(now, level.cast_signed() - imminent.cast_signed(), samples)
-            }
-        };
+        let samples = self.waiting.came(now, samples, why);
+        let count = samples.len() as u64;
         // So much waits only where the device stands still.
         if level < MOST && self.link.write(samples) {
-            self.written += samples.len() as u64;
+            self.waiting.written += count;
         }
     }
 
     fn woken(&mut self, now: Instant) {
         if self.take(now) {
-            self.blocks.seen(now);
-            self.ahead.was_in_time();
+            self.waiting.blocks.seen(now);
+            self.waiting.ahead.was_in_time();
         } else {
             self.link.watch();
         }
     }
 
     fn refresh(&mut self, now: Instant) {
-        if self.dry().is_some_and(|dry| dry <= now + self.blocks.period_time() * 2) {
+        if self.waiting.dry().is_some_and(|dry| dry <= now + self.waiting.blocks.period_time() * 2) {
             self.take(now);
         }
     }
 
     fn dry_at(&self, now: Instant) -> Option<Instant> {
-        let dry = self.dry()?;
-        Some(if self.blocks_waiting() >= PERIODS_AHEAD as u64 { dry.max(now + AHEAD) } else { dry })
+        let dry = self.waiting.dry()?;
+        Some(if self.waiting.whole_blocks() >= PERIODS_AHEAD as u64 { dry.max(now + AHEAD) } else { dry })
     }
 
     fn lacks(&self) -> usize {
-        ((self.blocks_waiting() + 1) * self.blocks.period() + self.besides()).saturating_sub(self.level()) as usize
+        self.waiting.lacks()
     }
 
     fn is_clocked(&self) -> bool {
@@ -247,7 +293,7 @@ impl Output for Speaker {
     }
 
     fn correction(&self) -> f64 {
-        self.trimmer.correction()
+        self.waiting.trimmer.correction()
     }
 
     fn is_heard(&self) -> bool {
@@ -308,5 +354,54 @@ mod tests {
             blocks.asked(1, 960, Found::PerhapsLess);
         }
         assert!((470..=480).contains(&blocks.period()), "{}", blocks.period());
+        // None was there: the next one comes a period from now at the latest.
+        blocks.next = at(60_000);
+        blocks.found_none(at(45_000));
+        assert_eq!(blocks.next, at(45_000) + blocks.period_time());
+    }
+
+    /// Packets of 20 ms that come evenly, `phase` after a block is taken, to a server that takes blocks of `period` samples, for
+    /// six seconds; gives the samples that were made in the last two, for want of packets.
+    fn made(period: u64, phase: Duration, late: u32) -> usize {
+        let start = Instant::now();
+        let mut waiting = Waiting::new(start, period, 0);
+        (0..late).for_each(|_| waiting.ahead.was_late());
+        let (packet, tick) = ([0; 960], Duration::from_micros(250));
+        let (block, mut made) = (samples_time(period), 0);
+        let (mut packet_at, mut block_at) = (start + phase, start);
+        for now in (0..24_000).map(|n| start + tick * n) {
+            if now >= block_at {
+                block_at += block;
+                let taken = period.min(waiting.level());
+                waiting.heard(now, 1, taken * u64::from(SAMPLE), taken < period);
+                waiting.blocks.seen(now);
+            }
+            if now >= packet_at {
+                packet_at += Duration::from_millis(20);
+                let count = waiting.came(now, &packet, Why::Arrived).len();
+                waiting.written += count as u64;
+            }
+            if waiting.dry().is_some_and(|dry| dry <= now) {
+                let lacks = waiting.lacks();
+                waiting.written += waiting.came(now, &packet[..lacks.min(960)], Why::RunningDry).len() as u64;
+                made += if now > start + Duration::from_secs(4) { lacks } else { 0 };
+            }
+        }
+        made
+    }
+
+    #[test]
+    fn nothing_is_made_between_packets_that_come_evenly() {
+        for period in [240, 960] {
+            for phase in (0..40).map(|n| Duration::from_micros(500) * n) {
+                for late in [0, 1, 5, 10, 14] {
+                    assert_eq!(
+                        made(period, phase, late),
+                        0,
+                        "blocks of {period}, {phase:?} after one, {late} times late"
+                    );
+                }
+            }
+        }
     }
 }
