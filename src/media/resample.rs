@@ -1,4 +1,4 @@
-//! From one sample rate to another, with about 1 ms of delay.
+//! From one sample rate to another, with 1 ms of delay or less.
 
 use rubato::audioadapter_buffers::direct::SequentialSlice;
 use rubato::{
@@ -6,9 +6,10 @@ use rubato::{
     WindowFunction,
 };
 
-/// The length of the filter in milliseconds: its delay is half of this. At 8 kHz this leaves 0 to 3.3 kHz as it is and
-/// damps from 4.5 kHz on.
+/// The length of the filter in milliseconds, and in samples of the lower rate if those are fewer: its delay is half of this. At 8 kHz
+/// this leaves 0 to 3.3 kHz as it is and damps from 4.5 kHz on, at 48 kHz 0 to 20 kHz.
 const FILTER_MS: u32 = 2;
+const FILTER_SAMPLES: u32 = 32;
 /// Of half the lower sample rate: where the filter has damped by half.
 const CUTOFF: f32 = 0.95;
 /// How far [`Resampler::adjust`] may go.
@@ -52,7 +53,9 @@ impl Resampler {
         if !is_sane(from) || !is_sane(to) {
             return None;
         }
-        let parameters = SincInterpolationParameters::new((from * FILTER_MS / 1000) as usize, WindowFunction::Hann)
+        let lower = from.min(to);
+        let taps = u64::from(from) * u64::from((lower * FILTER_MS / 1000).min(FILTER_SAMPLES)) / u64::from(lower);
+        let parameters = SincInterpolationParameters::new(taps as usize, WindowFunction::Hann)
             .f_cutoff(CUTOFF)
             .interpolation(between)
             .oversampling_factor(places);
@@ -136,7 +139,7 @@ fn is_sane(rate: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::goertzel;
+    use crate::media::{goertzel, levels};
 
     fn sine(rate: u32, hertz: f64, count: u32) -> Vec<i16> {
         let step = std::f64::consts::TAU * hertz / f64::from(rate);
@@ -159,10 +162,27 @@ mod tests {
     }
 
     #[test]
+    fn a_sound_that_follows_another_clock_keeps_its_highest_tones() {
+        for hertz in [300.0f32, 8000.0, 18_000.0] {
+            let mut resampler = Resampler::adjustable(48_000, 48_000).unwrap();
+            resampler.adjust(0.0002);
+            let mut out = Vec::new();
+            for piece in sine(48_000, f64::from(hertz), 48_000).chunks(960) {
+                resampler.process(piece, &mut out);
+            }
+            let level = goertzel::level(&out[4800..9600], hertz / 1.0002, 48_000);
+            let all = levels::rms_dbfs(&out[4800..9600]);
+            let before = levels::rms_dbfs(&sine(48_000, f64::from(hertz), 4800));
+            assert!((all - before).abs() < 0.5, "{hertz} Hz: {before} became {all} dB");
+            assert!((all - level).abs() < 0.1, "{hertz} Hz: {level} of {all} dB");
+        }
+    }
+
+    #[test]
     fn what_the_lower_rate_can_not_hold_is_damped() {
         let mut out = Vec::new();
         Resampler::new(48_000, 8000).unwrap().process(&sine(48_000, 5500.0, 48_000), &mut out);
-        assert!(crate::media::levels::rms_dbfs(&out) < -50.0);
+        assert!(levels::rms_dbfs(&out) < -50.0);
     }
 
     #[test]
