@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::slots::{Held, SLOTS, Slots};
 use super::timeline::Stamp;
-use super::{Arrival, Content, Inserted, JitterBuffer};
+use super::{Arrival, Content, ENOUGH_MS, Inserted, JitterBuffer, MARGIN_MS};
 use crate::rtp::number::SeqExtender;
 use crate::rtp::reception::{MAX_DROPOUT, MAX_MISORDER};
 use crate::rtp::{PayloadType, SeqNo};
@@ -122,7 +122,10 @@ impl JitterBuffer {
         self.transit = Some(transit);
         self.spread.add(self.now, transit);
         let covered = self.spread.covered_ms();
-        self.waits = covered >= if self.waits { WAIT_UNTIL_MS } else { WAIT_FROM_MS };
+        // What has waited is squeezed first: given to the speaker at once, it would have to be cut there.
+        let spare = self.least.get().map_or(0, |least| least - self.wanted());
+        self.waits = covered >= WAIT_FROM_MS
+            || self.waits && (covered >= WAIT_UNTIL_MS || spare > self.in_samples(ENOUGH_MS + MARGIN_MS));
         true
     }
 

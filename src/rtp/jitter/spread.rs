@@ -15,15 +15,20 @@ const SPANS: usize = 8;
 const SPAN_MS: i64 = 250;
 /// Weights are brought down when they have grown to this.
 const HEAVY: f32 = 1e5;
+/// Of so many packets the delay is kept, those of the spans where they are not shorter than 10 ms.
+const RECENT: usize = 256;
 
 /// The delays of the last packets as a histogram with forgetting, and the fastest packet's transit.
 #[derive(Debug, Clone)]
 pub(super) struct Spread {
     samples_per_ms: i64,
-    /// The least transit in each span, and the span in which it was. The last one of a span overwrites the one of two
-    /// seconds before.
-    least: [(i64, i64); SPANS],
+    /// The spans of the last two seconds; a new one overwrites the one of two seconds before.
+    spans: [Span; SPANS],
     base: Option<i64>,
+    /// The packet that had that transit.
+    fastest: u32,
+    /// In which bin each of the last packets is, by its number.
+    recent: Box<[u16; RECENT]>,
     /// The weight of all packets by milliseconds of delay.
     bins: Box<[f32; MOST_MS]>,
     total: f32,
@@ -34,12 +39,24 @@ pub(super) struct Spread {
     highest: usize,
 }
 
+/// A span of time: which one it is, the least transit in it, and the number of the packet that had that.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    at: i64,
+    least: i64,
+    fastest: u32,
+}
+
+const NO_SPAN: Span = Span { at: i64::MIN, least: 0, fastest: 0 };
+
 impl Spread {
     pub(super) fn new(samples_per_ms: usize) -> Spread {
         Spread {
             samples_per_ms: samples_per_ms.max(1) as i64,
-            least: [(0, i64::MIN); SPANS],
+            spans: [NO_SPAN; SPANS],
             base: None,
+            fastest: 0,
+            recent: Box::new([0; RECENT]),
             bins: Box::new([0.0; MOST_MS]),
             total: 0.0,
             weight: 1.0,
@@ -51,7 +68,7 @@ impl Spread {
     /// Forgets where the packets belong, but not how far they were apart.
     pub(super) fn forget_base(&mut self) {
         self.base = None;
-        self.least = [(0, i64::MIN); SPANS];
+        self.spans = [NO_SPAN; SPANS];
     }
 
     /// The transit of the fastest packet of late; none before the first.
@@ -61,13 +78,14 @@ impl Spread {
 
     /// Takes a packet that came at `now`.
     pub(super) fn add(&mut self, now: i64, transit: i64) {
+        self.count = self.count.saturating_add(1);
         let base = self.find_base(now, transit);
         let delay = (transit - base) / self.samples_per_ms;
         let bin = usize::try_from(delay).unwrap_or(0).min(MOST_MS - 1);
-        self.count = self.count.saturating_add(1);
         if self.count as f32 > MEMORY {
             self.weight *= MEMORY / (MEMORY - 1.0);
         }
+        self.recent[self.count as usize % RECENT] = bin as u16;
         self.bins[bin] += self.weight;
         self.total += self.weight;
         self.highest = self.highest.max(bin);
@@ -77,13 +95,37 @@ impl Spread {
     }
 
     fn find_base(&mut self, now: i64, transit: i64) -> i64 {
-        let span = now.div_euclid(SPAN_MS * self.samples_per_ms);
-        let slot = &mut self.least[span.rem_euclid(SPANS as i64) as usize];
-        *slot = if slot.1 == span { (slot.0.min(transit), span) } else { (transit, span) };
-        let oldest = span - SPANS as i64;
-        let lately = self.least.iter().filter(|(_, at)| *at > oldest && *at <= span);
-        let base = lately.map(|(transit, _)| *transit).min().unwrap_or(transit);
-        *self.base.insert(base)
+        let at = now.div_euclid(SPAN_MS * self.samples_per_ms);
+        let span = &mut self.spans[at.rem_euclid(SPANS as i64) as usize];
+        if span.at != at || transit <= span.least {
+            *span = Span { at, least: transit, fastest: self.count };
+        }
+        let lately = self.spans.iter().filter(|span| span.at > at - SPANS as i64 && span.at <= at);
+        let (base, fastest) = lately.map(|span| (span.least, span.fastest)).min().unwrap_or((transit, self.count));
+        if let Some(longer) = self.base.replace(base).map(|before| (base - before) / self.samples_per_ms)
+            && longer > 0
+        {
+            self.lengthen(usize::try_from(longer).unwrap_or(MOST_MS));
+        }
+        self.fastest = fastest;
+        base
+    }
+
+    /// No packet since the fastest was as fast, for so long that the way has become longer, by so many milliseconds: what seemed
+    /// to be their delay was not.
+    fn lengthen(&mut self, by: usize) {
+        let (mut number, mut weight) = (self.count - 1, self.weight);
+        while number > self.fastest && self.count - number < RECENT as u32 {
+            let bin = &mut self.recent[number as usize % RECENT];
+            let (was, is) = (usize::from(*bin), usize::from(*bin).saturating_sub(by));
+            *bin = is as u16;
+            self.bins[was] = (self.bins[was] - weight).max(0.0);
+            self.bins[is] += weight;
+            if number as f32 > MEMORY {
+                weight *= (MEMORY - 1.0) / MEMORY;
+            }
+            number -= 1;
+        }
     }
 
     fn lighten(&mut self) {
@@ -167,6 +209,28 @@ mod tests {
         assert_eq!(spread.base(), Some(90 * 8 + 7777));
         run(&mut spread, 410, vec![30; 1]);
         assert_eq!(spread.base(), Some(30 * 8 + 7777));
+    }
+
+    #[test]
+    fn a_way_that_has_become_longer_leaves_no_jitter_behind() {
+        // At the start of a call, and late in it.
+        for before in [5, 1000] {
+            let mut spread = Spread::new(8);
+            run(&mut spread, 0, vec![10; before]);
+            let covered = run(&mut spread, before as i64, (0..200).map(|n| 30 + n % 4));
+            assert!(covered[50] >= 23, "{before}: it may have been jitter: {covered:?}");
+            assert!(covered[115..].iter().all(|&covered| covered <= 4), "{before}: {:?}", &covered[90..]);
+            assert!(spread.bins.iter().all(|&bin| bin >= 0.0));
+            assert!((spread.bins.iter().sum::<f32>() / spread.total - 1.0).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn a_way_that_has_become_longer_does_not_make_the_jitter_before_it_less() {
+        let mut spread = Spread::new(8);
+        run(&mut spread, 0, (0..500).map(|n| n * 7 % 31));
+        let covered = run(&mut spread, 500, (0..250).map(|n| 50 + n * 7 % 31));
+        assert!(covered[120..].iter().all(|&covered| (30..=32).contains(&covered)), "{:?}", &covered[120..]);
     }
 
     #[test]
