@@ -111,15 +111,19 @@ impl Output for Card {
 
     fn write(&mut self, now: Instant, samples: &[i16], why: Why) {
         self.learn(why);
-        let mut samples = samples;
-        if why == Why::Arrived
-            && let Some(last) = self.callbacks.last()
-        {
-            let soon = (now + self.ahead.time() + MARGIN).saturating_duration_since(last);
-            let periods = (soon.as_nanos() / self.period_time().as_nanos()) as usize;
-            let level = self.level() as i64 - (periods * self.period() + self.besides()) as i64;
-            samples = self.trimmer.arrived(now, level, samples);
-        }
+        let samples = match (why, self.callbacks.last()) {
+            (Why::RunningDry, _) => {
+                self.trimmer.ran_out();
+                samples
+            }
+            (Why::Arrived, None) => samples,
+            (Why::Arrived, Some(last)) => {
+                let soon = (now + self.ahead.time() + MARGIN).saturating_duration_since(last);
+                let periods = (soon.as_nanos() / self.period_time().as_nanos()) as usize;
+                let level = self.level() as i64 - (periods * self.period() + self.besides()) as i64;
+                self.trimmer.arrived(now, level, samples)
+            }
+        };
         // A full ring means that the card stands still: what does not fit is dropped.
         let _ = self.ring.push_partial_slice(samples);
     }

@@ -190,7 +190,10 @@ impl Waiting {
         }
         (self.why, self.written_at) = (why, now);
         match why {
-            Why::RunningDry => samples,
+            Why::RunningDry => {
+                self.trimmer.ran_out();
+                samples
+            }
             Why::Arrived => {
                 // What waits for blocks before which more would have to be made is not too much.
                 let soon = self.blocks.until(now + self.ahead.time() + MARGIN);
