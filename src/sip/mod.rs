@@ -27,6 +27,19 @@ pub fn text(headers: &Headers, name: &HeaderName) -> String {
     headers.value(name).map(|value| String::from_utf8_lossy(&value).trim().to_owned()).unwrap_or_default()
 }
 
+/// The number of seconds in a header field such as Expires, Min-Expires or Retry-After; its comment and parameters are
+/// passed over.
+pub fn number(headers: &Headers, name: &HeaderName) -> Option<u32> {
+    leading_number(&headers.value(name)?)
+}
+
+/// Digits at the start; more than fit count as the largest number.
+pub fn leading_number(value: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(value).ok()?.trim();
+    let digits = text.split(|c: char| !c.is_ascii_digit()).next().filter(|digits| !digits.is_empty())?;
+    Some(digits.parse().unwrap_or(u32::MAX))
+}
+
 /// The header field of a name that the library has no variant for.
 pub fn other(name: &'static str) -> HeaderName {
     HeaderName::Other(bytes::Bytes::from_static(name.as_bytes()))

@@ -133,7 +133,9 @@ pub enum Event {
     Moved { call: CallNo, address: IpAddr },
     /// The way that ICE had found is dead, and the other side refuses to look for another one. `reason`: its words.
     WayRefused { call: CallNo, reason: String },
-    /// Something in the call was refused or failed; the call goes on as it was.
+    /// Our hold or resume was refused; the call goes on as it was.
+    HoldRefused { call: CallNo, message: String },
+    /// Something else in the call was refused or failed; the call goes on as it was.
     CallError { call: CallNo, message: String },
     /// How our transfer goes. `code` is the target's status code, where one came.
     Transfer { call: CallNo, stage: TransferStage, code: Option<u16> },

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::sip::transport::Flow;
-use crate::sip::{HeaderName, Method, Response};
+use crate::sip::{HeaderName, Method, Response, number};
 use crate::transaction::{self, ClientId, Failure};
 
 use super::core::{Owner, Purpose};
@@ -101,9 +101,10 @@ impl UserAgent {
 
     fn handle_response(&mut self, now: Instant, id: ClientId, flow: Flow, response: Response) {
         if let Some(way) = self.core.tx.client_flow(id) {
+            let pause = number(&response.headers, &HeaderName::RetryAfter).map(|s| Duration::from_secs(s.into()));
             if response.status.code() != 503 {
                 self.core.ways.wake(&way);
-            } else if self.send_elsewhere(now, id, retry_after(&response)) {
+            } else if self.send_elsewhere(now, id, pause) {
                 return;
             }
         }
@@ -206,11 +207,4 @@ impl UserAgent {
             }
         }
     }
-}
-
-/// How long a 503 asks to be left alone.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = crate::sip::text(&response.headers, &HeaderName::RetryAfter);
-    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok().map(Duration::from_secs)
 }

@@ -151,7 +151,7 @@ fn a_challenge_from_a_peer_directly_is_never_answered() {
     phone.hold(call);
     peer.expect("INVITE").reply(407).challenge(PROXY, "biloxi.example.com", "n2");
     peer.expect("ACK");
-    expect_event!(phone, Event::CallError { message, .. } => assert!(message.contains("hold was refused"), "{message}"));
+    expect_event!(phone, Event::HoldRefused { message, .. } => assert!(message.contains("hold was refused"), "{message}"));
     phone.hang_up(call);
     leg.expect("BYE").reply(401).challenge(SERVER, "biloxi.example.com", "n3");
     expect_event!(phone, Event::Ended { .. });

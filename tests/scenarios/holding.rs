@@ -66,7 +66,7 @@ fn a_488_to_zero_is_tried_once_more_as_sendonly() {
         leg.expect("INVITE").reply(488);
         leg.expect("ACK");
     }
-    expect_event!(phone, Event::CallError { .. });
+    expect_event!(phone, Event::HoldRefused { .. });
     phone.assert_silent();
     hang_up(&phone, call, &leg);
 }
@@ -79,7 +79,7 @@ fn a_refused_hold_leaves_the_call_as_it_was() {
         phone.hold(call);
         leg.expect("INVITE").reply(code);
         leg.expect("ACK");
-        expect_event!(phone, Event::CallError { message, .. } => assert!(message.contains(&code.to_string())));
+        expect_event!(phone, Event::HoldRefused { message, .. } => assert!(message.contains(&code.to_string())));
         phone.assert_silent();
         // It can be tried again.
         held(&phone, call, &leg, "recvonly");
@@ -95,7 +95,7 @@ fn a_refused_resume_leaves_it_held() {
     phone.resume(call);
     leg.expect("INVITE").reply(500);
     leg.expect("ACK");
-    expect_event!(phone, Event::CallError { .. });
+    expect_event!(phone, Event::HoldRefused { .. });
     phone.hold(call); // still held: nothing to do
     phone.assert_silent();
     hang_up(&phone, call, &leg);
@@ -176,7 +176,7 @@ fn glare_without_end_is_a_refusal() {
     }
     leg.expect("INVITE").reply(491);
     leg.expect("ACK");
-    expect_event!(phone, Event::CallError { message, .. } => assert!(message.contains("491"), "{message}"));
+    expect_event!(phone, Event::HoldRefused { message, .. } => assert!(message.contains("491"), "{message}"));
     hang_up(&phone, call, &leg);
 }
 

@@ -91,7 +91,7 @@ fn a_hold_that_comes_too_early_for_the_other_side_is_sent_again() {
     phone.resume(call);
     leg.expect("INVITE").reply(500).with("Retry-After", "3600");
     leg.expect("ACK");
-    expect_event!(phone, Event::CallError { .. });
+    expect_event!(phone, Event::HoldRefused { .. });
     hang_up(&phone, call, &leg);
 }
 
@@ -149,7 +149,7 @@ fn a_wish_outlives_the_refusal_of_the_one_before() {
     phone.resume(call);
     hold.reply(603);
     leg.expect("ACK");
-    expect_event!(phone, Event::CallError { message, .. } => assert!(message.starts_with("hold was refused")));
+    expect_event!(phone, Event::HoldRefused { message, .. } => assert!(message.starts_with("hold was refused")));
     // That is how it is already.
     phone.assert_silent();
     hang_up(&phone, call, &leg);

@@ -194,7 +194,7 @@ fn a_hold_that_is_refused_does_not_stop_the_transfer() {
     phone.transfer(call, TARGET);
     leg.expect("INVITE").reply(403);
     leg.expect("ACK");
-    expect_event!(phone, Event::CallError { .. });
+    expect_event!(phone, Event::HoldRefused { .. });
     leg.expect("REFER").reply(202);
     trying(&phone);
     notify(&mut leg, "terminated", "404 Not Found");

@@ -227,11 +227,15 @@ fn a_refused_hold_leaves_the_call_as_it_was() {
     let mut desk = desk();
     desk.dialled(CALL, None, "sip:x@example.com".into());
     desk.lines.set_held(CALL, Hold::Asked);
-    let refused = || ua::Event::CallError { call: CALL, message: "no".into() };
+    let refused = || ua::Event::HoldRefused { call: CALL, message: "no".into() };
     follows(&mut desk, [refused()]);
     assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::No);
     follows(&mut desk, [ua::Event::Held { call: CALL }]);
     desk.lines.set_held(CALL, Hold::ResumeAsked);
+    // A digit that was refused meanwhile is another matter.
+    let digit = ua::Event::CallError { call: CALL, message: "the digit was refused".into() };
+    assert_eq!(follows(&mut desk, [digit]), ["error"]);
+    assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::ResumeAsked);
     follows(&mut desk, [refused()]);
     assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::Held);
 }
@@ -265,7 +269,7 @@ fn s2_2_a_swap_whose_hold_is_refused_leaves_both_calls_as_they_were() {
     desk.lines.get_mut(CALL).unwrap().swapped_from = Some(second);
     desk.lines.bring_to_front(CALL);
     follows(&mut desk, [ua::Event::Resumed { call: CALL }]);
-    let refused = ua::Event::CallError { call: second, message: "no".into() };
+    let refused = ua::Event::HoldRefused { call: second, message: "no".into() };
     assert_eq!(follows(&mut desk, [refused]), ["error", "Hold #1"]);
     assert_eq!((desk.lines.active(), desk.lines.get(CALL).unwrap().swapped_from), (Some(second), None));
 }

@@ -102,7 +102,8 @@ impl Desk {
                 self.tell_call(call, |call| Kind::Moved { call, address });
             }
             Core::WayRefused { call, reason } => self.way_refused(call, harmless(&reason).into_owned()),
-            Core::CallError { call, message } => {
+            Core::CallError { call, message } => self.tell_error(call, &message),
+            Core::HoldRefused { call, message } => {
                 let was_asked = self.lines.get(call).is_some_and(|line| line.hold == Hold::Asked);
                 self.with_line(call, |line| {
                     line.hold = match line.hold {

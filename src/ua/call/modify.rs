@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::sdp::{HoldStyle, Intent, Negotiated, Refusal};
 use crate::sip::body::Content;
-use crate::sip::{HeaderName, Method, Request, Response, push, set};
+use crate::sip::{HeaderName, Method, Request, Response, number, push, set};
 use crate::transaction::{ClientId, ServerId};
 
 use super::super::command::CommandError;
@@ -13,7 +13,7 @@ use super::super::core::{Core, Owner, Purpose};
 use super::super::dialog::Dialog;
 use super::super::event::Event;
 use super::super::timer::Timer;
-use super::outgoing::{acknowledge, retry_after, session_description};
+use super::outgoing::{acknowledge, session_description};
 use super::{Call, Modifying, Phase, reliable, status_line};
 
 /// How often a re-INVITE of ours that meets another one is tried again.
@@ -209,7 +209,7 @@ impl Call {
         }
         if intent != self.have {
             let what = if matches!(intent, Intent::Hold(_)) { "hold" } else { "resume" };
-            cx.emit(Event::CallError { call: self.no, message: format!("{what} was refused: {why}") });
+            cx.emit(Event::HoldRefused { call: self.no, message: format!("{what} was refused: {why}") });
         }
         if self.want == intent {
             self.want = self.have;
@@ -322,7 +322,8 @@ impl Call {
 
 /// How long a 500 asks to wait, if that is not longer than RFC 3261 section 14.2 has it.
 fn short_pause(response: &Response) -> Option<Duration> {
-    retry_after(response).filter(|seconds| *seconds <= 10).map(|seconds| Duration::from_secs(seconds.into()))
+    let seconds = number(&response.headers, &HeaderName::RetryAfter).filter(|seconds| *seconds <= 10)?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 /// Refuses a request that comes before an earlier one is done with: 500, to be sent again within 10 s (RFC 3261 section 14.2,

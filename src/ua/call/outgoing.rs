@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::sdp::{self, Intent, Negotiated, Refusal};
 use crate::sip::body::Content;
 use crate::sip::transport::Flow;
-use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, push, set, text};
+use crate::sip::{CSeq, HeaderName, Headers, Method, Request, Response, Uri, number, push, set, text};
 use crate::transaction::ClientId;
 
 use super::super::auth::Attempt;
@@ -393,7 +393,9 @@ impl Call {
         if let Some(words) = why.or_else(|| warning(response)) {
             reason = format!("{reason}: {words}");
         }
-        if let Some(seconds) = retry_after(response) {
+        if let Some(seconds) =
+            number(&response.headers, &HeaderName::RetryAfter).filter(|seconds| *seconds <= 24 * 3600)
+        {
             reason = format!("{reason} (again in {seconds} s)");
         }
         let phrase = reason_phrase(response);
@@ -542,13 +544,6 @@ fn warning(response: &Response) -> Option<String> {
     let warning = text(&response.headers, &HeaderName::Warning);
     let words = warning.split('"').nth(1)?.trim();
     (!words.is_empty()).then(|| super::super::identity::printable(&words.chars().take(MAX_WORDS).collect::<String>()))
-}
-
-/// The seconds of a Retry-After, within reason (RFC 3261 section 20.33).
-pub fn retry_after(response: &Response) -> Option<u32> {
-    let text = text(&response.headers, &HeaderName::RetryAfter);
-    let seconds = text.split([';', '(', ' ']).next().and_then(|seconds| seconds.parse().ok())?;
-    (seconds <= 24 * 3600).then_some(seconds)
 }
 
 /// The session description in a response, if it has one.

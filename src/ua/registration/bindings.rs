@@ -1,6 +1,6 @@
 //! What a registrar's 200 says: the bindings it holds, and for how long (RFC 3261 section 10.2.4).
 
-use crate::sip::{Address, HeaderName, Headers, Response, Uri};
+use crate::sip::{Address, HeaderName, Response, Uri, leading_number, number};
 
 use super::super::event::Binding;
 
@@ -35,12 +35,6 @@ fn addresses(response: &Response) -> Vec<Address> {
         .collect()
 }
 
-/// The number of seconds in a header field such as Expires, Min-Expires or Retry-After; its comment and parameters are
-/// passed over.
-pub(super) fn number(headers: &Headers, name: &HeaderName) -> Option<u32> {
-    leading_number(&headers.value(name)?)
-}
-
 /// Text from the network as a person may see it: control and direction characters replaced, and not without end.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let harmful = |c: char| {
@@ -63,13 +57,6 @@ fn find(addresses: &[Address], contact: &Uri) -> Option<usize> {
         (Some((index, _)), None) => Some(index),
         (Some(_), Some(_)) | (None, _) => None,
     }
-}
-
-/// Digits at the start; more than fit count as the largest number.
-fn leading_number(value: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(value).ok()?.trim();
-    let digits = text.split(|c: char| !c.is_ascii_digit()).next().filter(|digits| !digits.is_empty())?;
-    Some(digits.parse().unwrap_or(u32::MAX))
 }
 
 /// Cuts a row at the commas outside quotes and angle brackets, so that one bad contact does not hide the others.

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::sip::{Address, HeaderName, Headers, Response, Uri, tokens};
+use crate::sip::{Address, HeaderName, Headers, Response, Uri, number, tokens};
 
 use super::bindings;
 
@@ -41,12 +41,9 @@ impl Granted {
             gruu: gruu("pub-gruu"),
             temporary_gruu: gruu("temp-gruu"),
             outbound: tokens(&response.headers, &HeaderName::Require).iter().any(|tag| tag == "outbound"),
-            flow_timer: bindings::number(
-                &response.headers,
-                &HeaderName::parse(&bytes::Bytes::from_static(b"Flow-Timer")),
-            )
-            .filter(|seconds| *seconds > 0)
-            .map(|seconds| Duration::from_secs(seconds.into())),
+            flow_timer: number(&response.headers, &HeaderName::parse(&bytes::Bytes::from_static(b"Flow-Timer")))
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds.into())),
         }
     }
 }

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use rand_core::RngCore;
 
-use crate::sip::{CSeq, HeaderName, Method, Response};
+use crate::sip::{CSeq, HeaderName, Method, Response, number};
 
 use super::super::auth::{Authenticator, Challenger};
 use super::super::event::Event;
-use super::bindings::{self, number, printable};
+use super::bindings::{self, printable};
 use super::granted::Granted;
 use super::pause::{Retry, random_pause, refresh_after, retry};
 use super::refusal::{reason_of, remedy};

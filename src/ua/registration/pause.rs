@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use rand_core::RngCore;
 
-use crate::sip::{HeaderName, Response};
-
-use super::bindings::number;
+use crate::sip::{HeaderName, Response, number};
 
 /// A refresh comes at least this long before the end: a lost one (32 s) and one more fit in.
 const REFRESH_LEAD: Duration = Duration::from_secs(60);

@@ -1,9 +1,8 @@
 //! Refusals in words, with what a person can try.
 
-use crate::sip::{HeaderName, Response};
+use crate::sip::{HeaderName, Response, number};
 
 use super::super::auth::AuthError;
-use super::bindings::number;
 use super::{Job, Outstanding, Registration};
 
 /// 423s that one command follows.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sip::{HeaderName, Response, text};
+use crate::sip::{HeaderName, Response, number};
 
 use super::super::identity::printable;
 
@@ -49,9 +49,8 @@ impl State {
 
 /// Retry-After of a response, unless it is zero.
 pub fn retry_after(response: &Response) -> Option<Duration> {
-    let value = text(&response.headers, &HeaderName::RetryAfter);
-    let digits = value.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    seconds(digits).filter(|pause| !pause.is_zero())
+    let seconds = number(&response.headers, &HeaderName::RetryAfter).filter(|seconds| *seconds > 0)?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 /// Whole seconds.
