@@ -35,9 +35,9 @@ pub fn number(headers: &Headers, name: &HeaderName) -> Option<u32> {
 
 /// Digits at the start; more than fit count as the largest number.
 pub fn leading_number(value: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(value).ok()?.trim();
-    let digits = text.split(|c: char| !c.is_ascii_digit()).next().filter(|digits| !digits.is_empty())?;
-    Some(digits.parse().unwrap_or(u32::MAX))
+    let value = value.trim_ascii_start();
+    let digits = value.split(|byte| !byte.is_ascii_digit()).next().filter(|digits| !digits.is_empty())?;
+    Some(std::str::from_utf8(digits).ok()?.parse().unwrap_or(u32::MAX))
 }
 
 /// The header field of a name that the library has no variant for.

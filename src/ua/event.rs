@@ -133,8 +133,8 @@ pub enum Event {
     Moved { call: CallNo, address: IpAddr },
     /// The way that ICE had found is dead, and the other side refuses to look for another one. `reason`: its words.
     WayRefused { call: CallNo, reason: String },
-    /// Our hold or resume was refused; the call goes on as it was.
-    HoldRefused { call: CallNo, message: String },
+    /// Our hold or resume was refused; the call goes on as it was: held, or not.
+    HoldRefused { call: CallNo, held: bool, message: String },
     /// Something else in the call was refused or failed; the call goes on as it was.
     CallError { call: CallNo, message: String },
     /// How our transfer goes. `code` is the target's status code, where one came.

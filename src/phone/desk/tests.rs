@@ -227,8 +227,8 @@ fn a_refused_hold_leaves_the_call_as_it_was() {
     let mut desk = desk();
     desk.dialled(CALL, None, "sip:x@example.com".into());
     desk.lines.set_held(CALL, Hold::Asked);
-    let refused = || ua::Event::HoldRefused { call: CALL, message: "no".into() };
-    follows(&mut desk, [refused()]);
+    let refused = |held| ua::Event::HoldRefused { call: CALL, held, message: "no".into() };
+    follows(&mut desk, [refused(false)]);
     assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::No);
     follows(&mut desk, [ua::Event::Held { call: CALL }]);
     desk.lines.set_held(CALL, Hold::ResumeAsked);
@@ -236,8 +236,12 @@ fn a_refused_hold_leaves_the_call_as_it_was() {
     let digit = ua::Event::CallError { call: CALL, message: "the digit was refused".into() };
     assert_eq!(follows(&mut desk, [digit]), ["error"]);
     assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::ResumeAsked);
-    follows(&mut desk, [refused()]);
+    follows(&mut desk, [refused(true)]);
     assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::Held);
+    // The hold was refused after the person had changed their mind: there is nothing to resume.
+    desk.lines.set_held(CALL, Hold::ResumeAsked);
+    follows(&mut desk, [refused(false)]);
+    assert_eq!(desk.lines.get(CALL).unwrap().hold, Hold::No);
 }
 
 /// Both calls of ours are answered, one after the other: one is in the ear.
@@ -269,7 +273,7 @@ fn s2_2_a_swap_whose_hold_is_refused_leaves_both_calls_as_they_were() {
     desk.lines.get_mut(CALL).unwrap().swapped_from = Some(second);
     desk.lines.bring_to_front(CALL);
     follows(&mut desk, [ua::Event::Resumed { call: CALL }]);
-    let refused = ua::Event::HoldRefused { call: second, message: "no".into() };
+    let refused = ua::Event::HoldRefused { call: second, held: false, message: "no".into() };
     assert_eq!(follows(&mut desk, [refused]), ["error", "Hold #1"]);
     assert_eq!((desk.lines.active(), desk.lines.get(CALL).unwrap().swapped_from), (Some(second), None));
 }

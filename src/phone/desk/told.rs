@@ -103,14 +103,9 @@ impl Desk {
             }
             Core::WayRefused { call, reason } => self.way_refused(call, harmless(&reason).into_owned()),
             Core::CallError { call, message } => self.tell_error(call, &message),
-            Core::HoldRefused { call, message } => {
+            Core::HoldRefused { call, held, message } => {
                 let was_asked = self.lines.get(call).is_some_and(|line| line.hold == Hold::Asked);
-                self.with_line(call, |line| {
-                    line.hold = match line.hold {
-                        Hold::No | Hold::Asked => Hold::No,
-                        Hold::Held | Hold::ResumeAsked => Hold::Held,
-                    }
-                });
+                self.with_line(call, |line| line.hold = if held { Hold::Held } else { Hold::No });
                 self.tell_error(call, &message);
                 // It can't be held: then the call that it was to be held for goes back on hold, and nothing has changed.
                 if was_asked && let Some(other) = self.swapped(call) {

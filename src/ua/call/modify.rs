@@ -209,7 +209,8 @@ impl Call {
         }
         if intent != self.have {
             let what = if matches!(intent, Intent::Hold(_)) { "hold" } else { "resume" };
-            cx.emit(Event::HoldRefused { call: self.no, message: format!("{what} was refused: {why}") });
+            let held = matches!(self.have, Intent::Hold(_));
+            cx.emit(Event::HoldRefused { call: self.no, held, message: format!("{what} was refused: {why}") });
         }
         if self.want == intent {
             self.want = self.have;
