@@ -8,7 +8,7 @@ pub(super) const AHEAD: Duration = Duration::from_micros(1000);
 /// When it ran dry although it was given what it was about to need, it is given sound so much earlier from then on, up to the
 /// most, and so much more; which wears off slowly.
 const EARLIER: Duration = Duration::from_millis(1);
-const EARLIEST: Duration = Duration::from_millis(15);
+pub(super) const EARLIEST: Duration = Duration::from_millis(15);
 const WEARS_OFF: u32 = 256;
 
 /// What was learnt of one device.

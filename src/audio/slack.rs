@@ -20,7 +20,7 @@ const WEARS_OFF: f64 = 3000.0;
 /// Sound that comes later than this was not a little too late: it is lost, or late because of the network, which the jitter
 /// buffer evens out.
 const A_LITTLE: Duration = Duration::from_millis(6);
-/// Slack beyond the wanted that is cut, in microseconds, at the start and later; less is played a little faster.
+/// Slack beyond the wanted that is cut, in microseconds, at the start or after a pause, and later; less is played a little faster.
 const CUT_AT_FIRST_US: u32 = 3000;
 const CUT_US: u32 = 8000;
 /// In which time a small surplus is played away.
@@ -46,7 +46,7 @@ impl Trimmer {
         self.slack.ran_out = true;
     }
 
-    /// Samples arrived while `level` others waited (less than none: a callback is about to find too few). Gives those to
+    /// Samples arrived while `level` others waited (less than none: more would have to be made up before the next). Gives those to
     /// play.
     pub(super) fn arrived<'a>(&'a mut self, now: Instant, level: i64, samples: &'a [i16]) -> &'a [i16] {
         // What is found while some is still to be cut is all that is left.
@@ -96,7 +96,7 @@ impl Slack {
         }
     }
 
-    /// `count` samples arrived while `level` others waited (less than none: a callback is about to find too few). Gives how many
+    /// `count` samples arrived while `level` others waited (less than none: more would have to be made up before the next). Gives how many
     /// to cut now.
     fn arrived(&mut self, now: Instant, level: i64, count: usize) -> usize {
         self.learn(now, count);
@@ -123,6 +123,10 @@ impl Slack {
     /// Learns whether what came now was a little too late.
     fn learn(&mut self, now: Instant, count: usize) {
         let since = now.saturating_duration_since(std::mem::replace(&mut self.last, now));
+        if since > SPAN {
+            // Another call, or the same after a pause: what is cut now nobody hears.
+            *self = Slack { wanted_us: self.wanted_us, ..Slack::new(now, self.rate) };
+        }
         let due = Duration::from_secs_f64(count as f64 / f64::from(self.rate));
         self.wanted_us -= (self.wanted_us - WANTED_US) / WEARS_OFF;
         if std::mem::take(&mut self.ran_out) && since < due + A_LITTLE {

@@ -7,7 +7,7 @@ use super::RATE;
 use super::connection::{Connection, SAMPLE};
 use super::find;
 use super::link::{Heard, Link};
-use crate::audio::ahead::{AHEAD, Ahead};
+use crate::audio::ahead::{AHEAD, Ahead, EARLIEST};
 use crate::audio::capture::STALLED;
 use crate::audio::cards::Direction;
 use crate::audio::device::{OpenError, Output, Wake, Why, key};
@@ -150,7 +150,8 @@ impl Waiting {
         if is_dry {
             self.blocks.found_none(now);
             // Where nothing was written of late, because no call played, it had to find none.
-            let was_given_some = now.saturating_duration_since(self.written_at) < self.blocks.period_time() * 2;
+            let lately = self.blocks.period_time() * 2 + EARLIEST;
+            let was_given_some = now.saturating_duration_since(self.written_at) < lately;
             if self.why == Why::RunningDry && was_given_some {
                 self.ahead.was_late();
             }

@@ -9,7 +9,7 @@ use crate::rtp::number::SeqExtender;
 use crate::rtp::reception::{MAX_DROPOUT, MAX_MISORDER};
 use crate::rtp::{PayloadType, SeqNo};
 
-/// From a spread of so many milliseconds on packets wait, and below this they do not.
+/// From a spread of so many milliseconds on packets wait; below this they do not, once what has waited is squeezed.
 const WAIT_FROM_MS: usize = 5;
 const WAIT_UNTIL_MS: usize = 3;
 /// A transit that changes by more milliseconds from one packet to the next is another timeline.
@@ -123,9 +123,10 @@ impl JitterBuffer {
         self.spread.add(self.now, transit);
         let covered = self.spread.covered_ms();
         // What has waited is squeezed first: given to the speaker at once, it would have to be cut there.
-        let spare = self.least.get().map_or(0, |least| least - self.wanted());
-        self.waits = covered >= WAIT_FROM_MS
-            || self.waits && (covered >= WAIT_UNTIL_MS || spare > self.in_samples(ENOUGH_MS + MARGIN_MS));
+        let spare = self.least.get().unwrap_or(self.delay) - self.wanted();
+        // What is left of a block waits in any case, where the speaker's blocks and the packets stay in step.
+        let unavoidable = self.in_samples(ENOUGH_MS + MARGIN_MS).max(self.block as i64);
+        self.waits = covered >= WAIT_FROM_MS || self.waits && (covered >= WAIT_UNTIL_MS || spare > unavoidable);
         true
     }
 

@@ -7,7 +7,8 @@
 //! ([`JitterBuffer::pace`]). What comes late is played as far as its time is not over, so that a single late packet costs the
 //! part that was missed and no delay.
 //!
-//! While packets come so evenly that the speaker's own slack covers it, nothing waits: [`JitterBuffer::ready`].
+//! While packets come so evenly that the speaker's own slack covers it, nothing waits ([`JitterBuffer::ready`]) once what had to
+//! wait before is squeezed.
 //!
 //! | file | what |
 //! |---|---|
@@ -226,6 +227,8 @@ impl JitterBuffer {
     /// Asks for a packet's time of delay besides, or not any more: a codec that finds a copy of a lost packet in the next one
     /// wants that to be there.
     pub fn look_ahead(&mut self, wanted: bool) {
+        // What has waited for that is squeezed before the next is played at once.
+        self.waits |= self.look_ahead > 0 && !wanted;
         self.look_ahead = if wanted { self.frame } else { 0 };
     }
 
@@ -246,6 +249,7 @@ impl JitterBuffer {
         self.transit = None;
         self.far_transit = None;
         self.short = None;
+        self.delay = 0;
         self.least = Least::default();
         self.correction = 0.0;
     }

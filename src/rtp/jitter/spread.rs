@@ -4,6 +4,8 @@
 //! both is arbitrary, so only differences count. Its *delay* is its transit less the least one of the last two seconds: zero
 //! for the fastest packets.
 
+use std::cmp::Reverse;
+
 /// The delay that is covered at most, in milliseconds.
 pub(super) const MOST_MS: usize = 300;
 /// The part of the packets that shall be in time.
@@ -101,9 +103,13 @@ impl Spread {
             *span = Span { at, least: transit, fastest: self.count };
         }
         let lately = self.spans.iter().filter(|span| span.at > at - SPANS as i64 && span.at <= at);
-        let (base, fastest) = lately.map(|span| (span.least, span.fastest)).min().unwrap_or((transit, self.count));
+        let is_alone = lately.clone().count() == 1;
+        let fastest = lately.min_by_key(|span| (span.least, Reverse(span.fastest)));
+        let (base, fastest) = fastest.map_or((transit, self.count), |span| (span.least, span.fastest));
+        // After a pause one packet alone says nothing of those before it.
         if let Some(longer) = self.base.replace(base).map(|before| (base - before) / self.samples_per_ms)
             && longer > 0
+            && !is_alone
         {
             self.lengthen(usize::try_from(longer).unwrap_or(MOST_MS));
         }
@@ -231,6 +237,15 @@ mod tests {
         run(&mut spread, 0, (0..500).map(|n| n * 7 % 31));
         let covered = run(&mut spread, 500, (0..250).map(|n| 50 + n * 7 % 31));
         assert!(covered[120..].iter().all(|&covered| (30..=32).contains(&covered)), "{:?}", &covered[120..]);
+    }
+
+    #[test]
+    fn a_late_packet_after_a_pause_does_not_make_the_jitter_before_it_less() {
+        let mut spread = Spread::new(8);
+        run(&mut spread, 0, (0..600).map(|n| if n % 60 == 59 { 40 } else { i64::from(n % 120 > 0) * 2 }));
+        let before = spread.covered_ms();
+        run(&mut spread, 800, [60]);
+        assert_eq!((before, spread.covered_ms()), (39, 39));
     }
 
     #[test]

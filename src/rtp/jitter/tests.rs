@@ -239,6 +239,50 @@ fn what_came_before_the_speaker_ran_is_old() {
     assert_eq!(bench.play(0), Some(100));
 }
 
+/// After a stall of 200 ms the buffer learns again that nothing need wait.
+#[test]
+fn what_has_waited_is_squeezed_before_packets_are_played_at_once() {
+    const STALL: std::ops::Range<u64> = 300..310;
+    let mut bench = Bench::new();
+    // What the card has; the most of it when packets were played at once, of those after the stall; how often they were.
+    let (mut card, mut most, mut at_once, mut squeezes) = (0, 0, 0, 0);
+    let (mut next, count) = (0u64, 1500);
+    while next < count {
+        while next < count && bench.now >= if STALL.contains(&next) { STALL.end } else { next } * FRAME as u64 {
+            bench.insert(next as u16);
+            next += 1;
+        }
+        let ready = bench.buffer.ready();
+        if ready > 0 || card < 8 {
+            let block = if ready > 0 { ready } else { 40 };
+            let enough = card + block;
+            bench.buffer.begin(bench.time(), block);
+            while card < enough {
+                bench.buffer.set_queued(card);
+                let Frame::Voice { payload, skip, .. } = bench.buffer.pull() else {
+                    bench.buffer.advance(40);
+                    card += 40;
+                    break;
+                };
+                card += payload.len() - skip;
+                if let Pace::Shorter(by) = bench.buffer.pace() {
+                    card -= by.min(80);
+                    bench.buffer.scaled();
+                    squeezes += 1;
+                }
+            }
+        }
+        if ready > 0 && next > STALL.end {
+            (most, at_once) = (most.max(card), at_once + 1);
+        }
+        card = card.saturating_sub(8);
+        bench.now += 8;
+    }
+    assert!(squeezes > 10, "{squeezes}");
+    assert!(most <= FRAME + 10 * 8, "{most} samples were given to the card");
+    assert!(at_once > 500, "{at_once}");
+}
+
 #[test]
 fn after_a_standstill_of_the_speaker_the_delay_is_bounded() {
     let mut bench = Bench::new();
