@@ -23,6 +23,8 @@ const A_LITTLE: Duration = Duration::from_millis(6);
 /// Slack beyond the wanted that is cut, in microseconds, at the start or after a pause, and later; less is played a little faster.
 const CUT_AT_FIRST_US: u32 = 3000;
 const CUT_US: u32 = 8000;
+/// The start is over when the least slack has been looked at so many times.
+const SETTLED: u32 = 4;
 /// In which time a small surplus is played away.
 const PLAYED_AWAY_S: f64 = 4.0;
 const MAX_CORRECTION: f64 = 0.002;
@@ -79,7 +81,8 @@ struct Slack {
     last: Instant,
     ran_out: bool,
     wanted_us: f64,
-    is_settled: bool,
+    /// So many times the least slack has been looked at since the start.
+    looked: u32,
 }
 
 impl Slack {
@@ -92,7 +95,7 @@ impl Slack {
             last: now,
             ran_out: false,
             wanted_us: WANTED_US,
-            is_settled: false,
+            looked: 0,
         }
     }
 
@@ -104,10 +107,10 @@ impl Slack {
         let wanted = in_samples(self.wanted_us as u32);
         let lately = self.least_lately.push(now, level).map(|least| least - wanted);
         let all = self.least.push(now, level).map(|least| least - wanted);
-        let cut = if self.is_settled { CUT_US } else { CUT_AT_FIRST_US };
+        let cut = if self.is_settled() { CUT_US } else { CUT_AT_FIRST_US };
         let far_too_much = lately.filter(|surplus| *surplus > in_samples(FAR_TOO_MUCH_US));
         let too_much = all.filter(|surplus| *surplus > in_samples(cut));
-        self.is_settled |= all.is_some();
+        self.looked += u32::from(all.is_some());
         if let Some(surplus) = far_too_much.or(too_much) {
             self.correction = 0.0;
             self.least = WindowMin::new(now, SPAN);
@@ -120,6 +123,10 @@ impl Slack {
         0
     }
 
+    fn is_settled(&self) -> bool {
+        self.looked >= SETTLED
+    }
+
     /// Learns whether what came now was a little too late.
     fn learn(&mut self, now: Instant, count: usize) {
         let since = now.saturating_duration_since(std::mem::replace(&mut self.last, now));
@@ -129,7 +136,8 @@ impl Slack {
         }
         let due = Duration::from_secs_f64(count as f64 / f64::from(self.rate));
         self.wanted_us -= (self.wanted_us - WANTED_US) / WEARS_OFF;
-        if std::mem::take(&mut self.ran_out) && since < due + A_LITTLE {
+        // At the start senders still move their beat.
+        if std::mem::take(&mut self.ran_out) && self.is_settled() && since < due + A_LITTLE {
             self.wanted_us = (self.wanted_us + MORE_US).min(MOST_WANTED_US);
         }
     }
@@ -186,8 +194,8 @@ mod tests {
         let at = |packet: u64| start + Duration::from_millis(20 * packet);
         for (surplus, cuts) in [(300, false), (480, true)] {
             let mut slack = Slack::new(start, 48_000);
-            assert!((0..200).all(|packet| slack.arrived(at(packet), 24, 960) == 0));
-            let cut: usize = (200..400).map(|packet| slack.arrived(at(packet), 24 + surplus, 960)).sum();
+            assert!((0..400).all(|packet| slack.arrived(at(packet), 24, 960) == 0));
+            let cut: usize = (400..800).map(|packet| slack.arrived(at(packet), 24 + surplus, 960)).sum();
             assert_eq!(cut > 0, cuts, "{surplus}");
         }
     }

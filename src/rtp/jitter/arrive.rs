@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::slots::{Held, SLOTS, Slots};
 use super::timeline::Stamp;
-use super::{Arrival, Content, ENOUGH_MS, Inserted, JitterBuffer, MARGIN_MS};
+use super::{Arrival, Content, Inserted, JitterBuffer};
 use crate::rtp::number::SeqExtender;
 use crate::rtp::reception::{MAX_DROPOUT, MAX_MISORDER};
 use crate::rtp::{PayloadType, SeqNo};
@@ -12,6 +12,8 @@ use crate::rtp::{PayloadType, SeqNo};
 /// From a spread of so many milliseconds on packets wait; below this they do not, once what has waited is squeezed.
 const WAIT_FROM_MS: usize = 5;
 const WAIT_UNTIL_MS: usize = 3;
+/// So much is played away by the speaker.
+const LITTLE_MS: i64 = 8;
 /// A transit that changes by more milliseconds from one packet to the next is another timeline.
 const MAX_JUMP_MS: i64 = 1000;
 
@@ -122,10 +124,11 @@ impl JitterBuffer {
         self.transit = Some(transit);
         self.spread.add(self.now, transit);
         let covered = self.spread.covered_ms();
-        // What has waited is squeezed first: given to the speaker at once, it would have to be cut there.
+        // What has waited is squeezed first: given to the speaker at once, it would have to be cut there. What is not worth a
+        // squeeze the speaker plays away; and what is left of a block waits in any case, where its blocks and the packets stay in
+        // step.
         let spare = self.least.get().unwrap_or(self.delay) - self.wanted();
-        // What is left of a block waits in any case, where the speaker's blocks and the packets stay in step.
-        let unavoidable = self.in_samples(ENOUGH_MS + MARGIN_MS).max(self.block as i64);
+        let unavoidable = self.in_samples(LITTLE_MS).max(self.block as i64);
         self.waits = covered >= WAIT_FROM_MS || self.waits && (covered >= WAIT_UNTIL_MS || spare > unavoidable);
         true
     }
