@@ -48,8 +48,8 @@ impl Trimmer {
         self.slack.ran_out = true;
     }
 
-    /// Samples arrived while `level` others waited (less than none: more would have to be made up before the next). Gives those to
-    /// play.
+    /// Samples arrived while `level` others waited (less than none: more would have to be made up before the next). Gives
+    /// those to play.
     pub(super) fn arrived<'a>(&'a mut self, now: Instant, level: i64, samples: &'a [i16]) -> &'a [i16] {
         // What is found while some is still to be cut is all that is left.
         match self.slack.arrived(now, level, samples.len()) {
@@ -99,8 +99,8 @@ impl Slack {
         }
     }
 
-    /// `count` samples arrived while `level` others waited (less than none: more would have to be made up before the next). Gives how many
-    /// to cut now.
+    /// `count` samples arrived while `level` others waited (less than none: more would have to be made up before the next).
+    /// Gives how many to cut now.
     fn arrived(&mut self, now: Instant, level: i64, count: usize) -> usize {
         self.learn(now, count);
         let in_samples = |us: u32| i64::from(us) * i64::from(self.rate) / 1_000_000;

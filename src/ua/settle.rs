@@ -101,11 +101,13 @@ impl UserAgent {
 
     fn handle_response(&mut self, now: Instant, id: ClientId, flow: Flow, response: Response) {
         if let Some(way) = self.core.tx.client_flow(id) {
-            let pause = number(&response.headers, &HeaderName::RetryAfter).map(|s| Duration::from_secs(s.into()));
             if response.status.code() != 503 {
                 self.core.ways.wake(&way);
-            } else if self.send_elsewhere(now, id, pause) {
-                return;
+            } else {
+                let pause = number(&response.headers, &HeaderName::RetryAfter);
+                if self.send_elsewhere(now, id, pause.map(|seconds| Duration::from_secs(seconds.into()))) {
+                    return;
+                }
             }
         }
         match self.core.clients.owner(id) {

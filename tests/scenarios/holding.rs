@@ -79,7 +79,9 @@ fn a_refused_hold_leaves_the_call_as_it_was() {
         phone.hold(call);
         leg.expect("INVITE").reply(code);
         leg.expect("ACK");
-        expect_event!(phone, Event::HoldRefused { message, .. } => assert!(message.contains(&code.to_string())));
+        expect_event!(phone, Event::HoldRefused { held, message, .. } => {
+            assert!(!held && message.contains(&code.to_string()));
+        });
         phone.assert_silent();
         // It can be tried again.
         held(&phone, call, &leg, "recvonly");
@@ -95,7 +97,7 @@ fn a_refused_resume_leaves_it_held() {
     phone.resume(call);
     leg.expect("INVITE").reply(500);
     leg.expect("ACK");
-    expect_event!(phone, Event::HoldRefused { .. });
+    expect_event!(phone, Event::HoldRefused { held, .. } => assert!(held));
     phone.hold(call); // still held: nothing to do
     phone.assert_silent();
     hang_up(&phone, call, &leg);

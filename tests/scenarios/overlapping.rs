@@ -149,7 +149,9 @@ fn a_wish_outlives_the_refusal_of_the_one_before() {
     phone.resume(call);
     hold.reply(603);
     leg.expect("ACK");
-    expect_event!(phone, Event::HoldRefused { message, .. } => assert!(message.starts_with("hold was refused")));
+    expect_event!(phone, Event::HoldRefused { held, message, .. } => {
+        assert!(!held && message.starts_with("hold was refused"));
+    });
     // That is how it is already.
     phone.assert_silent();
     hang_up(&phone, call, &leg);
