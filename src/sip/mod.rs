@@ -88,3 +88,24 @@ pub fn text_list(headers: &Headers, name: &HeaderName) -> Vec<String> {
         .filter(|token| !token.is_empty())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_with_what_follows_them() {
+        // The comment of the third is Latin-1.
+        for value in [&b"120"[..], b" 120 (in a meeting);duration=60", b"120 (d\xe9jeuner)"] {
+            assert_eq!(leading_number(value), Some(120), "{}", value.escape_ascii());
+        }
+        assert_eq!(leading_number(b"99999999999"), Some(u32::MAX));
+        for value in [&b""[..], b"soon", b"-1"] {
+            assert_eq!(leading_number(value), None, "{}", value.escape_ascii());
+        }
+        let mut headers = Headers::default();
+        push(&mut headers, HeaderName::RetryAfter, "18 (at lunch)");
+        assert_eq!(number(&headers, &HeaderName::RetryAfter), Some(18));
+        assert_eq!(number(&headers, &HeaderName::Expires), None);
+    }
+}

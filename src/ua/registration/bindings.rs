@@ -128,14 +128,6 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_with_what_follows_them() {
-        let response =
-            response(&[(HeaderName::RetryAfter, "120 (in a meeting);duration=60"), (HeaderName::Expires, "soon")]);
-        assert_eq!(number(&response.headers, &HeaderName::RetryAfter), Some(120));
-        assert_eq!(number(&response.headers, &HeaderName::Expires), None);
-    }
-
-    #[test]
     fn text_cannot_harm_a_screen() {
         assert_eq!(printable("a\u{1b}[2J\u{202e}b\u{e9}".as_bytes()), "a\u{fffd}[2J\u{fffd}b\u{e9}");
         assert_eq!(printable(&[b'x'; 9000]).len(), MAX_TEXT);
