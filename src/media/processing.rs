@@ -4,11 +4,15 @@
 //! | file | what |
 //! |---|---|
 //! | `stage` | one of the three: begins, ends and begins anew without a click |
+//! | `canceller` | echo cancellation at 16 kHz |
+//! | `alignment` | how late the echo comes |
 //! | `high_pass` | what is lower than any voice |
 //! | `softened` | by how much the echo is made softer |
 //!
 //! A frame is 10 ms. With nothing switched on the samples pass as they are, bit by bit and without delay.
 
+mod alignment;
+mod canceller;
 mod high_pass;
 mod softened;
 mod stage;

@@ -7,8 +7,9 @@ use sonora::config::{
 };
 use sonora::{AudioProcessing, Config, StreamConfig};
 
-use super::Step;
+use super::canceller::Canceller;
 use super::high_pass::HighPass;
+use super::{Step, WIDE};
 
 /// Frames that a step hears before it is heard: its delay has passed then.
 const WARM_UP: u32 = 3;
@@ -36,20 +37,47 @@ struct Work {
     /// `sonora` has one too, which took a quarter of the time of echo cancellation and noise suppression: it multiplies and adds
     /// by calls of the C library's `fmaf`, unless it is built for one processor only.
     high_pass: Option<HighPass>,
-    processing: AudioProcessing,
+    processor: Processor,
     filtered: Vec<i16>,
 }
 
+/// Who does the work.
+enum Processor {
+    Canceller(Canceller),
+    Sonora(Box<AudioProcessing>),
+}
+
 impl Work {
+    /// A frame that the speaker plays; `scratch` is as long.
+    fn far(&mut self, frame: &[i16], scratch: &mut [i16]) {
+        match &mut self.processor {
+            Processor::Canceller(canceller) => canceller.far(frame),
+            // The frame is as long as was said at the beginning: it can't fail.
+            Processor::Sonora(processing) => _ = processing.process_render_i16(frame, scratch),
+        }
+    }
+
     /// A frame of the microphone made better; `out` is as long.
-    fn run(&mut self, frame: &[i16], out: &mut [i16]) {
+    fn near(&mut self, frame: &[i16], out: &mut [i16]) {
         self.filtered.clear();
         self.filtered.extend_from_slice(frame);
         if let Some(high_pass) = &mut self.high_pass {
             high_pass.process(&mut self.filtered);
         }
-        if self.processing.process_capture_i16(&self.filtered, out).is_err() {
-            out.copy_from_slice(frame);
+        match &mut self.processor {
+            Processor::Canceller(canceller) => canceller.near(&self.filtered, out),
+            Processor::Sonora(processing) => {
+                if processing.process_capture_i16(&self.filtered, out).is_err() {
+                    out.copy_from_slice(frame);
+                }
+            }
+        }
+    }
+
+    fn echo_delay_ms(&self) -> Option<u32> {
+        match &self.processor {
+            Processor::Canceller(canceller) => canceller.echo_delay_ms(),
+            Processor::Sonora(processing) => processing.statistics().delay_ms.and_then(|ms| u32::try_from(ms).ok()),
         }
     }
 }
@@ -109,8 +137,7 @@ impl Stage {
         match &mut self.state {
             State::Off => (),
             State::Starting(one, _) | State::On(one) | State::Ending(one, _) => {
-                // The frame is as long as was said at the beginning: it can't fail.
-                let _ = one.processing.process_render_i16(frame, &mut self.out);
+                one.far(frame, &mut self.out);
             }
         }
     }
@@ -120,7 +147,7 @@ impl Stage {
         self.state = match std::mem::replace(&mut self.state, State::Off) {
             State::Off => State::Off,
             State::Starting(mut one, left) => {
-                one.run(frame, &mut self.out);
+                one.near(frame, &mut self.out);
                 if left > 0 {
                     State::Starting(one, left - 1)
                 } else {
@@ -129,12 +156,12 @@ impl Stage {
                 }
             }
             State::On(mut one) => {
-                one.run(frame, &mut self.out);
+                one.near(frame, &mut self.out);
                 frame.copy_from_slice(&self.out);
                 State::On(one)
             }
             State::Ending(mut one, then) => {
-                one.run(frame, &mut self.out);
+                one.near(frame, &mut self.out);
                 let raw = frame.to_vec();
                 frame.copy_from_slice(&self.out);
                 fade(frame, &raw);
@@ -149,12 +176,25 @@ impl Stage {
     /// After how many milliseconds an echo came back, where the canceller has found one.
     pub fn echo_delay_ms(&self) -> Option<u32> {
         match (&self.state, self.step) {
-            (State::On(one), Step::Echo) => one.processing.statistics().delay_ms.and_then(|ms| u32::try_from(ms).ok()),
+            (State::On(one), Step::Echo) => one.echo_delay_ms(),
             _ => None,
         }
     }
 
     fn begin(&self) -> Box<Work> {
+        let high_pass = match self.step {
+            Step::Echo | Step::Noise => Some(HighPass::new(self.rate)),
+            Step::Gain => None,
+        };
+        let processor = match self.step {
+            Step::Echo if self.rate == WIDE => Processor::Canceller(Canceller::new(self.out.len())),
+            Step::Echo | Step::Noise | Step::Gain => Processor::Sonora(Box::new(self.sonora())),
+        };
+        Box::new(Work { high_pass, processor, filtered: Vec::with_capacity(self.out.len()) })
+    }
+
+    /// The library's, with all that belongs to its canceller.
+    fn sonora(&self) -> AudioProcessing {
         let format = StreamConfig::new(self.rate, 1);
         let pipeline =
             Pipeline { maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz, ..Pipeline::default() };
@@ -187,12 +227,7 @@ impl Stage {
                 ..Config::default()
             },
         };
-        let processing = AudioProcessing::builder().config(config).capture_config(format).render_config(format).build();
-        let high_pass = match self.step {
-            Step::Echo | Step::Noise => Some(HighPass::new(self.rate)),
-            Step::Gain => None,
-        };
-        Box::new(Work { high_pass, processing, filtered: Vec::with_capacity(self.out.len()) })
+        AudioProcessing::builder().config(config).capture_config(format).render_config(format).build()
     }
 }
 
