@@ -106,7 +106,7 @@ struct Envelope {
     /// The slot that is being filled; those before are whole.
     end: usize,
     energy: f32,
-    /// Samples in it.
+    /// Samples in it that were counted.
     count: u32,
     /// Samples since the time was last looked at, as time.
     until: Option<Duration>,
@@ -122,7 +122,9 @@ impl Envelope {
     }
 
     fn push(&mut self, at: Duration, samples: &[i16], rate: u32) {
-        let per_slot = (rate / 200).max(1);
+        // A sample in an eighth of a millisecond does to know how loud it is.
+        let every = (rate / 8000).max(1);
+        let per_slot = (rate / 200 / every).max(1);
         let length = Duration::from_micros(samples.len() as u64 * 1_000_000 / u64::from(rate.max(1)));
         let from = self.until.filter(|until| until.abs_diff(at) <= SKEW).unwrap_or(at);
         if self.until != Some(from) {
@@ -135,7 +137,7 @@ impl Envelope {
             (self.energy, self.count) = (0.0, 0);
         }
         self.until = Some(from + length);
-        for &sample in samples {
+        for &sample in samples.iter().step_by(every as usize) {
             self.energy += f32::from(sample) * f32::from(sample);
             self.count += 1;
             if self.count >= per_slot {

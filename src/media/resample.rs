@@ -125,11 +125,16 @@ impl Resampler {
                 break;
             };
             let Ok((_, made)) = inner.process_into_buffer(&input, &mut output, None) else { break };
-            out.extend(self.out.iter().take(made).map(|&sample| sample.round() as i16));
+            out.extend(self.out.iter().take(made).map(|&sample| rounded(sample)));
             done += need;
         }
         self.waiting.drain(..done);
     }
+}
+
+/// The nearest sample. (`round` is a call of the C library, for each.)
+fn rounded(sample: f32) -> i16 {
+    (sample + 0.5f32.copysign(sample)) as i16
 }
 
 fn is_sane(rate: u32) -> bool {
