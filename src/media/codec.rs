@@ -3,34 +3,17 @@
 //! An [`Encoder`] takes samples at the codec's own rate, a [`Decoder`] gives them at the rate of its session: a peer may send
 //! any of the codecs that were agreed on, whenever it likes.
 
-use opus::{Application, Bandwidth, Bitrate, Channels};
+mod highs;
+mod opus;
+
+use ::opus::{self as libopus, Channels};
 
 use super::resample::Resampler;
 use super::{g711, g722};
 use crate::sdp::{Codec, OpusWishes};
 
-/// What Opus takes on the wire for speech of each bandwidth, in bit/s (RFC 7587 section 3.1.1); the same with copies of the
-/// packets before, with which libopus 1.6 makes them at any loss (with fewer only above 5 %, and of a narrower sound); and the least rate in Hz that plays it (section 6.1).
-const OPUS_BANDWIDTHS: [(u32, Bandwidth, u32, u32); 5] = [
-    (48_000, Bandwidth::Fullband, 32_000, 36_000),
-    (24_000, Bandwidth::Superwideband, 28_000, 32_000),
-    (16_000, Bandwidth::Wideband, 20_000, 26_000),
-    (12_000, Bandwidth::Mediumband, 16_000, 23_000),
-    (0, Bandwidth::Narrowband, 12_000, 20_000),
-];
-/// The loss that is expected until the other side's first report says how much there is, 2 to 5 s after the call begins: enough
-/// for copies, which take a tenth more of the wire. Phones and PBXs commonly begin with 10 %, browsers with none.
-const FIRST_LOSS: f32 = 0.01;
-/// From here on libopus makes copies at the cost of the bandwidth.
-const CROWDED_LOSS: f32 = 0.1;
-/// libopus is told of no more: it would take more bits for copies from what is copied, and speech sounds worse at any loss.
-const MOST_LOSS: f32 = 0.07;
-/// Less than this is no loss to make copies for.
-const LEAST_LOSS: f32 = 0.008;
 /// A payload of Opus that is no longer need not be sent: nobody speaks (DTX).
 const OPUS_SILENCE: usize = 2;
-/// Of 0 to 10: by PESQ speech gains 0.4 from 5 to 6, and 0.2 more up to 8, for half as much processor time again.
-const OPUS_COMPLEXITY: i32 = 6;
 /// A payload of Opus is no longer (RFC 6716 section 3.4: 1275 bytes a frame).
 const MAX_OPUS: usize = 1275;
 /// A packet holds at most so much sound (RFC 6716 section 3.2.5).
@@ -74,7 +57,7 @@ enum EncoderKind {
     Pcma,
     L16,
     G722(Box<g722::Encoder>),
-    Opus(opus::Encoder),
+    Opus(Box<opus::Encoder>),
 }
 
 impl std::fmt::Debug for Encoder {
@@ -91,13 +74,20 @@ impl Encoder {
             Codec::Pcma => EncoderKind::Pcma,
             Codec::L16 => EncoderKind::L16,
             Codec::G722 => EncoderKind::G722(Box::default()),
-            Codec::Opus => EncoderKind::Opus(opus_encoder().ok()?),
+            Codec::Opus => EncoderKind::Opus(Box::new(opus::Encoder::new().ok()?)),
         };
         let scratch = match kind {
             EncoderKind::Pcmu | EncoderKind::Pcma | EncoderKind::L16 | EncoderKind::G722(_) => Vec::new(),
             EncoderKind::Opus(_) => vec![0; MAX_OPUS],
         };
-        Some(Encoder { codec, kind, scratch, keeps_silence: false, wishes: OpusWishes::default(), loss: FIRST_LOSS })
+        Some(Encoder {
+            codec,
+            kind,
+            scratch,
+            keeps_silence: false,
+            wishes: OpusWishes::default(),
+            loss: opus::FIRST_LOSS,
+        })
     }
 
     /// The codec.
@@ -138,35 +128,10 @@ impl Encoder {
 
     fn apply(&mut self) {
         let EncoderKind::Opus(encoder) = &mut self.kind else { return };
-        if let Err(error) = set_up(encoder, &self.wishes, self.keeps_silence, self.loss) {
+        if let Err(error) = encoder.set_up(&self.wishes, self.keeps_silence, self.loss) {
             tracing::debug!(%error, "opus");
         }
     }
-}
-
-fn opus_encoder() -> Result<opus::Encoder, opus::Error> {
-    let mut encoder = opus::Encoder::new(Codec::Opus.sample_rate(), Channels::Mono, Application::Voip)?;
-    encoder.set_complexity(OPUS_COMPLEXITY)?;
-    set_up(&mut encoder, &OpusWishes::default(), false, FIRST_LOSS)?;
-    Ok(encoder)
-}
-
-fn set_up(encoder: &mut opus::Encoder, wishes: &OpusWishes, dtx: bool, loss: f32) -> Result<(), opus::Error> {
-    let plays = |least: u32| wishes.max_playback_rate >= least;
-    let fits = OPUS_BANDWIDTHS.iter().find(|(least, ..)| plays(*least));
-    let (_, bandwidth, plain, with_copies) = fits.unwrap_or(&OPUS_BANDWIDTHS[OPUS_BANDWIDTHS.len() - 1]);
-    encoder.set_max_bandwidth(*bandwidth)?;
-    // RFC 7587 section 6.1: without the parameter the other side can't use the copies: they would be for nothing.
-    let copies = wishes.in_band_fec && loss >= LEAST_LOSS;
-    let bitrate = if copies { *with_copies } else { *plain };
-    let bitrate = bitrate.min(wishes.max_average_bitrate.unwrap_or(u32::MAX));
-    encoder.set_bitrate(Bitrate::Bits(i32::try_from(bitrate).unwrap_or(i32::MAX)))?;
-    encoder.set_inband_fec(copies)?;
-    // Where the other side leaves no room for copies, they are worth some of the sound's own bits once there is a loss.
-    let least = if bitrate < *with_copies && loss > FIRST_LOSS { CROWDED_LOSS } else { 0.0 };
-    encoder.set_packet_loss_perc(if copies { (loss.min(MOST_LOSS).max(least) * 100.0).ceil() as i32 } else { 0 })?;
-    encoder.set_dtx(dtx)?;
-    encoder.set_vbr(!wishes.constant_bitrate)
 }
 
 /// Payloads into samples at the session's rate.
@@ -184,7 +149,7 @@ enum DecoderKind {
     Table(&'static [i16; 256]),
     L16,
     G722(Box<g722::Decoder>),
-    Opus(opus::Decoder),
+    Opus(libopus::Decoder),
 }
 
 impl std::fmt::Debug for Decoder {
@@ -206,7 +171,7 @@ impl Decoder {
             Codec::Pcma => DecoderKind::Table(&g711::PCMA),
             Codec::L16 => DecoderKind::L16,
             Codec::G722 => DecoderKind::G722(Box::default()),
-            Codec::Opus => DecoderKind::Opus(opus::Decoder::new(own_rate, Channels::Mono).ok()?),
+            Codec::Opus => DecoderKind::Opus(libopus::Decoder::new(own_rate, Channels::Mono).ok()?),
         };
         let resampler = if own_rate == rate { None } else { Some(Resampler::new(own_rate, rate)?) };
         let scratch = match kind {
@@ -297,13 +262,15 @@ pub fn samples_in(codec: Codec, payload: &[u8], rate: u32) -> usize {
         Codec::Pcmu | Codec::Pcma => payload.len(),
         Codec::L16 => payload.len() / 2,
         Codec::G722 => payload.len() * 2,
-        Codec::Opus => opus::packet::get_nb_samples(payload, codec.sample_rate()).unwrap_or(0),
+        Codec::Opus => libopus::packet::get_nb_samples(payload, codec.sample_rate()).unwrap_or(0),
     };
     own * rate as usize / codec.sample_rate() as usize
 }
 
 #[cfg(test)]
 mod tests {
+    use ::opus::{Application, Bandwidth};
+
     use super::*;
     use crate::media::goertzel;
 
@@ -376,7 +343,7 @@ mod tests {
         for (max_playback_rate, bandwidth, max_average_bitrate, bitrate) in table {
             let wishes = OpusWishes { max_playback_rate, max_average_bitrate, ..usual };
             let packets: Vec<Vec<u8>> = opus_packets(&wishes, Dtx::WhenAsked, false).into_iter().flatten().collect();
-            let widest = packets.iter().map(|packet| opus::packet::get_bandwidth(packet).unwrap() as i32).max();
+            let widest = packets.iter().map(|packet| libopus::packet::get_bandwidth(packet).unwrap() as i32).max();
             assert!(widest <= Some(bandwidth as i32), "{wishes:?}: {widest:?}");
             let bits = packets.iter().map(|packet| packet.len() * 8).sum::<usize>() * 50 / packets.len();
             assert!(bits <= bitrate * 11 / 10, "{wishes:?}: {bits} bit/s");
@@ -400,7 +367,7 @@ mod tests {
 
     #[test]
     fn opus_in_stereo_is_heard_in_one_channel() {
-        let mut encoder = opus::Encoder::new(48_000, Channels::Stereo, Application::Audio).unwrap();
+        let mut encoder = libopus::Encoder::new(48_000, Channels::Stereo, Application::Audio).unwrap();
         let mut decoder = Decoder::new(Codec::Opus, 48_000).unwrap();
         let (left, right) = (sine(500.0, 48_000, 48_000), sine(1500.0, 48_000, 48_000));
         let both: Vec<i16> = left.iter().zip(&right).flat_map(|(left, right)| [*left, *right]).collect();
