@@ -43,7 +43,7 @@ struct Work {
 
 /// Who does the work.
 enum Processor {
-    Canceller(Canceller),
+    Canceller(Box<Canceller>),
     Sonora(Box<AudioProcessing>),
 }
 
@@ -187,7 +187,7 @@ impl Stage {
             Step::Gain => None,
         };
         let processor = match self.step {
-            Step::Echo if self.rate == WIDE => Processor::Canceller(Canceller::new(self.out.len())),
+            Step::Echo if self.rate == WIDE => Processor::Canceller(Box::new(Canceller::new(self.out.len()))),
             Step::Echo | Step::Noise | Step::Gain => Processor::Sonora(Box::new(self.sonora())),
         };
         Box::new(Work { high_pass, processor, filtered: Vec::with_capacity(self.out.len()) })
