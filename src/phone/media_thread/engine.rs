@@ -1,6 +1,7 @@
 //! The loop of the media thread.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -72,7 +73,10 @@ pub struct Engine {
     pub(super) input_gain: f32,
     pub(super) treatment: Treatment,
     /// No session wants attention before then.
-    pub(super) next_timeout: Option<Instant>,
+    next_timeout: Option<Instant>,
+    /// When each does. Not in the calls themselves: with many of them, looking through all that memory took more time than what
+    /// was due.
+    dues: BTreeMap<CallNo, Instant>,
     pub(super) needed_until: Instant,
     beep_until: Instant,
     pub(super) finishing: Vec<Writer>,
@@ -147,6 +151,7 @@ impl Engine {
             input_gain: 1.0,
             treatment: Treatment::new(audio.processing),
             next_timeout: None,
+            dues: BTreeMap::new(),
             needed_until: now,
             beep_until: now,
             finishing: Vec::new(),
@@ -388,6 +393,7 @@ impl Engine {
 
     fn close(&mut self, now: Instant, call: CallNo) {
         let Some(mut open) = self.calls.remove(&call) else { return };
+        self.dues.remove(&call);
         open.session.close(now);
         open.flush();
         while let Some(request) = open.session.poll_handshake() {
@@ -452,26 +458,33 @@ impl Engine {
                 event => Report::Session { call: number, event },
             });
         }
-        call.due = call.session.poll_timeout();
-        self.next_timeout = self.next_timeout.into_iter().chain(call.due).min();
+        let due = call.session.poll_timeout();
+        if due == std::mem::replace(&mut call.due, due) {
+            return;
+        }
+        match due {
+            Some(at) => self.dues.insert(number, at),
+            None => self.dues.remove(&number),
+        };
+        self.next_timeout = self.next_timeout.into_iter().chain(due).min();
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
         if self.next_timeout.is_none_or(|at| now < at) {
             return;
         }
-        self.next_timeout = None;
-        let mut next = self.calls.keys().next().copied();
-        while let Some(number) = next {
-            next = self.call_after(number);
-            let Some(call) = self.calls.get_mut(&number) else { continue };
-            if call.due.is_some_and(|at| at <= now) {
+        let mut next = self.dues.first_key_value().map(|(number, at)| (*number, *at));
+        while let Some((number, at)) = next {
+            let after = (Bound::Excluded(number), Bound::Unbounded);
+            next = self.dues.range(after).next().map(|(number, at)| (*number, *at));
+            if at <= now
+                && let Some(call) = self.calls.get_mut(&number)
+            {
                 call.session.handle_timeout(now);
                 self.settle(number);
-            } else {
-                self.next_timeout = self.next_timeout.into_iter().chain(call.due).min();
             }
         }
+        self.next_timeout = self.dues.values().copied().min();
     }
 
     fn dial(&mut self, now: Instant, number: CallNo, digits: &str, how: DigitsBy) {
