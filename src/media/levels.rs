@@ -29,9 +29,31 @@ pub fn amplify(samples: &mut [i16], factor: f32) {
     }
 }
 
+/// The nearest sample of 16 bits; what exceeds them is clipped. (`round` would be a call of the C library for each.)
+pub fn nearest(sample: f32) -> i16 {
+    (sample + 0.5f32.copysign(sample)) as i16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn samples_are_rounded_and_clipped() {
+        let table = [
+            (0.4, 0),
+            (0.5, 1),
+            (-0.4, 0),
+            (-0.5, -1),
+            (-7.6, -8),
+            (32_766.6, 32_767),
+            (1e9, i16::MAX),
+            (-1e9, i16::MIN),
+        ];
+        for (sample, expected) in table {
+            assert_eq!(nearest(sample), expected, "{sample}");
+        }
+    }
 
     #[test]
     fn silence_is_minus_100_and_a_full_square_wave_0() {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `stage` | one of the three: begins, ends and begins anew without a click |
 //! | `canceller` | echo cancellation at 16 kHz |
+//! | `full_band` | and at 48 kHz |
 //! | `alignment` | how late the echo comes |
 //! | `high_pass` | what is lower than any voice |
 //! | `softened` | by how much the echo is made softer |
@@ -13,6 +14,7 @@
 
 mod alignment;
 mod canceller;
+mod full_band;
 mod high_pass;
 mod softened;
 mod stage;

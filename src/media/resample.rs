@@ -6,6 +6,8 @@ use rubato::{
     WindowFunction,
 };
 
+use super::levels::nearest;
+
 /// The length of the filter in milliseconds, and in samples of the lower rate if those are fewer: its delay is half of this. At 8 kHz
 /// this leaves 0 to 3.3 kHz as it is and damps from 4.5 kHz on, at 48 kHz 0 to 20 kHz.
 const FILTER_MS: u32 = 2;
@@ -125,16 +127,11 @@ impl Resampler {
                 break;
             };
             let Ok((_, made)) = inner.process_into_buffer(&input, &mut output, None) else { break };
-            out.extend(self.out.iter().take(made).map(|&sample| rounded(sample)));
+            out.extend(self.out.iter().take(made).map(|&sample| nearest(sample)));
             done += need;
         }
         self.waiting.drain(..done);
     }
-}
-
-/// The nearest sample. (`round` is a call of the C library, for each.)
-fn rounded(sample: f32) -> i16 {
-    (sample + 0.5f32.copysign(sample)) as i16
 }
 
 fn is_sane(rate: u32) -> bool {

@@ -6,8 +6,11 @@ use sonora_aec3::block_processor::BlockProcessor;
 use sonora_aec3::config::EchoCanceller3Config;
 
 use super::alignment::{Alignment, BLOCK};
+use crate::media::levels::nearest;
 
 const RATE: usize = 16_000;
+/// Samples by which what is sent comes later, for frames of 10 ms: half a block that a frame lacks at most, and the canceller's own.
+pub const LATENCY: usize = BLOCK / 2 + BLOCK;
 /// Blocks by which the filter, which is 13 long, begins before the echo, for some of it may come before the loudest; and the most by
 /// which it may: it is not moved for less.
 const HEADROOM: usize = 2;
@@ -76,7 +79,7 @@ impl Canceller {
             self.alignment.near(self.block.view(0, 0));
             self.align();
             self.processor.process_capture(false, saturated, None, &mut self.block);
-            self.said.extend(self.block.view(0, 0).iter().map(|&sample| sample as i16));
+            self.said.extend(self.block.view(0, 0).iter().map(|&sample| nearest(sample)));
         }
         self.near.drain(..taken);
         let count = out.len().min(self.said.len());

@@ -2,12 +2,12 @@
 //! sound with it and the sound without, and none of that is a click.
 
 use sonora::config::{
-    AdaptiveDigital, EchoCanceller, GainController2, MaxProcessingRate, NoiseSuppression, NoiseSuppressionLevel,
-    Pipeline,
+    AdaptiveDigital, GainController2, MaxProcessingRate, NoiseSuppression, NoiseSuppressionLevel, Pipeline,
 };
 use sonora::{AudioProcessing, Config, StreamConfig};
 
 use super::canceller::Canceller;
+use super::full_band::FullBand;
 use super::high_pass::HighPass;
 use super::{Step, WIDE};
 
@@ -34,8 +34,8 @@ enum State {
 
 /// What works while a stage is on.
 struct Work {
-    /// `sonora` has one too, which took a quarter of the time of echo cancellation and noise suppression: it multiplies and adds
-    /// by calls of the C library's `fmaf`, unless it is built for one processor only.
+    /// `sonora` has one too, which took a quarter of the time of noise suppression: it multiplies and adds by calls of the C
+    /// library's `fmaf`, unless it is built for one processor only.
     high_pass: Option<HighPass>,
     processor: Processor,
     filtered: Vec<i16>,
@@ -44,16 +44,17 @@ struct Work {
 /// Who does the work.
 enum Processor {
     Canceller(Box<Canceller>),
+    FullBand(Box<FullBand>),
     Sonora(Box<AudioProcessing>),
 }
 
 impl Work {
-    /// A frame that the speaker plays; `scratch` is as long.
-    fn far(&mut self, frame: &[i16], scratch: &mut [i16]) {
+    /// A frame that the speaker plays.
+    fn far(&mut self, frame: &[i16]) {
         match &mut self.processor {
             Processor::Canceller(canceller) => canceller.far(frame),
-            // The frame is as long as was said at the beginning: it can't fail.
-            Processor::Sonora(processing) => _ = processing.process_render_i16(frame, scratch),
+            Processor::FullBand(canceller) => canceller.far(frame),
+            Processor::Sonora(_) => (),
         }
     }
 
@@ -66,18 +67,12 @@ impl Work {
         }
         match &mut self.processor {
             Processor::Canceller(canceller) => canceller.near(&self.filtered, out),
+            Processor::FullBand(canceller) => canceller.near(&self.filtered, out),
             Processor::Sonora(processing) => {
                 if processing.process_capture_i16(&self.filtered, out).is_err() {
                     out.copy_from_slice(frame);
                 }
             }
-        }
-    }
-
-    fn echo_delay_ms(&self) -> Option<u32> {
-        match &self.processor {
-            Processor::Canceller(canceller) => canceller.echo_delay_ms(),
-            Processor::Sonora(processing) => processing.statistics().delay_ms.and_then(|ms| u32::try_from(ms).ok()),
         }
     }
 }
@@ -137,7 +132,7 @@ impl Stage {
         match &mut self.state {
             State::Off => (),
             State::Starting(one, _) | State::On(one) | State::Ending(one, _) => {
-                one.far(frame, &mut self.out);
+                one.far(frame);
             }
         }
     }
@@ -175,9 +170,11 @@ impl Stage {
 
     /// After how many milliseconds an echo came back, where the canceller has found one.
     pub fn echo_delay_ms(&self) -> Option<u32> {
-        match (&self.state, self.step) {
-            (State::On(one), Step::Echo) => one.echo_delay_ms(),
-            _ => None,
+        let State::On(one) = &self.state else { return None };
+        match &one.processor {
+            Processor::Canceller(canceller) => canceller.echo_delay_ms(),
+            Processor::FullBand(canceller) => canceller.echo_delay_ms(),
+            Processor::Sonora(_) => None,
         }
     }
 
@@ -188,47 +185,35 @@ impl Stage {
         };
         let processor = match self.step {
             Step::Echo if self.rate == WIDE => Processor::Canceller(Box::new(Canceller::new(self.out.len()))),
-            Step::Echo | Step::Noise | Step::Gain => Processor::Sonora(Box::new(self.sonora())),
+            Step::Echo => Processor::FullBand(Box::new(FullBand::new())),
+            Step::Noise => self.sonora(Config { noise_suppression: Some(noise_suppression()), ..Config::default() }),
+            Step::Gain => self.sonora(Config { gain_controller2: Some(gain_control()), ..Config::default() }),
         };
         Box::new(Work { high_pass, processor, filtered: Vec::with_capacity(self.out.len()) })
     }
 
-    /// The library's, with all that belongs to its canceller.
-    fn sonora(&self) -> AudioProcessing {
+    fn sonora(&self, config: Config) -> Processor {
         let format = StreamConfig::new(self.rate, 1);
         let pipeline =
             Pipeline { maximum_internal_processing_rate: MaxProcessingRate::Rate48kHz, ..Pipeline::default() };
-        let config = match self.step {
-            Step::Echo => Config {
-                pipeline,
-                echo_canceller: Some(EchoCanceller { enforce_high_pass_filtering: false, ..EchoCanceller::default() }),
-                ..Config::default()
-            },
-            Step::Noise => Config {
-                pipeline,
-                noise_suppression: Some(NoiseSuppression {
-                    level: NoiseSuppressionLevel::High,
-                    ..NoiseSuppression::default()
-                }),
-                ..Config::default()
-            },
-            Step::Gain => Config {
-                pipeline,
-                gain_controller2: Some(GainController2 {
-                    adaptive_digital: Some(AdaptiveDigital {
-                        headroom_db: HEADROOM_DB,
-                        max_gain_db: MOST_GAIN_DB,
-                        initial_gain_db: FIRST_GAIN_DB,
-                        max_gain_change_db_per_second: GAIN_DB_A_SECOND,
-                        max_output_noise_level_dbfs: MOST_NOISE_DBFS,
-                    }),
-                    ..GainController2::default()
-                }),
-                ..Config::default()
-            },
-        };
-        AudioProcessing::builder().config(config).capture_config(format).render_config(format).build()
+        let builder = AudioProcessing::builder().config(Config { pipeline, ..config });
+        Processor::Sonora(Box::new(builder.capture_config(format).render_config(format).build()))
     }
+}
+
+fn noise_suppression() -> NoiseSuppression {
+    NoiseSuppression { level: NoiseSuppressionLevel::High, ..NoiseSuppression::default() }
+}
+
+fn gain_control() -> GainController2 {
+    let adaptive_digital = Some(AdaptiveDigital {
+        headroom_db: HEADROOM_DB,
+        max_gain_db: MOST_GAIN_DB,
+        initial_gain_db: FIRST_GAIN_DB,
+        max_gain_change_db_per_second: GAIN_DB_A_SECOND,
+        max_output_noise_level_dbfs: MOST_NOISE_DBFS,
+    });
+    GainController2 { adaptive_digital, ..GainController2::default() }
 }
 
 /// From what stands in `frame` to `to`, in one frame.
