@@ -82,6 +82,8 @@ pub struct Engine {
     pub(super) finishing: Vec<Writer>,
     datagram: Vec<u8>,
     pub(super) scratch: Vec<i16>,
+    /// The calls, at a tick.
+    pub(super) numbers: Vec<CallNo>,
     /// The sample rates in use, at a tick.
     pub(super) rates: Vec<u32>,
     /// What the microphone gave at this tick, at each sample rate in use.
@@ -158,6 +160,7 @@ impl Engine {
             datagram: vec![0; MAX_DATAGRAM],
             scratch: Vec::new(),
             said: Vec::new(),
+            numbers: Vec::new(),
             rates: Vec::new(),
             raw: Vec::new(),
             microphone_watch: MicrophoneWatch::new(now),
@@ -446,8 +449,10 @@ impl Engine {
 
     /// After every touch of a session: what it wants to send, tell, and be woken for.
     pub(super) fn settle(&mut self, number: CallNo) {
-        self.ask_for_handshakes(number);
         let Some(call) = self.calls.get_mut(&number) else { return };
+        while let Some(request) = call.session.poll_handshake() {
+            self.handshakes.request(number, request);
+        }
         call.flush();
         while let Some(event) = call.session.poll_event() {
             if let session::Event::Stats(_) = event {

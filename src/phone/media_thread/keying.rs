@@ -1,4 +1,4 @@
-//! Handshakes between the sessions that want them and the thread that makes them.
+//! What comes of the handshakes that sessions want.
 
 use std::time::Instant;
 
@@ -8,14 +8,6 @@ use crate::ua::CallNo;
 use super::engine::Engine;
 
 impl Engine {
-    /// Hands on what a call's session wants of its handshakes.
-    pub(super) fn ask_for_handshakes(&mut self, number: CallNo) {
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        while let Some(request) = call.session.poll_handshake() {
-            self.handshakes.request(number, request);
-        }
-    }
-
     /// What has come of one. With the keys the first packet leaves at once.
     pub(super) fn handshake_replied(&mut self, now: Instant, number: CallNo, reply: Reply) {
         let sent = self.calls.values().any(|call| call.session.sends());

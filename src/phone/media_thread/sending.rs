@@ -188,10 +188,12 @@ impl Engine {
 
     fn send(&mut self, now: Instant, tick: Duration) {
         self.note_conference_rates();
-        let mut next = self.calls.keys().next().copied();
-        while let Some(number) = next {
-            next = self.call_after(number);
-            let mixed = self.mix_for(number);
+        let has_conference = !self.conference_rates.is_empty();
+        let mut numbers = std::mem::take(&mut self.numbers);
+        numbers.clear();
+        numbers.extend(self.calls.keys());
+        for &number in &numbers {
+            let mixed = has_conference && self.mix_for(number);
             let Some(call) = self.calls.get_mut(&number) else { continue };
             if !call.session.sends() {
                 continue;
@@ -206,12 +208,17 @@ impl Engine {
             if ended {
                 (self.opener.reports)(Report::PlayEnded { call: number });
             }
-            self.check_recording(number);
+            if call.recording.is_some() {
+                self.check_recording(number);
+            }
             self.settle(number);
         }
-        self.record_conference();
-        for member in self.calls.values_mut().filter_map(|call| call.member.as_mut()) {
-            member.end_tick(tick.as_millis() as u32);
+        self.numbers = numbers;
+        if has_conference {
+            self.record_conference();
+            for member in self.calls.values_mut().filter_map(|call| call.member.as_mut()) {
+                member.end_tick(tick.as_millis() as u32);
+            }
         }
     }
 
