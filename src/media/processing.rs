@@ -1,5 +1,6 @@
 //! What is done to the voice between the microphone and the codec: echo taken out, noise held down, the level evened out.
-//! The arithmetic is WebRTC's, by `sonora`; here stands when it runs, at which rate, and how it comes and goes unheard.
+//! The adaptive arithmetic is WebRTC's, by `sonora`; here stands when it runs and at which rate, what it is told of the echo's delay,
+//! and how it comes and goes unheard.
 //!
 //! | file | what |
 //! |---|---|

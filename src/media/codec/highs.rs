@@ -10,7 +10,8 @@ const SECTIONS: [([f32; 2], [f32; 2]); 4] = [
     ([1.0, -1.172_341_6], [-0.872_694_1, 0.959_612]),
 ];
 const GAIN: f32 = 0.057_699_3;
-/// The mean of squares from which on something is there: that of -70 dBFS. The noise of most microphones is above.
+/// The mean of squares from which on something is there: that of -70 dBFS. The noise of most microphones is above, unless it is
+/// held down.
 const AUDIBLE: f32 = 107.0;
 /// State that is less is none: numbers that fall on towards zero become slow to count with.
 const NOTHING: f32 = 1e-6;

@@ -72,6 +72,12 @@ impl Encoder {
         let copies = wishes.in_band_fec && loss >= LEAST_LOSS;
         let bitrate = if copies { *with_copies } else { *plain };
         let bitrate = bitrate.min(wishes.max_average_bitrate.unwrap_or(u32::MAX));
+        if let Width::Wide { before } = &mut self.width
+            && bitrate < *plain
+        {
+            // It was chosen when there were more bits.
+            *before = Bandwidth::Wideband;
+        }
         encoder.set_bitrate(Bitrate::Bits(i32::try_from(bitrate).unwrap_or(i32::MAX)))?;
         encoder.set_inband_fec(copies)?;
         // Where the other side leaves no room for copies, they are worth some of the sound's own bits once there is a loss.
@@ -97,16 +103,17 @@ impl Encoder {
 
     /// Sends as much of the spectrum as there is. True: this packet is the first that is wider.
     fn follow(&mut self, samples: &[i16]) -> Result<bool, Error> {
-        if self.highs.are_in(samples) {
+        if is_wider(Bandwidth::Wideband, self.widest) && self.highs.are_in(samples) {
             self.dull = 0;
-            if let Width::Wide { before } = self.width {
-                self.width = Width::Full;
-                self.limit()?;
+            let Width::Wide { before } = self.width else { return Ok(false) };
+            self.width = Width::Full;
+            self.limit()?;
+            let at_once = is_wider(Bandwidth::Wideband, before);
+            if at_once {
                 // Left to itself it would wait for a pause in the speech.
                 self.inner.set_bandwidth(narrower(before, self.widest))?;
-                return Ok(true);
             }
-            return Ok(false);
+            return Ok(at_once);
         }
         self.dull += samples.len();
         if self.width == Width::Full && self.dull >= DULL_FOR {
@@ -124,8 +131,13 @@ impl Encoder {
     }
 }
 
+/// Whether the other one is.
+fn is_wider(one: Bandwidth, other: Bandwidth) -> bool {
+    other as i32 > one as i32
+}
+
 fn narrower(one: Bandwidth, other: Bandwidth) -> Bandwidth {
-    if (one as i32) < other as i32 { one } else { other }
+    if is_wider(one, other) { one } else { other }
 }
 
 #[cfg(test)]
@@ -198,5 +210,12 @@ mod tests {
         let (widths, _) = sent(&mut encoder, &sound(50, 10));
         assert!(none_is_wider(&widths[..10], Bandwidth::Wideband), "{widths:?}");
         assert!(widths[10..].iter().all(|&width| width == Bandwidth::Superwideband), "{widths:?}");
+        // With few bits libopus chooses something narrower, and that is not undone.
+        let mut encoder = Encoder::new().unwrap();
+        sent(&mut encoder, &sound(120, 120));
+        let few = OpusWishes { max_average_bitrate: Some(12_000), ..OpusWishes::default() };
+        encoder.set_up(&few, false, 0.0).unwrap();
+        let (widths, _) = sent(&mut encoder, &sound(50, 10));
+        assert!(none_is_wider(&widths, Bandwidth::Wideband), "{widths:?}");
     }
 }

@@ -36,9 +36,13 @@ const NEAR: usize = 10;
 const LEAST: f32 = 32.0;
 /// Mean of [`power`] from which on the microphone hears something; it can be 98,304.
 const HEARD: f32 = 150.0;
-/// Blocks over which the lowest difference between both sides' counts is taken: a clock that runs faster, or a device that stood
-/// still, changes it.
+/// Blocks over which the lowest difference between both sides' counts is taken, and from which change of it on the delays that
+/// are looked for are others: packets come early and late, and what they bring is played one after the other all the same.
 const RELATION_OVER: u32 = 50;
+const APART: u64 = 8;
+/// From this change on a device has stood still, and what it had to play or has heard in that time is not there: the delay is as
+/// long after that as it was before.
+const STOOD_STILL: u64 = 35;
 
 /// Looks for the delay.
 #[derive(Debug)]
@@ -49,8 +53,8 @@ pub struct Alignment {
     history: Box<[[i8; BANDS]; HISTORY]>,
     far_count: i64,
     near_count: i64,
-    /// The block of the microphone that comes as the speaker's block 0 is given, by the lowest difference of late, for blocks
-    /// come by several at a time.
+    /// The microphone's block that comes as the speaker's block 0 is given, both counted from the first; about, for they come by
+    /// several at a time. From here on delays are looked for.
     base: Option<i64>,
     lowest: i64,
     lowest_for: u32,
@@ -60,12 +64,13 @@ pub struct Alignment {
     near_power: f32,
     /// Blocks that were compared while the far side was heard.
     compared: f32,
-    /// Blocks since the far side was heard.
+    /// The microphone's blocks since the far side was heard.
     silent: usize,
     next_look: u32,
-    candidate: Option<usize>,
+    /// The block of the microphone that is the echo of the speaker's block 0: in the last looks, and as it was found.
+    candidate: Option<i64>,
     seen: u32,
-    found: Option<usize>,
+    found: Option<i64>,
 }
 
 impl Default for Alignment {
@@ -96,7 +101,9 @@ impl Alignment {
     /// A block that the speaker plays.
     pub fn far(&mut self, block: &[f32]) {
         let changes = self.far.changes(block);
-        self.silent = if power(&changes) > 0.0 { 0 } else { (self.silent + 1).min(HISTORY) };
+        if power(&changes) > 0.0 {
+            self.silent = 0;
+        }
         self.history[self.far_count as usize % HISTORY] = changes;
         self.far_count += 1;
     }
@@ -106,6 +113,7 @@ impl Alignment {
         self.keep_base();
         let changes = self.near.changes(block);
         self.near_count += 1;
+        self.silent = (self.silent + 1).min(HISTORY);
         if self.silent >= LAGS || self.far_count == 0 {
             return;
         }
@@ -117,9 +125,15 @@ impl Alignment {
         }
     }
 
-    /// The delay in blocks, from the moment at which a block was given to the speaker; none before one was found.
-    pub fn found(&self) -> Option<usize> {
+    /// The microphone's block `n` is the echo of the speaker's block `n` less this, both counted from the first; none before that
+    /// was found. It stays what it is while blocks come early or late.
+    pub fn offset(&self) -> Option<i64> {
         self.found
+    }
+
+    /// That of a sound that comes back so many blocks after it was given to the speaker.
+    pub fn offset_of(&self, delay: i64) -> i64 {
+        self.base.unwrap_or(0) + delay
     }
 
     /// How many more blocks the speaker had than the microphone.
@@ -127,26 +141,37 @@ impl Alignment {
         self.far_count - self.near_count
     }
 
-    /// With this delay the block `n` of the microphone is the echo of the speaker's block `n - offset`, both counted from the
-    /// first.
-    pub fn offset(&self, delay: usize) -> i64 {
-        self.base.unwrap_or(0) + delay as i64
-    }
-
     fn keep_base(&mut self) {
         let now = self.near_count + 1 - self.far_count;
         self.lowest = self.lowest.min(now);
         self.lowest_for += 1;
-        let jumped = self.base.is_none_or(|base| now.abs_diff(base) > LAGS as u64);
-        if jumped {
-            self.base = Some(now);
-        } else if self.lowest_for >= RELATION_OVER {
-            // By one block it differs when a block is late.
-            self.base = self.base.map(|base| if base.abs_diff(self.lowest) > 1 { self.lowest } else { base });
-        } else {
+        let Some(base) = self.base else { return self.base = Some(now) };
+        let jumped = now.abs_diff(base) > LAGS as u64;
+        if !jumped && self.lowest_for < RELATION_OVER {
             return;
         }
+        let next = if jumped { now } else { self.lowest };
         (self.lowest, self.lowest_for) = (i64::MAX, 0);
+        if base.abs_diff(next) > APART {
+            self.base = Some(next);
+            self.moved(next - base);
+        }
+    }
+
+    fn moved(&mut self, by: i64) {
+        if by.unsigned_abs() >= STOOD_STILL {
+            self.found = self.found.map(|found| found + by);
+            self.candidate = self.candidate.map(|candidate| candidate + by);
+        } else if by > 0 {
+            // What was looked for at `lag + by` is at `lag` now.
+            let by = by as usize;
+            self.alike.copy_within(by.., 0);
+            self.alike[LAGS - by..].fill(0.0);
+        } else {
+            let by = by.unsigned_abs() as usize;
+            self.alike.copy_within(..LAGS - by, by);
+            self.alike[..by].fill(0.0);
+        }
     }
 
     fn compare(&mut self, near: &[i8; BANDS]) {
@@ -180,13 +205,14 @@ impl Alignment {
             self.seen = 0;
             return;
         }
-        if self.candidate.is_some_and(|before| before.abs_diff(lag) <= 1) {
+        let offset = self.offset_of(lag as i64);
+        if self.candidate.is_some_and(|before| before.abs_diff(offset) <= 1) {
             self.seen += 1;
         } else {
-            (self.candidate, self.seen) = (Some(lag), 1);
+            (self.candidate, self.seen) = (Some(offset), 1);
         }
-        if self.seen >= LOOKS && self.found.is_none_or(|found| found.abs_diff(lag) > 1) {
-            self.found = Some(lag);
+        if self.seen >= LOOKS && self.found.is_none_or(|found| found.abs_diff(offset) > 1) {
+            self.found = Some(offset);
         }
     }
 }
@@ -270,11 +296,11 @@ mod tests {
         let mut alignment = Alignment::default();
         let mut changes = Vec::new();
         for (number, (far, near)) in far.chunks_exact(BLOCK).zip(near.chunks_exact(BLOCK)).enumerate() {
-            let before = alignment.found();
+            let before = alignment.offset();
             alignment.far(far);
             alignment.near(near);
-            if let Some(now) = alignment.found().filter(|_| alignment.found() != before) {
-                changes.push((number * 4, now * 4));
+            if let Some(now) = alignment.offset().filter(|now| Some(*now) != before) {
+                changes.push((number * 4, usize::try_from(now).unwrap() * 4));
             }
         }
         changes
@@ -328,7 +354,6 @@ mod tests {
         }
     }
 
-    /// What stands between both sides is told by [`Alignment::offset`], whatever their counts do.
     #[test]
     fn blocks_that_come_by_several_and_sides_that_stand_still_do_not_matter() {
         let far = voice("speech-far.wav", 30);
@@ -361,8 +386,41 @@ mod tests {
             if [5, 9, 15, 17, 24].contains(&at) {
                 // The block of the speaker that is heard now.
                 let from = given as i64 - 1 - 15;
-                let told = heard - 1 - alignment.offset(alignment.found().expect("a delay"));
+                let told = heard - 1 - alignment.offset().expect("a delay");
                 assert!(told.abs_diff(from) <= 1, "in second {at}: {told} for {from}");
+            }
+        }
+    }
+
+    /// Packets that come early and late: what they bring stands in a queue before the speaker.
+    #[test]
+    fn jitter_does_not_move_it() {
+        let far = voice("speech-far.wav", 30);
+        let mut random = ChaCha8Rng::seed_from_u64(6);
+        for packet in [5, 15] {
+            for phase in [0, 2, 4] {
+                for jitter in [0, 2, 5] {
+                    let mut alignment = Alignment::default();
+                    let (mut given, mut found) = (0, Vec::new());
+                    let mut due = 0;
+                    for heard in 0..28 * SECOND {
+                        // The microphone's blocks come by five.
+                        let now = heard / 5 * 5;
+                        while due <= now {
+                            for _ in 0..packet {
+                                alignment.far(&far[given * BLOCK..(given + 1) * BLOCK]);
+                                given += 1;
+                            }
+                            due = given + phase + (random.next_u32() % (2 * jitter + 1)) as usize;
+                        }
+                        // A steady 25 blocks after its place in the stream.
+                        let from = heard.checked_sub(25).map(|from| &far[from * BLOCK..(from + 1) * BLOCK]);
+                        let before = alignment.offset();
+                        alignment.near(from.unwrap_or(&[0.0; BLOCK]));
+                        found.extend(alignment.offset().filter(|now| Some(*now) != before));
+                    }
+                    assert_eq!(found, [25], "packets of {packet} blocks, {phase} after the tick, jitter {jitter}");
+                }
             }
         }
     }
@@ -385,7 +443,7 @@ mod tests {
                     (0..BLOCK).map(|n| far.get((from + n as f64) as usize).unwrap_or(&0.0) * 0.3).collect();
                 alignment.near(&near);
                 if heard > 5 * SECOND {
-                    let told = heard as i64 - alignment.offset(alignment.found().expect("a delay"));
+                    let told = heard as i64 - alignment.offset().expect("a delay");
                     assert!((told as f64 - (now - 15.0)).abs() <= 3.0, "{ppm} ppm, block {heard}: {told} for {now}");
                 }
             }

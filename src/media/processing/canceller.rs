@@ -13,14 +13,22 @@ const RATE: usize = 16_000;
 pub const LATENCY: usize = BLOCK / 2 + BLOCK;
 /// Blocks by which the filter, which is 13 long, begins before the echo, for some of it may come before the loudest; and the most by
 /// which it may: it is not moved for less.
-const HEADROOM: usize = 2;
+const HEADROOM: i64 = 2;
 const MOST_HEADROOM: i64 = 5;
-/// Where it begins before a delay was found.
-const FIRST: usize = 2;
+/// Where it begins before the echo was found: so many blocks after the sound was given to the speaker.
+const FIRST: i64 = 2;
 /// The canceller's memory of the speaker, in blocks.
 const MOST: i64 = 140;
 /// A sample that is louder may have been louder still.
-const SATURATED: i16 = 32_700;
+const CLIPPED: u16 = 32_700;
+/// Milliseconds of a block, as the library counts; and what it can count with.
+const BLOCK_MS: i64 = (BLOCK * 1000 / RATE) as i64;
+const MOST_MS: i64 = 1 << 26;
+
+/// Whether a microphone could not take what it heard.
+pub fn is_clipped(frame: &[i16]) -> bool {
+    frame.iter().any(|sample| sample.unsigned_abs() >= CLIPPED)
+}
 
 /// See the module's page.
 #[derive(Debug)]
@@ -32,8 +40,8 @@ pub struct Canceller {
     /// Without its echo.
     said: Vec<i16>,
     block: Block,
-    /// The first block of the speaker that it takes for the cause of an echo: this many before the microphone's.
-    offset: i64,
+    /// The microphone's block `n` may be an echo of the speaker's block `n` less this, and of those before it.
+    offset: Option<i64>,
 }
 
 impl Canceller {
@@ -41,18 +49,20 @@ impl Canceller {
     pub fn new(frame: usize) -> Canceller {
         let mut config = EchoCanceller3Config::default();
         config.delay.use_external_delay_estimator = true;
-        config.validate();
         // A frame need not be a whole number of blocks: what it lacks at most was said before.
         let lacks = (0..BLOCK).map(|n| n * frame % BLOCK).max().unwrap_or(0);
-        Canceller {
+        let mut canceller = Canceller {
             processor: BlockProcessor::new(&config, RATE, 1, 1),
             alignment: Alignment::default(),
             far: Vec::with_capacity(frame + BLOCK),
             near: Vec::with_capacity(frame + BLOCK),
             said: vec![0; lacks],
             block: Block::new(1, 1),
-            offset: FIRST as i64,
-        }
+            offset: None,
+        };
+        // It delays by a block from the speaker's first one on, and that is to be always.
+        canceller.far(&[0; BLOCK]);
+        canceller
     }
 
     /// What the speaker plays.
@@ -68,17 +78,16 @@ impl Canceller {
         self.far.drain(..self.far.len() - rest);
     }
 
-    /// What the microphone hears; its echo is taken out in `out`, which is as long.
-    pub fn near(&mut self, frame: &[i16], out: &mut [i16]) {
+    /// What the microphone hears, which could not take it if it is `clipped`; its echo is taken out in `out`, which is as long.
+    pub fn near(&mut self, frame: &[i16], clipped: bool, out: &mut [i16]) {
         self.near.extend_from_slice(frame);
         let mut taken = 0;
         while let Some(samples) = self.near.get(taken..taken + BLOCK) {
             fill(&mut self.block, samples);
-            let saturated = samples.iter().any(|sample| sample.unsigned_abs() >= SATURATED.unsigned_abs());
             taken += BLOCK;
             self.alignment.near(self.block.view(0, 0));
-            self.align();
-            self.processor.process_capture(false, saturated, None, &mut self.block);
+            let moved = self.align();
+            self.processor.process_capture(moved, clipped, None, &mut self.block);
             self.said.extend(self.block.view(0, 0).iter().map(|&sample| nearest(sample)));
         }
         self.near.drain(..taken);
@@ -87,21 +96,23 @@ impl Canceller {
         self.said.drain(..count);
     }
 
-    /// After how many milliseconds an echo came back, if one did.
+    /// How many milliseconds after it was given to the speaker a sound comes back, if one did.
     pub fn echo_delay_ms(&self) -> Option<u32> {
-        self.alignment.found().map(|blocks| (blocks * BLOCK * 1000 / RATE) as u32)
+        let delay = self.alignment.offset()? - self.alignment.offset_of(0);
+        u32::try_from(delay.max(0) * BLOCK_MS).ok()
     }
 
-    /// Tells the canceller which block of the speaker this one of the microphone is the first echo of.
-    fn align(&mut self) {
-        let wanted =
-            self.alignment.offset(self.alignment.found().map_or(FIRST, |found| found.saturating_sub(HEADROOM)));
-        if wanted < self.offset || wanted - self.offset > MOST_HEADROOM - HEADROOM as i64 {
-            self.offset = wanted;
-        }
+    /// Tells the canceller where its filter begins. True: elsewhere than it did, and what it has learnt is not true any more.
+    fn align(&mut self) -> bool {
+        let wanted = self.alignment.offset().map_or_else(|| self.alignment.offset_of(FIRST), |found| found - HEADROOM);
+        let stays = |offset: i64| (0..=MOST_HEADROOM - HEADROOM).contains(&(wanted - offset));
+        let before = self.offset;
+        let offset = before.filter(|offset| stays(*offset)).unwrap_or(wanted);
+        self.offset = Some(offset);
         let ahead = self.alignment.ahead();
-        let offset = self.offset.clamp(-ahead, MOST - ahead);
-        self.processor.set_audio_buffer_delay((offset * (BLOCK * 1000 / RATE) as i64) as i32);
+        let within = offset.clamp(-ahead, MOST - ahead) * BLOCK_MS;
+        self.processor.set_audio_buffer_delay(within.clamp(-MOST_MS, MOST_MS) as i32);
+        before.is_some_and(|before| before != offset)
     }
 }
 

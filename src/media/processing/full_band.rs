@@ -21,8 +21,8 @@ const CUTOFF: f32 = 7_500.0;
 const LOW_FRAME: usize = 160;
 /// Samples at 48 kHz by which all that is sent comes later.
 const DELAY: usize = TAPS - 1 + TIMES * LATENCY;
-/// The gain of what is above follows over so many samples at 16 kHz.
-const STEP: usize = 16;
+/// The gain of what is above follows over so many samples at 16 kHz: as many as the filter from 16 to 48 kHz delays by.
+const STEP: usize = TAPS / TIMES / 2;
 /// By which part of the way it rises with each; it falls at once.
 const RISE: f32 = 0.2;
 /// Power of a sample from which on a ratio says something: less is the noise of rounding.
@@ -42,8 +42,8 @@ pub struct FullBand {
     whole: Vec<i16>,
     low: Vec<i16>,
     clean: Vec<i16>,
-    /// Of what is above, from one [`STEP`] to the next.
-    gain: f32,
+    /// Of what is above, at the ends of the last two [`STEP`]s.
+    gains: [f32; 2],
     before: Above,
 }
 
@@ -58,11 +58,8 @@ impl FullBand {
     /// For frames of 10 ms.
     pub fn new() -> FullBand {
         let taps = taps();
-        let mut canceller = Canceller::new(LOW_FRAME);
-        // It delays from the first block of the speaker on, and that is to be always.
-        canceller.far(&[0; LOW_FRAME]);
         FullBand {
-            canceller,
+            canceller: Canceller::new(LOW_FRAME),
             taps,
             // Backwards, as they meet what comes one after the other.
             phases: std::array::from_fn(|phase| {
@@ -74,7 +71,7 @@ impl FullBand {
             whole: vec![0; DELAY],
             low: vec![0; LATENCY],
             clean: vec![0; LOW_FRAME],
-            gain: 1.0,
+            gains: [1.0; 2],
             before: Above::default(),
         }
     }
@@ -86,21 +83,24 @@ impl FullBand {
         self.canceller.far(&low);
     }
 
-    /// What the microphone hears; its echo is taken out in `out`, which is as long.
-    pub fn near(&mut self, frame: &[i16], out: &mut [i16]) {
+    /// What the microphone hears, which could not take it if it is `clipped`; its echo is taken out in `out`, which is as long.
+    pub fn near(&mut self, frame: &[i16], clipped: bool, out: &mut [i16]) {
         let mut low = [0; LOW_FRAME];
         lower(&self.taps, &mut self.near, frame, &mut low);
-        self.canceller.near(&low, &mut self.clean);
+        self.canceller.near(&low, clipped, &mut self.clean);
         self.low.extend_from_slice(&low);
         self.whole.extend_from_slice(frame);
         let mut place = 0;
         for (low, clean) in self.low.chunks_exact(STEP).zip(self.clean.chunks_exact(STEP)) {
-            let from = self.gain;
-            self.gain = follow(from, self.before.ratio(low, clean));
+            let [from, to] = self.gains;
+            let next = follow(to, self.before.ratio(low, clean));
+            self.gains = [to, next];
             for (n, (&low, &clean)) in (1..).zip(low.iter().zip(clean)) {
-                let gain = from + (self.gain - from) * n as f32 / STEP as f32;
-                self.change.push(f32::from(clean) - gain * f32::from(low));
+                let part = n as f32 / STEP as f32;
+                self.change.push(f32::from(clean) - (to + (next - to) * part) * f32::from(low));
                 let recent = &self.change[self.change.len() - PHASE_TAPS..];
+                // The filter between both rates delays by a step: the whole meets the gain of then.
+                let gain = from + (to - from) * part;
                 for phase in &self.phases {
                     let sum = gain * f32::from(self.whole[place]) + dot(phase, recent);
                     out[place] = nearest(sum);
@@ -209,20 +209,19 @@ mod tests {
         sound
     }
 
+    /// What the filter leaves of a sound, and of its beginning as much as it needs.
+    fn below(sound: &[f32]) -> Vec<f32> {
+        let taps = taps();
+        let padded: Vec<f32> = [0.0; TAPS - 1].iter().chain(sound).copied().collect();
+        padded.windows(TAPS).map(|piece| dot(&taps, piece)).collect()
+    }
+
     /// What is above 8 kHz: the sound less what the filter leaves of it, twice, for then its delay is a whole number.
     fn above(sound: &[i16]) -> Vec<i16> {
-        let low: Vec<f32> =
-            vec![0.0; TAPS - 1].into_iter().chain(sound.iter().map(|&sample| f32::from(sample))).collect();
-        let taps = taps();
-        let below: Vec<f32> = low.windows(TAPS).map(|piece| dot(&taps, piece)).collect();
-        let padded: Vec<f32> = vec![0.0; TAPS - 1].into_iter().chain(below).collect();
-        padded
-            .windows(TAPS)
-            .enumerate()
-            .map(|(n, piece)| {
-                (f32::from(n.checked_sub(TAPS - 1).map_or(0, |then| sound[then])) - dot(&taps, piece)) as i16
-            })
-            .collect()
+        let sound: Vec<f32> = sound.iter().map(|&sample| f32::from(sample)).collect();
+        let below = below(&below(&sound));
+        let then = |n: usize| n.checked_sub(TAPS - 1).map_or(0.0, |then| sound[then]);
+        below.iter().enumerate().map(|(n, below)| nearest(then(n) - below)).collect()
     }
 
     fn call(far: &[i16], near: &[i16]) -> Vec<i16> {
@@ -231,7 +230,7 @@ mod tests {
         for (far, near) in far.chunks_exact(FRAME).zip(near.chunks_exact(FRAME)) {
             let mut out = [0; FRAME];
             canceller.far(far);
-            canceller.near(near, &mut out);
+            canceller.near(near, false, &mut out);
             sent.extend(out);
         }
         sent
@@ -279,5 +278,35 @@ mod tests {
         let (is, was) = (level(&sent), level(&said));
         println!("above 8 kHz {is:.1} dBFS, said was {was:.1}, with its echo {:.1}", level(&heard));
         assert!((is - was).abs() < 5.0, "{is} for {was}");
+    }
+
+    #[test]
+    fn below_8_khz_it_is_what_the_canceller_leaves() {
+        let (far, near) = (voice("speech-far.wav", 3), voice("speech-near.wav", 4));
+        let heard: Vec<i16> = echo(&far).iter().zip(&near).map(|(&echo, &near)| echo.saturating_add(near)).collect();
+        let sent: Vec<f32> = call(&far, &heard).iter().map(|&sample| f32::from(sample)).collect();
+        // The canceller's own, brought to 48 kHz.
+        let mut canceller = Canceller::new(LOW_FRAME);
+        let full = FullBand::new();
+        let (mut waiting, mut clean, mut expected) =
+            ([vec![0.0; TAPS - 1], vec![0.0; TAPS - 1]], vec![0.0; PHASE_TAPS - 1], Vec::new());
+        for (far, heard) in far.chunks_exact(FRAME).zip(heard.chunks_exact(FRAME)) {
+            let [mut low, mut out] = [[0; LOW_FRAME]; 2];
+            lower(&full.taps, &mut waiting[0], far, &mut low);
+            canceller.far(&low);
+            lower(&full.taps, &mut waiting[1], heard, &mut low);
+            canceller.near(&low, false, &mut out);
+            for sample in out {
+                clean.push(f32::from(sample));
+                let recent = &clean[clean.len() - PHASE_TAPS..];
+                expected.extend(full.phases.iter().map(|phase| dot(phase, recent)));
+            }
+        }
+        let (sent, expected) = (below(&sent), below(&expected));
+        let difference: Vec<i16> = sent.iter().zip(&expected).map(|(a, b)| nearest(a - b)).collect();
+        let expected: Vec<i16> = expected.iter().map(|&sample| nearest(sample)).collect();
+        let (is, of) = (rms_dbfs(seconds(&difference, 2, 4)), rms_dbfs(seconds(&expected, 2, 4)));
+        println!("below 8 kHz {of:.1} dBFS, off by {is:.1}");
+        assert!(is < of - 30.0, "{is} of {of}");
     }
 }

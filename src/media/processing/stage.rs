@@ -6,7 +6,7 @@ use sonora::config::{
 };
 use sonora::{AudioProcessing, Config, StreamConfig};
 
-use super::canceller::Canceller;
+use super::canceller::{Canceller, is_clipped};
 use super::full_band::FullBand;
 use super::high_pass::HighPass;
 use super::{Step, WIDE};
@@ -60,14 +60,15 @@ impl Work {
 
     /// A frame of the microphone made better; `out` is as long.
     fn near(&mut self, frame: &[i16], out: &mut [i16]) {
+        let clipped = is_clipped(frame);
         self.filtered.clear();
         self.filtered.extend_from_slice(frame);
         if let Some(high_pass) = &mut self.high_pass {
             high_pass.process(&mut self.filtered);
         }
         match &mut self.processor {
-            Processor::Canceller(canceller) => canceller.near(&self.filtered, out),
-            Processor::FullBand(canceller) => canceller.near(&self.filtered, out),
+            Processor::Canceller(canceller) => canceller.near(&self.filtered, clipped, out),
+            Processor::FullBand(canceller) => canceller.near(&self.filtered, clipped, out),
             Processor::Sonora(processing) => {
                 if processing.process_capture_i16(&self.filtered, out).is_err() {
                     out.copy_from_slice(frame);

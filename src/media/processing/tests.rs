@@ -288,6 +288,10 @@ fn switching_does_not_click() {
             if n == 150 {
                 processing.devices_changed();
             }
+            // A speaker that begins later.
+            if n > 60 {
+                processing.far(&[0; FRAME], WIDE);
+            }
             processing.near(frame);
         }
         println!("switching {one:?}: largest step {} of {}", step(&sent), step(&tone));

@@ -22,7 +22,7 @@ const SOFT: i16 = 64;
 /// One call's sound.
 pub struct Call {
     pub session: Session,
-    /// When the session wants attention: what it said after it was touched last.
+    /// When the session wants attention, as the engine has noted it.
     pub due: Option<Instant>,
     sockets: Sockets,
     pub media: Option<Negotiated>,

@@ -74,7 +74,7 @@ pub struct Engine {
     pub(super) treatment: Treatment,
     /// No session wants attention before then.
     next_timeout: Option<Instant>,
-    /// When each does. Not in the calls themselves: with many of them, looking through all that memory took more time than what
+    /// When each does, as it stands in the calls too: with many of them, looking through all that memory took more time than what
     /// was due.
     dues: BTreeMap<CallNo, Instant>,
     pub(super) needed_until: Instant,
