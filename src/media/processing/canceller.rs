@@ -9,8 +9,12 @@ use super::alignment::{Alignment, BLOCK};
 use crate::media::levels::nearest;
 
 const RATE: usize = 16_000;
-/// Samples by which what is sent comes later, for frames of 10 ms: half a block that a frame lacks at most, and the canceller's own.
-pub const LATENCY: usize = BLOCK / 2 + BLOCK;
+/// Samples of a frame, 10 ms: two blocks and a half.
+pub const FRAME: usize = RATE / 100;
+/// What a frame lacks at most to its blocks was said before.
+const LACKS: usize = BLOCK / 2;
+/// Samples by which what is sent comes later: that, and a block that the library keeps.
+pub const LATENCY: usize = LACKS + BLOCK;
 /// Blocks by which the filter, which is 13 long, begins before the echo, for some of it may come before the loudest; and the most by
 /// which it may: it is not moved for less.
 const HEADROOM: i64 = 2;
@@ -45,18 +49,16 @@ pub struct Canceller {
 }
 
 impl Canceller {
-    /// For frames of so many samples.
-    pub fn new(frame: usize) -> Canceller {
+    /// Begins with nothing.
+    pub fn new() -> Canceller {
         let mut config = EchoCanceller3Config::default();
         config.delay.use_external_delay_estimator = true;
-        // A frame need not be a whole number of blocks: what it lacks at most was said before.
-        let lacks = (0..BLOCK).map(|n| n * frame % BLOCK).max().unwrap_or(0);
         let mut canceller = Canceller {
             processor: BlockProcessor::new(&config, RATE, 1, 1),
             alignment: Alignment::default(),
-            far: Vec::with_capacity(frame + BLOCK),
-            near: Vec::with_capacity(frame + BLOCK),
-            said: vec![0; lacks],
+            far: Vec::with_capacity(FRAME + BLOCK),
+            near: Vec::with_capacity(FRAME + BLOCK),
+            said: vec![0; LACKS],
             block: Block::new(1, 1),
             offset: None,
         };
@@ -65,7 +67,7 @@ impl Canceller {
         canceller
     }
 
-    /// What the speaker plays.
+    /// What the speaker plays, a frame.
     pub fn far(&mut self, frame: &[i16]) {
         self.far.extend_from_slice(frame);
         let mut blocks = self.far.chunks_exact(BLOCK);
@@ -78,7 +80,8 @@ impl Canceller {
         self.far.drain(..self.far.len() - rest);
     }
 
-    /// What the microphone hears, which could not take it if it is `clipped`; its echo is taken out in `out`, which is as long.
+    /// A frame of what the microphone hears, which could not take it if it is `clipped`; its echo is taken out in `out`, which is as
+    /// long.
     pub fn near(&mut self, frame: &[i16], clipped: bool, out: &mut [i16]) {
         self.near.extend_from_slice(frame);
         let mut taken = 0;

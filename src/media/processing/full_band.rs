@@ -6,7 +6,7 @@
 
 use std::f32::consts::PI;
 
-use super::canceller::{Canceller, LATENCY};
+use super::canceller::{Canceller, FRAME as LOW_FRAME, LATENCY};
 use crate::media::levels::nearest;
 
 /// Samples at 48 kHz for each at 16 kHz.
@@ -17,8 +17,6 @@ const TAPS: usize = 96;
 const PHASE_TAPS: usize = TAPS / TIMES;
 /// Hz where the filter has damped by half: its slope is 1 kHz wide to either side.
 const CUTOFF: f32 = 7_500.0;
-/// Samples at 16 kHz, 10 ms.
-const LOW_FRAME: usize = 160;
 /// Samples at 48 kHz by which all that is sent comes later.
 const DELAY: usize = TAPS - 1 + TIMES * LATENCY;
 /// The gain of what is above follows over so many samples at 16 kHz: as many as the filter from 16 to 48 kHz delays by.
@@ -59,7 +57,7 @@ impl FullBand {
     pub fn new() -> FullBand {
         let taps = taps();
         FullBand {
-            canceller: Canceller::new(LOW_FRAME),
+            canceller: Canceller::new(),
             taps,
             // Backwards, as they meet what comes one after the other.
             phases: std::array::from_fn(|phase| {
@@ -286,7 +284,7 @@ mod tests {
         let heard: Vec<i16> = echo(&far).iter().zip(&near).map(|(&echo, &near)| echo.saturating_add(near)).collect();
         let sent: Vec<f32> = call(&far, &heard).iter().map(|&sample| f32::from(sample)).collect();
         // The canceller's own, brought to 48 kHz.
-        let mut canceller = Canceller::new(LOW_FRAME);
+        let mut canceller = Canceller::new();
         let full = FullBand::new();
         let (mut waiting, mut clean, mut expected) =
             ([vec![0.0; TAPS - 1], vec![0.0; TAPS - 1]], vec![0.0; PHASE_TAPS - 1], Vec::new());

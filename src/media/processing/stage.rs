@@ -185,7 +185,7 @@ impl Stage {
             Step::Gain => None,
         };
         let processor = match self.step {
-            Step::Echo if self.rate == WIDE => Processor::Canceller(Box::new(Canceller::new(self.out.len()))),
+            Step::Echo if self.rate == WIDE => Processor::Canceller(Box::new(Canceller::new())),
             Step::Echo => Processor::FullBand(Box::new(FullBand::new())),
             Step::Noise => self.sonora(Config { noise_suppression: Some(noise_suppression()), ..Config::default() }),
             Step::Gain => self.sonora(Config { gain_controller2: Some(gain_control()), ..Config::default() }),
